@@ -1,0 +1,1 @@
+"""ALBERT in the shape of google-research/albert, on the shared encoder."""

@@ -1,0 +1,1 @@
+"""BERT in the shape of google-research/bert, on the shared encoder."""

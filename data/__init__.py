@@ -1,0 +1,1 @@
+"""Text to examples to TFRecords to features. Knows no model."""

@@ -1,0 +1,9 @@
+"""The one exception for a user's mistake.
+
+Every layer raises it for bad input (files, flags, checkpoints, text); the
+command-line scripts print its message on one line and exit without a traceback.
+"""
+
+
+class InputError(ValueError):
+    """Bad input. The message says what is wrong, where, and how to mend it."""

@@ -1,0 +1,1 @@
+"""ELECTRA in the shape of google-research/electra, on the shared encoder."""

@@ -1,0 +1,1 @@
+"""What the three models share: encoder, heads, optimisers, training, conversion."""

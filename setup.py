@@ -1,0 +1,42 @@
+"""Packages and requirements of the toolkit. Versions of the main lane: constraints.txt."""
+
+from setuptools import setup
+
+setup(
+    name="korean-encoders",
+    version="0.1.0",
+    description="Korean BERT, ALBERT and ELECTRA: raw text in, fine-tuned encoder out",
+    license="Apache-2.0",
+    packages=[
+        "data",
+        "data.tasks",
+        "data.tokenization",
+        "encoder_ko",
+        "bert_ko",
+        "albert_ko",
+        "electra_ko",
+    ],
+    python_requires=">=3.7,<3.12",
+    install_requires=[
+        "tensorflow>=1.15.5,<2.16",
+        "tensorflow-estimator>=1.15.1,<2.16",
+        "cloud-tpu-client",
+        "sentencepiece",
+        "konlpy",
+        "absl-py",
+        "six",
+        "numpy<2",
+        "protobuf<3.21",
+        "tokenizers>=0.13.3",
+        "scikit-learn>=1.0.2",
+        "seqeval",
+        "matplotlib",
+        "tqdm",
+    ],
+    extras_require={
+        "hf": ["safetensors>=0.4.5", "transformers", "torch"],
+        "mecab": ["mecab-python3", "python-mecab-ko-dic"],
+        "beam": ["apache-beam"],
+        "dev": ["pytest", "hypothesis", "ruff; python_version >= '3.8'"],
+    },
+)
