@@ -1,0 +1,284 @@
+"""Reads users' text files line by line, and says exactly what is wrong with a bad one.
+
+A line ends at "\\n" and nowhere else; one "\\r" before it is dropped. So U+001C,
+U+0085 and U+2028, which ``str.splitlines`` breaks at, stay inside their line. Quoting
+is off: a quotation mark is a character like any other. What the columns of a table
+mean is left to ``data.tasks``; what an unknown file is, to ``data.text_encoding``.
+"""
+
+import codecs
+import dataclasses
+import itertools
+import os
+from typing import BinaryIO, Iterator, List, NamedTuple, Optional, Tuple
+
+from .errors import InputError
+from .text_encoding import check_head, name_encoding
+
+_UTF8_MARK = codecs.BOM_UTF8
+_BYTES_PER_CHAR = 4  # the most that UTF-8 needs; CP949 needs two
+_SHOWN_PROBLEMS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadingOptions:
+    """How tolerant reading is.
+
+    Attributes:
+      encoding: a Python codec name, such as "utf-8", "cp949" or "utf-16".
+      max_bad_rows: rows of one file that may be skipped before reading stops.
+      max_line_chars: the longest line accepted, in characters.
+    """
+
+    encoding: str = "utf-8"
+    max_bad_rows: int = 0
+    max_line_chars: int = 100000
+
+
+class BadRows:
+    """Counts the rows of one file that were skipped, and stops beyond the limit."""
+
+    def __init__(self, path: str, max_bad_rows: int = 0):
+        self.path = path
+        self.max_bad_rows = max_bad_rows
+        self.count = 0
+        self.problems: List[str] = []
+
+    def skip(self, line_number: int, problem: str) -> None:
+        """Notes one bad row; raises InputError if it is one more than the limit.
+
+        Args:
+          line_number: counted from 1, the header included.
+          problem: what was received and what was expected, one sentence.
+        """
+        self.skip_at(f"line {line_number}", problem)
+
+    def skip_at(self, place: str, problem: str) -> None:
+        """As ``skip``, where a place is not a line but "question 6548850-0-0"."""
+        message = f"{self.path}, {place}: {problem}"
+        self.count += 1
+        if self.count > self.max_bad_rows:
+            raise InputError(f"{message} {self._advice()}")
+        if len(self.problems) < _SHOWN_PROBLEMS:
+            self.problems.append(message)
+
+    def _advice(self) -> str:
+        if self.max_bad_rows == 0:
+            return "Mend it, or skip such rows with --max_bad_rows=N."
+        return (
+            f"It is bad row {self.count} and --max_bad_rows={self.max_bad_rows}: "
+            "mend the rows, or raise the number."
+        )
+
+    def summary(self) -> str:
+        """One line for the log: how many rows were skipped and why; "" if none."""
+        if not self.count:
+            return ""
+        more = self.count - len(self.problems)
+        shown = "; ".join(self.problems) + (f"; and {more} more" if more else "")
+        return f"{self.path}: skipped {self.count} bad rows ({shown})"
+
+
+class Row(NamedTuple):
+    """The cells of one line; ``line_number`` counts from 1, the header included."""
+
+    line_number: int
+    cells: Tuple[str, ...]
+
+
+class Table(NamedTuple):
+    """A delimited file: the cells of line 1 and, lazily, the rows after it."""
+
+    path: str
+    first_row: Row
+    rows: Iterator[Row]
+
+
+def check_file(path: str, hint: str = "") -> None:
+    """Raises InputError unless ``path`` is a readable file of at least one byte.
+
+    Args:
+      path: the file.
+      hint: what to fetch and from where, added when the file is missing.
+    """
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a folder, expected a file.")
+    if not os.path.exists(path):
+        message = f"{path} does not exist."
+        raise InputError(f"{message} {hint}" if hint else message)
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} may not be read: check its permissions.")
+    if os.path.getsize(path) == 0:
+        raise InputError(f"{path} is empty (0 bytes): fetch or write it again.")
+
+
+def read_rows(
+    path: str,
+    options: ReadingOptions = ReadingOptions(),  # noqa: B008 (frozen)
+    bad_rows: Optional[BadRows] = None,
+) -> Iterator[Tuple[int, str]]:
+    """Yields (line number from 1, text without its line end) for each line.
+
+    The bytes "영화 재밌다\\r\\n두 번째" give (1, "영화 재밌다") and (2, "두 번째"). A
+    byte order mark is dropped, a missing last newline is no fault.
+
+    Args:
+      path: the file.
+      options: encoding and limits.
+      bad_rows: collects the skipped rows; one of ``options.max_bad_rows`` by default.
+
+    Raises:
+      InputError: at the call for a missing, empty or plainly foreign file (UTF-16,
+        CP949, gzip); while iterating for invalid bytes, a NUL byte or an overlong
+        line, once there are more of them than ``options.max_bad_rows``.
+    """
+    encoding = name_encoding(options.encoding)
+    check_file(path)
+    check_head(path, encoding)
+    if bad_rows is None:
+        bad_rows = BadRows(path, options.max_bad_rows)
+    if "\n".encode(encoding) == b"\n":
+        lines = _lines_of_bytes(path, encoding, options, bad_rows)
+    else:
+        lines = _lines_of_wide_text(path, encoding, options)
+    return _sound_lines(lines, options, bad_rows)
+
+
+def _lines_of_bytes(
+    path: str, encoding: str, options: ReadingOptions, bad_rows: BadRows
+) -> Iterator[Tuple[int, str]]:
+    """Cuts at the byte 0x0A, so a line that does not decode spoils no other line."""
+    max_bytes = _BYTES_PER_CHAR * options.max_line_chars + 2
+    offset = 0
+    with open(path, "rb") as stream:
+        for line_number in itertools.count(1):
+            line = stream.readline(max_bytes)
+            if not line:
+                return
+            start, offset = offset, offset + len(line)
+            if len(line) == max_bytes and not line.endswith(b"\n"):
+                offset += _pass_line_end(stream, max_bytes)
+                bad_rows.skip(line_number, _too_long(options.max_line_chars))
+                continue
+            if start == 0 and encoding == "utf-8" and line.startswith(_UTF8_MARK):
+                line, start = line[len(_UTF8_MARK) :], len(_UTF8_MARK)
+            try:
+                yield line_number, line.decode(encoding)
+            except UnicodeDecodeError as error:
+                bad_rows.skip(line_number, _invalid_byte(error, start))
+
+
+def _pass_line_end(stream: BinaryIO, chunk_bytes: int) -> int:
+    """Moves past the next newline in bounded memory; returns the bytes passed."""
+    passed = 0
+    while True:
+        chunk = stream.readline(chunk_bytes)
+        passed += len(chunk)
+        if not chunk or chunk.endswith(b"\n"):
+            return passed
+
+
+def _lines_of_wide_text(
+    path: str, encoding: str, options: ReadingOptions
+) -> Iterator[Tuple[int, str]]:
+    """UTF-16 and UTF-32: a bad unit may hide a line end, so nothing can be skipped."""
+    line_number = 0
+    try:
+        with open(path, encoding=encoding, newline="\n") as stream:
+            while True:
+                line = stream.readline(options.max_line_chars + 3)
+                if not line:
+                    return
+                line_number += 1
+                if len(line) == options.max_line_chars + 3:
+                    problem = _too_long(options.max_line_chars)
+                    raise InputError(f"{path}, line {line_number}: {problem}")
+                yield line_number, line
+    except UnicodeError as error:
+        raise InputError(
+            f"{path}, near line {line_number + 1}: not valid {encoding} ({error}). "
+            "Name the right encoding with --encoding."
+        ) from error
+
+
+def _sound_lines(
+    lines: Iterator[Tuple[int, str]], options: ReadingOptions, bad_rows: BadRows
+) -> Iterator[Tuple[int, str]]:
+    """Drops line ends, and the lines that no tokenizer should see."""
+    for line_number, line in lines:
+        text = line[:-1] if line.endswith("\n") else line
+        text = text[:-1] if text.endswith("\r") else text
+        if "\0" in text:
+            problem = f"a NUL byte at character {text.index(chr(0))}, expected text."
+            bad_rows.skip(line_number, problem)
+        elif len(text) > options.max_line_chars:
+            bad_rows.skip(line_number, _too_long(options.max_line_chars, len(text)))
+        else:
+            yield line_number, text
+
+
+def _too_long(max_line_chars: int, length: Optional[int] = None) -> str:
+    received = "more" if length is None else f"{length:,}"
+    return (
+        f"{received} characters, expected at most {max_line_chars:,} "
+        "(is a line end missing?)."
+    )
+
+
+def _invalid_byte(error: UnicodeDecodeError, line_start: int) -> str:
+    return (
+        f"byte 0x{error.object[error.start]:02X} at offset {line_start + error.start} "
+        f"of the file is not valid {error.encoding}. If the file has another encoding, "
+        "name it (as --encoding=cp949)."
+    )
+
+
+def read_table(
+    path: str,
+    delimiter: str = "\t",
+    options: ReadingOptions = ReadingOptions(),  # noqa: B008 (frozen)
+    bad_rows: Optional[BadRows] = None,
+) -> Table:
+    """Reads a delimited file with quoting off.
+
+    The line '3<TAB>"최고"다<TAB>1' gives the cells ("3", '"최고"다', "1"). Whether the
+    first row is a header is for the caller to decide; every other row must have as
+    many cells. Blank lines at the end are passed over, unless there is one column.
+
+    Args:
+      path: the file.
+      delimiter: the character between cells.
+      options: encoding and limits.
+      bad_rows: collects the skipped rows; one of ``options.max_bad_rows`` by default.
+
+    Raises:
+      InputError: as ``read_rows``, and for a row with another number of columns.
+    """
+    if bad_rows is None:
+        bad_rows = BadRows(path, options.max_bad_rows)
+    lines = read_rows(path, options, bad_rows)
+    line_number, text = next(lines, (0, ""))
+    if line_number != 1:
+        raise InputError(f"{path}: the first line is bad, and it is needed.")
+    first_row = Row(1, tuple(text.split(delimiter)))
+    rows = _rows_of_width(lines, delimiter, len(first_row.cells), bad_rows)
+    return Table(path, first_row, rows)
+
+
+def _rows_of_width(
+    lines: Iterator[Tuple[int, str]], delimiter: str, width: int, bad_rows: BadRows
+) -> Iterator[Row]:
+    blank_lines = []  # held back: only blank lines at the very end are harmless
+    for line_number, text in lines:
+        if not text and width > 1:
+            blank_lines.append(line_number)
+            continue
+        for blank in blank_lines:
+            bad_rows.skip(blank, f"an empty line, expected {width} columns.")
+        blank_lines = []
+        cells = tuple(text.split(delimiter))
+        if len(cells) == width:
+            yield Row(line_number, cells)
+        else:
+            problem = f"{len(cells)} columns, expected {width} as in line 1."
+            bad_rows.skip(line_number, problem)
