@@ -1,0 +1,58 @@
+"""The benchmarks by name, and their examples.
+
+``get_task("nsmc")`` is a declaration; ``load_split(task, folder, "train")`` reads it.
+A new task is one ``Task`` in the module of its kind.
+"""
+
+import difflib
+from typing import Tuple
+
+from ..errors import InputError
+from . import classification
+from .declarations import (
+    CLASSIFICATION,
+    QUESTION_ANSWERING,
+    REGRESSION,
+    TAGGING,
+    FineTuningDefaults,
+    Task,
+)
+from .splits import LoadedSplit, find_files, held_out_split, load_split
+
+__all__ = [
+    "CLASSIFICATION",
+    "QUESTION_ANSWERING",
+    "REGRESSION",
+    "TAGGING",
+    "FineTuningDefaults",
+    "LoadedSplit",
+    "Task",
+    "find_files",
+    "get_task",
+    "held_out_split",
+    "load_split",
+    "task_names",
+]
+
+_TASKS = {task.name.lower(): task for task in classification.TASKS}
+
+
+def task_names() -> Tuple[str, ...]:
+    """The names of all tasks, as they are written in reports."""
+    return tuple(task.name for task in _TASKS.values())
+
+
+def get_task(name: str) -> Task:
+    """The task of this name, in any case.
+
+    Raises:
+      InputError: there is none; the message suggests the nearest name.
+    """
+    task = _TASKS.get(name.lower())
+    if task is not None:
+        return task
+    near = difflib.get_close_matches(name.lower(), _TASKS, n=1, cutoff=0.5)
+    suggestion = f" Did you mean {_TASKS[near[0]].name}?" if near else ""
+    raise InputError(
+        f"--task_name={name} is unknown.{suggestion} Tasks: {', '.join(task_names())}."
+    )

@@ -1,0 +1,101 @@
+"""Classification of single texts and of pairs: the tasks, and their examples."""
+
+from typing import List, NamedTuple, Optional
+
+from ..text_files import BadRows, ReadingOptions
+from .declarations import (
+    CLASSIFICATION,
+    FileSet,
+    FineTuningDefaults,
+    Layout,
+    Task,
+    one_of,
+)
+from .tables import labelled_rows
+
+_SHOWN_CHARS = 40
+
+
+class Example(NamedTuple):
+    """One text, or pair of texts, and its class.
+
+    ``label`` is an index into the task's ``label_values``; None in unlabelled files.
+    """
+
+    example_id: str
+    text_a: str
+    text_b: Optional[str]
+    label: Optional[int]
+
+
+NSMC = Task(
+    name="NSMC",
+    kind=CLASSIFICATION,
+    metric="accuracy",
+    # The KR-BERT files first: where someone prepared them they have a dev set.
+    file_sets=(
+        FileSet(one_of("train.tsv"), one_of("dev.tsv"), one_of("test.tsv")),
+        FileSet(train=one_of("ratings_train.txt"), test=one_of("ratings_test.txt")),
+    ),
+    source="https://github.com/e9t/nsmc",
+    defaults=FineTuningDefaults(num_train_epochs=10),
+    layouts=(Layout(text_a="document", label="label", example_id="id"),),
+    headerless=("id", "document", "label"),
+    label_values=("0", "1"),
+    label_names=("negative", "positive"),
+)
+
+HATE = Task(
+    name="HATE",
+    kind=CLASSIFICATION,
+    metric="macro_f1",
+    file_sets=(
+        FileSet(
+            train=one_of("train.tsv"),
+            dev=one_of("dev.tsv", "val.tsv"),
+            test=one_of("test.no_label.tsv"),
+        ),
+    ),
+    source="https://github.com/kocohub/korean-hate-speech",
+    defaults=FineTuningDefaults(num_train_epochs=10),
+    layouts=(
+        Layout(text_a="comments", label="hate"),
+        Layout(text_a="comment", label="hate"),
+    ),
+    label_values=("none", "offensive", "hate"),
+)
+
+TASKS = (NSMC, HATE)
+
+
+def load_examples(
+    task: Task, path: str, split: str, options: ReadingOptions, bad_rows: BadRows
+) -> List[Example]:
+    """Reads one file of a classification task, in the order of its rows.
+
+    NSMC's line "9976970<TAB>아 더빙.. 진짜 짜증나네요<TAB>0" becomes
+    ``Example("9976970", "아 더빙.. 진짜 짜증나네요", None, 0)``.
+
+    Args:
+      task: one of ``TASKS``, or a task of the same kind.
+      path: the file.
+      split: "train", "dev" or "test".
+      options: encoding and limits.
+      bad_rows: collects the rows that are skipped.
+
+    Raises:
+      InputError: as ``labelled_rows``, and for a label that the task does not have.
+    """
+    label_ids = {value: index for index, value in enumerate(task.label_values)}
+    examples = []
+    for row in labelled_rows(task, path, split, options, bad_rows):
+        if row.label is not None and row.label not in label_ids:
+            expected = ", ".join(task.label_values)
+            bad_rows.skip(
+                row.line_number,
+                f"label '{row.label[:_SHOWN_CHARS]}', expected one of: {expected}.",
+            )
+            continue
+        label = None if row.label is None else label_ids[row.label]
+        examples.append(Example(row.example_id, row.text_a, row.text_b, label))
+    return examples

@@ -1,0 +1,116 @@
+"""What a task is: a short declaration, and nothing that reads a file."""
+
+import dataclasses
+import os
+from typing import Optional, Tuple
+
+CLASSIFICATION = "classification"
+REGRESSION = "regression"
+TAGGING = "tagging"
+QUESTION_ANSWERING = "question_answering"
+
+SPLITS = ("train", "dev", "test")
+
+# The alternatives for one split, best first; each is one file or several read in turn.
+Alternatives = Tuple[Tuple[str, ...], ...]
+
+
+def one_of(*names: str) -> Alternatives:
+    """``one_of("dev.tsv", "val.tsv")``: the first of these files that is there."""
+    return tuple((name,) for name in names)
+
+
+@dataclasses.dataclass(frozen=True)
+class FileSet:
+    """The file names of one public arrangement of a data set; () = has no such file."""
+
+    train: Alternatives = ()
+    dev: Alternatives = ()
+    test: Alternatives = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """The header names under which a table keeps what a task needs.
+
+    Attributes:
+      text_a: the text, or the first of a pair.
+      label: the class or the score; may be missing from a test file.
+      text_b: the second text of a pair.
+      example_id: a column of unique ids. None: ids such as "train-17" are made from
+        the split and the row.
+    """
+
+    text_a: str
+    label: str
+    text_b: Optional[str] = None
+    example_id: Optional[str] = None
+
+    def texts(self) -> Tuple[str, ...]:
+        """The names that every file of this layout has."""
+        return (self.text_a,) if self.text_b is None else (self.text_a, self.text_b)
+
+
+@dataclasses.dataclass(frozen=True)
+class FineTuningDefaults:
+    """Hyper-parameters where no flag is given: KR-ELECTRA's published table.
+
+    Lengths are in tokens, the batch size in examples, ``warmup_proportion`` in shares
+    of all steps. ``doc_stride`` and ``max_query_length`` concern question answering.
+    """
+
+    num_train_epochs: float
+    train_batch_size: int = 32
+    learning_rate: float = 5e-5
+    max_seq_length: int = 128
+    warmup_proportion: float = 0.0
+    weight_decay_rate: float = 0.0
+    doc_stride: int = 128
+    max_query_length: int = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One benchmark.
+
+    Attributes:
+      name: as users write it (any case is accepted).
+      kind: CLASSIFICATION, REGRESSION, TAGGING or QUESTION_ANSWERING.
+      metric: the key of the metrics that decides which checkpoint is best.
+      file_sets: arrangements of the files, best first (see ``find_files``).
+      source: where the public files are, for the message about a missing one.
+      defaults: hyper-parameters where no flag is given.
+      layouts: table layouts, told apart by their headers.
+      headerless: the column names of a file that has no header line; () = must have.
+      label_values: classes or tags as the files write them, in the order of their ids.
+      label_names: the same in words, for reports; ``label_values`` where empty.
+      score_range: lowest and highest score (regression).
+      skip_empty_text: a training row with an empty text is left out, and counted.
+    """
+
+    name: str
+    kind: str
+    metric: str
+    file_sets: Tuple[FileSet, ...]
+    source: str
+    defaults: FineTuningDefaults
+    layouts: Tuple[Layout, ...] = ()
+    headerless: Tuple[str, ...] = ()
+    label_values: Tuple[str, ...] = ()
+    label_names: Tuple[str, ...] = ()
+    score_range: Optional[Tuple[float, float]] = None
+    skip_empty_text: bool = False
+
+    def __post_init__(self):
+        if not self.label_names:
+            object.__setattr__(self, "label_names", self.label_values)
+
+    @property
+    def folder(self) -> str:
+        """The default data folder: "datasets/nsmc" for NSMC."""
+        return os.path.join("datasets", self.name.lower())
+
+    @property
+    def num_labels(self) -> int:
+        """Width of the output layer: classes or tags; 1 for regression."""
+        return len(self.label_values) or 1

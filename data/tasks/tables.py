@@ -1,0 +1,102 @@
+"""From the rows of a delimited file to texts and label strings, guided by a layout."""
+
+from typing import Iterator, NamedTuple, Optional, Tuple
+
+from ..errors import InputError
+from ..text_files import BadRows, ReadingOptions, Row, Table, read_table
+from .declarations import Layout, Task
+
+_SHOWN_CHARS = 60
+
+
+class LabelledRow(NamedTuple):
+    """One row, its label not yet understood; None where the file has no labels."""
+
+    line_number: int
+    example_id: str
+    text_a: str
+    text_b: Optional[str]
+    label: Optional[str]
+
+
+def labelled_rows(
+    task: Task, path: str, split: str, options: ReadingOptions, bad_rows: BadRows
+) -> Iterator[LabelledRow]:
+    """Yields the rows of one file of a task.
+
+    With NSMC's layout the line "9976970<TAB>아 더빙.. 진짜 짜증나네요<TAB>0" becomes
+    ``LabelledRow(2, "9976970", "아 더빙.. 진짜 짜증나네요", None, "0")``. Quotation
+    marks stay as they are written, doubled ones too. Empty texts are kept.
+
+    Args:
+      task: says which layouts there are.
+      path: a tab separated file.
+      split: "train", "dev" or "test"; a test file may lack the label column.
+      options: encoding and limits.
+      bad_rows: collects the rows that are skipped.
+
+    Raises:
+      InputError: for a header of no known layout, and as ``read_table``.
+    """
+    table = read_table(path, "\t", options, bad_rows)
+    names, rows = _header_and_rows(task, table)
+    layout = _choose_layout(task, path, names, split)
+    columns = {name: index for index, name in enumerate(names)}
+    for row in rows:
+        text_b = None if layout.text_b is None else row.cells[columns[layout.text_b]]
+        # Upstream: run_classifier.py numbers examples by their line after the header.
+        example_id = f"{split}-{row.line_number - 1}"
+        if layout.example_id in columns:
+            example_id = row.cells[columns[layout.example_id]]
+        label = None
+        if layout.label in columns:
+            label = row.cells[columns[layout.label]].strip()
+        text_a = row.cells[columns[layout.text_a]]
+        yield LabelledRow(row.line_number, example_id, text_a, text_b, label)
+
+
+def _header_and_rows(task: Task, table: Table) -> Tuple[Tuple[str, ...], Iterator[Row]]:
+    """The column names, and the rows with the first one if that is no header."""
+    names = tuple(cell.strip() for cell in table.first_row.cells)
+    if len(names) == len(task.headerless) and _is_data(task, names):
+        return task.headerless, _with_first(table.first_row, table.rows)
+    return names, table.rows
+
+
+def _is_data(task: Task, cells: Tuple[str, ...]) -> bool:
+    label_index = task.headerless.index(task.layouts[0].label)
+    return cells[label_index] in task.label_values
+
+
+def _with_first(first_row: Row, rows: Iterator[Row]) -> Iterator[Row]:
+    yield first_row
+    yield from rows
+
+
+def _choose_layout(task: Task, path: str, names: Tuple[str, ...], split: str) -> Layout:
+    """The first layout whose columns are all in the header.
+
+    HATE's header "comments, contain_gender_bias, bias, hate" and its other header
+    "title, comment, bias, hate" differ in the name of the text, so the position of the
+    text is never guessed.
+    """
+    for layout in task.layouts:
+        if set(layout.texts()) <= set(names):
+            if layout.label in names or split == "test":
+                return layout
+            raise InputError(
+                f"{path}, line 1: no column '{layout.label}' among {_listed(names)}. "
+                f"{task.name} needs it for {split}; only a test file may lack it."
+            )
+    expected = " or ".join(
+        _listed(layout.texts() + (layout.label,)) for layout in task.layouts
+    )
+    raise InputError(
+        f"{path}, line 1: the header is {_listed(names)}, but {task.name} needs the "
+        f"columns {expected}. Is it a file of another task, or not tab separated?"
+    )
+
+
+def _listed(names: Tuple[str, ...]) -> str:
+    shown = ", ".join(names)
+    return f"[{shown[:_SHOWN_CHARS]}...]" if len(shown) > _SHOWN_CHARS else f"[{shown}]"
