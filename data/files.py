@@ -1,0 +1,81 @@
+"""Files as they are opened, listed and replaced, on whatever holds them.
+
+A `FileSystem` is the handful of operations that reading and writing need. `LOCAL` is
+this machine's; `records.py` makes one of tf.io.gfile for paths such as `gs://...`, so
+that nothing else has to know about TensorFlow.
+
+`new_file` is how every output of this project is written: under a temporary name that
+becomes the real one only when the file is whole.
+"""
+
+import contextlib
+import glob as _glob
+import os
+from typing import Callable, Iterator, List, NamedTuple, Tuple, Type
+
+from .errors import InputError
+
+
+class FileSystem(NamedTuple):
+    """Operations on paths (all strings)."""
+
+    open: Callable  # (path, mode) -> binary file object
+    exists: Callable  # (path) -> bool
+    replace: Callable  # (source, target): target is overwritten
+    remove: Callable  # (path)
+    glob: Callable  # (pattern) -> paths
+    make_directories: Callable  # (path); no error when it exists
+    errors: Tuple[Type[Exception], ...]  # what these raise when the disk refuses
+
+
+def _make_directories(path: str) -> None:
+    os.makedirs(path, exist_ok=True)
+
+
+def _local_glob(pattern: str) -> List[str]:
+    return sorted(_glob.glob(pattern))
+
+
+LOCAL = FileSystem(
+    open=open,
+    exists=os.path.exists,
+    replace=os.replace,
+    remove=os.remove,
+    glob=_local_glob,
+    make_directories=_make_directories,
+    errors=(OSError,),
+)
+
+TEMPORARY_SUFFIX = ".incomplete"
+
+
+@contextlib.contextmanager
+def new_file(path: str, overwrite: bool = False, files: FileSystem = LOCAL) -> Iterator:
+    """A binary file to write; it gets its name only after the last byte.
+
+    Args:
+      path: the final name. Until then the bytes are in `path + ".incomplete"`, which
+        is removed when writing fails.
+      overwrite: whether an existing file may be replaced.
+
+    Raises:
+      InputError: the file exists and `overwrite` is false, or the file system refuses
+        (no space, no permission); nothing is then left under `path`.
+    """
+    if not overwrite and files.exists(path):
+        raise InputError(
+            f"{path} exists already. Pass --overwrite to replace it, or another name."
+        )
+    temporary = path + TEMPORARY_SUFFIX
+    try:
+        with files.open(temporary, "wb") as stream:
+            yield stream
+        files.replace(temporary, path)
+    except files.errors as error:
+        raise InputError(
+            f"{path} could not be written: {error}. Nothing was left under that name: "
+            "make room or choose another place, and run the same command again."
+        ) from error
+    finally:
+        with contextlib.suppress(*files.errors):
+            files.remove(temporary)

@@ -1,0 +1,354 @@
+"""THE schema of every TFRecord of this project, and reading and writing by it.
+
+A record is a tf.train.Example; which features it has is a tuple of `Feature` that the
+writer and the reader both take from here. Pre-training records have the names and
+shapes of google-research/{bert,albert,electra}, so that records move both ways.
+Fine-tuning records are not padded: padding is a decision of the input pipeline.
+
+TensorFlow is imported only inside the functions that need it, so that building records
+on a local disk starts at once and does without its memory.
+"""
+
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
+
+import numpy as np
+
+from . import record_bytes
+from .errors import InputError
+from .files import LOCAL, FileSystem, new_file
+
+MODEL_TYPES = ("bert", "albert", "electra")
+
+_RECORDS_AT_A_TIME = 1024
+
+
+class Feature(NamedTuple):
+    """One feature of a record."""
+
+    name: str
+    dtype: str  # "int64" or "float32"
+    length: Optional[int]  # values per record; None = any number
+
+
+Features = Tuple[Feature, ...]
+
+
+def wop_length(max_seq_length: int, wop_prob: float, wop_ngram: int) -> int:
+    """Positions of a record that word order prediction may fill; 0 = it is off.
+
+    Whole n-grams move, so it is a multiple of `wop_ngram`: 128 tokens, share 0.15,
+    3-grams -> round(19.2) = 19 -> 18 positions.
+    """
+    if not wop_prob or not wop_ngram:
+        return 0
+    wanted = max(wop_ngram, int(round(max_seq_length * wop_prob)))
+    return wanted // wop_ngram * wop_ngram
+
+
+def pretraining_features(
+    model_type: str,
+    max_seq_length: int,
+    max_predictions_per_seq: int,
+    wop_positions: int = 0,
+) -> Features:
+    """The features of pre-training records.
+
+    Args:
+      model_type: "bert", "albert" or "electra" (inputs only: ELECTRA masks in the
+        graph, at run time).
+      max_seq_length: S, tokens per record, padding included.
+      max_predictions_per_seq: P, masked positions per record, padding included.
+      wop_positions: positions of word order prediction (`wop_length`), 0 = none.
+
+    Returns:
+      input_ids, input_mask (1 = real token), segment_ids: int64 [S]; for BERT and
+      ALBERT masked_lm_positions, masked_lm_ids: int64 [P], masked_lm_weights: float32
+      [P] (0 = padding), next_sentence_labels: int64 [1] (BERT: 1 = random; ALBERT: 1 =
+      swapped); with WOP also wop_positions, wop_ids, wop_weights, in the same way.
+    """
+    if model_type not in MODEL_TYPES:
+        raise InputError(
+            f"model_type is {model_type!r}; expected one of {', '.join(MODEL_TYPES)}."
+        )
+    features = [
+        Feature(name, "int64", max_seq_length)
+        for name in ("input_ids", "input_mask", "segment_ids")
+    ]
+    if model_type == "electra":
+        return tuple(features)
+    features += _predictions("masked_lm", max_predictions_per_seq)
+    features.append(Feature("next_sentence_labels", "int64", 1))
+    if wop_positions:
+        features += _predictions("wop", wop_positions)
+    return tuple(features)
+
+
+def _predictions(objective: str, length: int) -> List[Feature]:
+    return [
+        Feature(f"{objective}_positions", "int64", length),
+        Feature(f"{objective}_ids", "int64", length),
+        Feature(f"{objective}_weights", "float32", length),
+    ]
+
+
+def classification_features(regression: bool = False) -> Features:
+    """The features of classification and regression records; tokens are unpadded.
+
+    example_index: int64 [1], the row of the table; input_ids, segment_ids: int64, any
+    number; label_ids: int64 [1], or float32 [1] with `regression`.
+    """
+    return (
+        Feature("example_index", "int64", 1),
+        Feature("input_ids", "int64", None),
+        Feature("segment_ids", "int64", None),
+        Feature("label_ids", "float32" if regression else "int64", 1),
+    )
+
+
+def encode_example(features: Features, values: Mapping[str, Any]) -> bytes:
+    """One record, serialized. For thousands of pre-training records: `encode_batch`.
+
+    Args:
+      features: the schema.
+      values: a number or a sequence of numbers per feature, by name.
+
+    Returns:
+      tf.train.Example bytes, features in alphabetical order.
+
+    Raises:
+      ValueError: a feature is missing, unknown, or has another length.
+    """
+    import tensorflow.compat.v1 as tf
+
+    _check_names(features, values)
+    example = tf.train.Example()
+    for feature in features:
+        flat = np.ravel(values[feature.name])
+        if feature.length not in (None, len(flat)):
+            raise ValueError(
+                f"{feature.name} has {len(flat)} values; expected {feature.length}."
+            )
+        entry = example.features.feature[feature.name]
+        if feature.dtype == "int64":
+            entry.int64_list.value.extend(flat.tolist())
+        else:
+            entry.float_list.value.extend(flat.tolist())
+    return example.SerializeToString(deterministic=True)
+
+
+def encode_batch(
+    features: Features, values: Mapping[str, np.ndarray]
+) -> Tuple[np.ndarray, np.ndarray]:
+    """N records, serialized, the same bytes as `encode_example` would give.
+
+    Args:
+      features: the schema, all of fixed length.
+      values: an array [N, length] per feature, by name; integers not negative.
+
+    Returns:
+      bytes uint8 [N, W] and used bool [N, W]; record i is `bytes[i][used[i]]`.
+
+    Raises:
+      ValueError: a feature is missing, unknown, or has another shape.
+    """
+    _check_names(features, values)
+    arrays = []
+    for feature in sorted(features):
+        array = values[feature.name]
+        if array.ndim != 2 or array.shape[1] != feature.length:
+            raise ValueError(
+                f"{feature.name} has shape {list(array.shape)}; "
+                f"expected [N, {feature.length}]."
+            )
+        arrays.append((feature.name, feature.dtype, array))
+    return record_bytes.example_matrix(arrays)
+
+
+def _check_names(features: Features, values: Mapping[str, Any]) -> None:
+    expected = sorted(feature.name for feature in features)
+    if sorted(values) != expected:
+        raise ValueError(f"Features are {sorted(values)}; expected {expected}.")
+
+
+def parse_example_spec(features: Features) -> Dict[str, Any]:
+    """The specification that tf.parse_example takes."""
+    import tensorflow.compat.v1 as tf
+
+    dtypes = {"int64": tf.int64, "float32": tf.float32}
+    return {
+        feature.name: tf.FixedLenSequenceFeature(
+            [], dtypes[feature.dtype], allow_missing=True
+        )
+        if feature.length is None
+        else tf.FixedLenFeature([feature.length], dtypes[feature.dtype])
+        for feature in features
+    }
+
+
+def decode(features: Features, serialized: Any) -> Dict[str, Any]:
+    """Records to tensors, in the graph.
+
+    Args:
+      features: the schema.
+      serialized: string tensor, [] (one record) or [B] (a batch, faster).
+
+    Returns:
+      int32 or float32 tensors by name, [length] or [B, length]. A feature of any
+      number of values is [its length], in a batch padded with 0 to the longest.
+    """
+    import tensorflow.compat.v1 as tf
+
+    parse = tf.parse_single_example if serialized.shape.ndims == 0 else tf.parse_example
+    parsed = parse(serialized, parse_example_spec(features))
+    return {
+        name: tf.cast(values, tf.int32) if values.dtype == tf.int64 else values
+        for name, values in parsed.items()
+    }
+
+
+def file_system(path: str) -> FileSystem:
+    """What opens `path`: this machine, or TensorFlow for `scheme://...`."""
+    if "://" not in path:
+        return LOCAL
+    import tensorflow.compat.v1 as tf
+
+    gfile = tf.io.gfile
+    return FileSystem(
+        open=gfile.GFile,
+        exists=gfile.exists,
+        replace=lambda source, target: gfile.rename(source, target, overwrite=True),
+        remove=gfile.remove,
+        glob=lambda pattern: sorted(gfile.glob(pattern)),
+        make_directories=gfile.makedirs,
+        errors=(OSError, tf.errors.OpError),
+    )
+
+
+def write_records(
+    path: str, serialized: Iterable[bytes], overwrite: bool = False
+) -> int:
+    """Writes a TFRecord file, which gets its name only when it is whole.
+
+    Returns:
+      The number of records.
+
+    Raises:
+      InputError: the file exists and `overwrite` is false, or cannot be written.
+    """
+    count = 0
+    with new_file(path, overwrite, file_system(path)) as stream:
+        for batch in _batches(serialized):
+            data = np.frombuffer(b"".join(batch), np.uint8)
+            sizes = np.array([len(record) for record in batch], np.int64)
+            stream.write(record_bytes.frames(data, sizes).tobytes())
+            count += len(batch)
+    return count
+
+
+def _batches(records: Iterable[bytes]) -> Iterator[List[bytes]]:
+    batch = []  # type: List[bytes]
+    for record in records:
+        batch.append(record)
+        if len(batch) == _RECORDS_AT_A_TIME:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def read_records(path: str) -> Iterator[bytes]:
+    """The records of a TFRecord file, every checksum verified.
+
+    Yields:
+      Serialized records. All records before a damaged one are yielded first.
+
+    Raises:
+      InputError: the file cannot be read, or a record is truncated or corrupt; the
+        message has the file and the byte at which that record begins.
+    """
+    files = file_system(path)
+    batch = []  # type: List[_Frame]
+    damage = None
+    try:
+        with files.open(path, "rb") as stream:
+            for frame in _frames(stream):
+                if frame.damage:
+                    damage = frame
+                    break
+                batch.append(frame)
+                if len(batch) == _RECORDS_AT_A_TIME:
+                    yield from _verified(path, batch)
+                    batch = []
+    except files.errors as error:
+        raise InputError(f"{path} could not be read: {error}.") from error
+    yield from _verified(path, batch)
+    if damage:
+        raise _damaged(path, damage.offset, damage.damage)
+
+
+class _Frame(NamedTuple):
+    offset: int  # bytes from the start of the file
+    data: bytes
+    checksum: int
+    damage: str  # "" = none seen yet
+
+
+def _frames(stream: Any) -> Iterator[_Frame]:
+    """Splits a file into frames and verifies their lengths; the last may be damaged."""
+    offset = 0
+    while True:
+        header = stream.read(record_bytes.HEADER_BYTES)
+        if not header:
+            return
+        size = int.from_bytes(header[:8], "little")
+        if len(header) < record_bytes.HEADER_BYTES:
+            yield _Frame(offset, b"", 0, "is cut off in its header")
+            return
+        if _length_checksum(size) != int.from_bytes(header[8:], "little"):
+            yield _Frame(offset, b"", 0, "has a corrupt length")
+            return
+        body = stream.read(size + record_bytes.FOOTER_BYTES)
+        if len(body) < size + record_bytes.FOOTER_BYTES:
+            missing = size + record_bytes.FOOTER_BYTES - len(body)
+            yield _Frame(offset, b"", 0, f"is cut off: {missing} bytes are missing")
+            return
+        yield _Frame(offset, body[:size], int.from_bytes(body[size:], "little"), "")
+        offset += record_bytes.HEADER_BYTES + len(body)
+
+
+_LENGTH_CHECKSUMS = {}  # type: Dict[int, int]
+
+
+def _length_checksum(size: int) -> int:
+    if size not in _LENGTH_CHECKSUMS:
+        checksum = record_bytes.length_checksums(np.array([size], np.uint64))
+        _LENGTH_CHECKSUMS[size] = int(checksum[0])
+    return _LENGTH_CHECKSUMS[size]
+
+
+def _verified(path: str, batch: Sequence[_Frame]) -> Iterator[bytes]:
+    data = np.frombuffer(b"".join(frame.data for frame in batch), np.uint8)
+    sizes = np.array([len(frame.data) for frame in batch], np.int64)
+    checksums = record_bytes.data_checksums(data, sizes)
+    for frame, checksum in zip(batch, checksums.tolist()):
+        if frame.checksum != checksum:
+            raise _damaged(path, frame.offset, "does not match its checksum")
+        yield frame.data
+
+
+def _damaged(path: str, offset: int, damage: str) -> InputError:
+    return InputError(
+        f"{path}: the record at byte {offset} {damage}. Copy the file again, or delete "
+        "it and build it again with the command that made it."
+    )
