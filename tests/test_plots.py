@@ -1,0 +1,56 @@
+import warnings
+
+import numpy as np
+import pytest
+
+from data import plots
+from data.plots import write_confusion_matrix_png
+
+
+def dark_blue_share(path):
+    """The share of pixels in the colour of 100%; the colour bar has few of them."""
+    from matplotlib import image
+
+    pixels = image.imread(path)[..., :3]
+    full = np.array([8, 48, 107]) / 255  # the dark end of matplotlib's "Blues"
+    return np.mean(np.abs(pixels - full).max(axis=-1) < 0.02)
+
+
+def test_the_colour_is_the_share_of_the_row_not_the_count(tmp_path):
+    path = str(tmp_path / "matrix.png")
+    write_confusion_matrix_png(path, [[1, 0], [0, 9000]], ("neg", "pos"), "NSMC")
+    rare_class_is_right = dark_blue_share(path)
+    write_confusion_matrix_png(path, [[0, 1], [0, 9000]], ("neg", "pos"), "NSMC")
+    everything_is_pos = dark_blue_share(path)
+    assert rare_class_is_right == pytest.approx(everything_is_pos, rel=0.1)
+    assert rare_class_is_right > 0.15
+    write_confusion_matrix_png(path, [[1, 1], [4500, 4500]], ("neg", "pos"), "NSMC")
+    assert dark_blue_share(path) < 0.02
+
+
+def test_a_class_without_examples_and_korean_names_draw_without_a_warning(tmp_path):
+    path = tmp_path / "matrix.png"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_confusion_matrix_png(
+            str(path), [[0, 0], [3, 5]], ("부정", "긍정"), "감성 분류"
+        )
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_a_korean_font_names_are_numbered(monkeypatch):
+    monkeypatch.setattr(plots, "_korean_font", lambda: None)
+    drawable = plots._drawable(("부정", "neutral", "긍정"), "감성 분류")
+    assert drawable == (
+        "DejaVu Sans",
+        ("class 0", "neutral", "class 2"),
+        "Confusion matrix",
+    )
+    drawable = plots._drawable(("none", "hate"), "HATE")
+    assert drawable == ("DejaVu Sans", ("none", "hate"), "HATE")
+
+
+def test_with_a_korean_font_names_stay(monkeypatch):
+    monkeypatch.setattr(plots, "_korean_font", lambda: "NanumGothic")
+    drawable = plots._drawable(("부정", "긍정"), "감성 분류")
+    assert drawable == ("NanumGothic", ("부정", "긍정"), "감성 분류")
