@@ -1,0 +1,63 @@
+"""One interface for all tokenizers: text to pieces, ids and character offsets.
+
+tokenizer = build_tokenizer(preset("krbert_medium_cased"), "models/vocab.txt")
+tokenizer.encode("한국어 좋아요").pieces
+"""
+
+from .config import (
+    CONFIG_FILE_NAME,
+    PRESETS,
+    ReadBytes,
+    TokenizerConfig,
+    find_vocabulary,
+    preset,
+    read_local_bytes,
+    resolve_config,
+)
+from .interface import Encoding, Tokenizer, require_same_tokenizer
+from .vocab import Vocabulary, check_vocabulary, load_vocabulary
+
+__all__ = [
+    "CONFIG_FILE_NAME",
+    "PRESETS",
+    "Encoding",
+    "Tokenizer",
+    "TokenizerConfig",
+    "Vocabulary",
+    "build_tokenizer",
+    "check_vocabulary",
+    "find_vocabulary",
+    "load_vocabulary",
+    "preset",
+    "require_same_tokenizer",
+    "resolve_config",
+]
+
+
+def build_tokenizer(
+    config: TokenizerConfig,
+    vocab_file: str,
+    allow_duplicates: bool = False,
+    read_bytes: ReadBytes = read_local_bytes,
+) -> Tokenizer:
+    """A tokenizer from its settings and its vocabulary.
+
+    Args:
+      config: the settings; ``resolve_config(vocab_file)`` finds those beside the
+        vocabulary.
+      vocab_file: vocab.txt.
+      allow_duplicates: accepts a vocabulary with a piece on several lines.
+      read_bytes: reads a whole file; give another one for gs:// paths.
+    Raises:
+      InputError: the vocabulary cannot be read, lacks special tokens or holds
+        duplicates.
+    """
+    from .wordpiece import WordPieceTokenizer
+
+    vocabulary = load_vocabulary(vocab_file, read_bytes)
+    check_vocabulary(
+        vocabulary,
+        special_tokens=config.special_tokens,
+        allow_duplicates=allow_duplicates,
+    )
+    return WordPieceTokenizer(config, vocabulary)

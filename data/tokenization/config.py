@@ -1,0 +1,297 @@
+"""Settings of a tokenizer: one frozen dataclass, one JSON beside the vocabulary.
+
+The same settings travel with records, checkpoints and exports. What the settings do
+is written in ``normalisation.py`` (text), ``wordpiece.py``, ``sentencepiece.py`` and
+``morpheme.py``; this module only holds, checks, reads and writes them.
+"""
+
+import dataclasses
+import difflib
+import glob
+import json
+import os
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+
+from ..errors import InputError
+
+ReadBytes = Callable[[str], bytes]
+
+CONFIG_FILE_NAME = "tokenizer_config.json"
+
+_CHOICES = {
+    "algorithm": ("wordpiece", "sentencepiece"),
+    "decompose": ("none", "letters", "all"),
+    "control_characters": ("Cc Cf", "C"),
+    "morpheme_analyser": (None, "mecab", "okt", "komoran", "hannanum", "kkma"),
+    "morphemes": ("none", "vocabulary", "run_time"),
+}
+
+
+def read_local_bytes(path: str) -> bytes:
+    """The whole content of a local file."""
+    with open(path, "rb") as reader:
+        return reader.read()
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerConfig:
+    """All that decides how text becomes pieces, apart from the vocabulary itself.
+
+    Attributes:
+      algorithm: "wordpiece" (vocab.txt) or "sentencepiece" (*.model).
+      lower_case: bool, lower-cases; never takes Hangul apart.
+      strip_accents: bool, drops combining marks (Unicode category Mn).
+      decompose: what is taken apart (Unicode NFD) before marks are dropped.
+        "letters": é becomes e + mark, Hangul stays whole; only with strip_accents.
+        "none": nothing, so only marks that are written apart are dropped
+        (KR-BERT-MEDIUM). "all": everything, Hangul too, 한 becomes ᄒ ᅡ ᆫ, with or
+        without strip_accents (Google's BERT, uncased; sub-character vocabularies).
+      control_characters: Unicode categories that are deleted. "Cc Cf" (BERT) or
+        "C", every category that starts with C, unassigned and private code points
+        too (ELECTRA, KR-BERT-MEDIUM).
+      split_cjk: bool, each Chinese character is a word (Hangul never is).
+      max_chars_per_word: int, characters; a longer word becomes one unk_token.
+      morpheme_analyser: None or the konlpy analyser that the vocabulary was made with.
+      morphemes: "none", "vocabulary" (the analyser shaped the vocabulary only:
+        KR-ELECTRA) or "run_time" (text is cut into morphemes before pieces:
+        Dialog-KoELECTRA).
+      cleaning: None or the name of the recipe in data/cleaning.py that the corpus
+        was cleaned with. Recorded here; encode never cleans.
+      pad_token, unk_token, cls_token, sep_token, mask_token: the special pieces.
+
+    Raises:
+      InputError: a value is not among the allowed ones, or two contradict each other.
+    """
+
+    algorithm: str = "wordpiece"
+    lower_case: bool = False
+    strip_accents: bool = False
+    decompose: str = "letters"
+    control_characters: str = "Cc Cf"
+    split_cjk: bool = True
+    max_chars_per_word: int = 200
+    morpheme_analyser: Optional[str] = None
+    morphemes: str = "none"
+    cleaning: Optional[str] = None
+    pad_token: str = "[PAD]"
+    unk_token: str = "[UNK]"
+    cls_token: str = "[CLS]"
+    sep_token: str = "[SEP]"
+    mask_token: str = "[MASK]"
+
+    def __post_init__(self):
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InputError(
+                    "Tokenizer setting {}={!r} is unknown. Use one of: {}.".format(
+                        name, value, ", ".join(map(repr, allowed))
+                    )
+                )
+        for field in dataclasses.fields(self):
+            self._check_type(field.name, field.default)
+        if self.max_chars_per_word < 1:
+            raise InputError(
+                f"Tokenizer setting max_chars_per_word={self.max_chars_per_word} "
+                "must be at least 1."
+            )
+        if (self.morphemes == "none") != (self.morpheme_analyser is None):
+            raise InputError(
+                f"Tokenizer settings morphemes={self.morphemes!r} and "
+                f"morpheme_analyser={self.morpheme_analyser!r} contradict each other. "
+                "Give both, or morphemes='none' and no analyser."
+            )
+
+    def _check_type(self, name, default):
+        value = getattr(self, name)
+        kind = str if default is None else type(default)
+        if default is None and value is None:
+            return
+        if type(value) is not kind:
+            raise InputError(
+                f"Tokenizer setting {name}={value!r} must be a {kind.__name__}, "
+                f"not a {type(value).__name__}."
+            )
+
+    @property
+    def special_tokens(self) -> Tuple[str, ...]:
+        """The five special pieces: pad, unk, cls, sep, mask."""
+        return (
+            self.pad_token,
+            self.unk_token,
+            self.cls_token,
+            self.sep_token,
+            self.mask_token,
+        )
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> "TokenizerConfig":
+        """Settings by name; names that are left out have their defaults.
+
+        Raises:
+          InputError: an unknown name (the nearest known one is suggested) or value.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in settings:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                raise InputError(
+                    "Unknown tokenizer setting {!r}{}. Known settings: {}.".format(
+                        name,
+                        f", did you mean {near[0]!r}?" if near else "",
+                        ", ".join(known),
+                    )
+                )
+        return cls(**settings)
+
+    @classmethod
+    def from_json_file(
+        cls, path: str, read_bytes: ReadBytes = read_local_bytes
+    ) -> "TokenizerConfig":
+        """Reads the settings from a JSON file.
+
+        A file of the same name written by Hugging Face or with KR-BERT-MEDIUM (it
+        has the key ``do_lower_case`` or ``tokenizer_class``) is understood too.
+
+        Args:
+          path: the file.
+          read_bytes: reads a whole file; give another one for gs:// paths.
+        Raises:
+          InputError: no such file, not a JSON object, unknown settings.
+        """
+        try:
+            settings = json.loads(read_bytes(path).decode("utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"Tokenizer settings `{path}` do not exist.") from None
+        except ValueError as error:
+            raise InputError(f"`{path}` is not JSON: {error}.") from None
+        if not isinstance(settings, dict):
+            raise InputError(f"`{path}` must hold one JSON object.")
+        try:
+            if "do_lower_case" in settings or "tokenizer_class" in settings:
+                settings = _from_hugging_face(settings)
+            return cls.from_dict(settings)
+        except InputError as error:
+            raise InputError(f"`{path}`: {error}") from None
+
+    def to_dict(self) -> Dict[str, Any]:
+        """Every setting by name."""
+        return dataclasses.asdict(self)
+
+    def to_json_string(self) -> str:
+        """Every setting as indented JSON that ends in a newline."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _from_hugging_face(settings: Mapping[str, Any]) -> Dict[str, Any]:
+    """Our settings for those of a Hugging Face BertTokenizer or ElectraTokenizer.
+
+    Their do_lower_case with strip_accents absent means Google's NFD form.
+    """
+    lower_case = bool(settings.get("do_lower_case", True))
+    strip_accents = settings.get("strip_accents")
+    ours = {
+        "lower_case": lower_case,
+        "strip_accents": lower_case if strip_accents is None else bool(strip_accents),
+        "decompose": "all"
+        if (lower_case if strip_accents is None else strip_accents)
+        else "letters",
+        "split_cjk": bool(settings.get("tokenize_chinese_chars", True)),
+    }
+    for name in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"):
+        token = settings.get(name)
+        if isinstance(token, dict):
+            token = token.get("content")
+        if token:
+            ours[name] = token
+    return ours
+
+
+_BERT = TokenizerConfig()
+_BERT_LOWER = TokenizerConfig(lower_case=True, strip_accents=True, decompose="all")
+
+PRESETS = {
+    "korean_cased": _BERT,
+    "korean_lower": TokenizerConfig(lower_case=True),
+    "bert_cased": _BERT,
+    "bert_uncased": _BERT_LOWER,
+    "krbert_medium_cased": TokenizerConfig(control_characters="C"),
+    "krbert_medium_uncased": TokenizerConfig(
+        lower_case=True, strip_accents=True, decompose="none", control_characters="C"
+    ),
+    "electra_cased": TokenizerConfig(control_characters="C"),
+    "electra_lower_nostrip": TokenizerConfig(lower_case=True, control_characters="C"),
+    "electra_lower_strip": dataclasses.replace(_BERT_LOWER, control_characters="C"),
+}
+
+
+def preset(name: str) -> TokenizerConfig:
+    """The settings of a published tokenizer, e.g. ``preset("krbert_medium_cased")``.
+
+    Raises:
+      InputError: an unknown name.
+    """
+    if name not in PRESETS:
+        raise InputError(
+            "Unknown tokenizer preset {!r}. Known presets: {}.".format(
+                name, ", ".join(sorted(PRESETS))
+            )
+        )
+    return PRESETS[name]
+
+
+def resolve_config(
+    vocab_file: str,
+    overrides: Optional[Mapping[str, Any]] = None,
+    default: TokenizerConfig = _BERT,
+    read_bytes: ReadBytes = read_local_bytes,
+) -> TokenizerConfig:
+    """The settings of a vocabulary: its JSON, or flags, or both where they agree.
+
+    ``tokenizer_config.json`` in the vocabulary's folder decides where it exists.
+    Without it, `overrides` are laid over `default`.
+
+    Args:
+      vocab_file: the vocabulary; the JSON is looked for beside it.
+      overrides: settings that the user gave as flags; a value of None is no choice.
+      default: settings where there is no JSON.
+      read_bytes: reads a whole file; give another one for gs:// paths.
+    Raises:
+      InputError: a flag contradicts the JSON (both values are named).
+    """
+    chosen = {k: v for k, v in (overrides or {}).items() if v is not None}
+    path = os.path.join(os.path.dirname(vocab_file), CONFIG_FILE_NAME)
+    try:
+        read_bytes(path)
+    except FileNotFoundError:
+        return TokenizerConfig.from_dict(dict(default.to_dict(), **chosen))
+    config = TokenizerConfig.from_json_file(path, read_bytes)
+    settings = config.to_dict()
+    for name, value in chosen.items():
+        if name in settings and value != settings[name]:
+            raise InputError(
+                f"The flags ask for {name}={value!r} but `{path}` says "
+                f"{name}={settings[name]!r}. Leave the flag out to use the tokenizer "
+                "as it was trained, or change the file."
+            )
+    return TokenizerConfig.from_dict(dict(settings, **chosen))
+
+
+def find_vocabulary(model_dir: str) -> str:
+    """The vocabulary file of a local model folder: vocab.txt or the one *.model file.
+
+    Raises:
+      InputError: there is none, or there are several.
+    """
+    path = os.path.join(model_dir, "vocab.txt")
+    if os.path.isfile(path):
+        return path
+    found = sorted(glob.glob(os.path.join(glob.escape(model_dir), "*.model")))
+    if len(found) == 1:
+        return found[0]
+    raise InputError(
+        "`{}` holds {} vocabulary: expected vocab.txt or one SentencePiece *.model "
+        "file. Give its path with --vocab_file.".format(
+            model_dir, "more than one" if found else "no"
+        )
+    )

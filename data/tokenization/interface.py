@@ -1,0 +1,197 @@
+"""What every tokenizer of the toolkit can do, whatever its algorithm."""
+
+import hashlib
+import json
+from typing import (
+    Any,
+    Dict,
+    FrozenSet,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Tuple,
+)
+
+import numpy as np
+
+from ..errors import InputError
+from .config import TokenizerConfig
+from .vocab import Vocabulary
+
+
+class Encoding(NamedTuple):
+    """One text in pieces. The three lists are of the same length, one entry a piece.
+
+    Attributes:
+      pieces: the pieces as they stand in the vocabulary.
+      ids: their ids.
+      offsets: (start, end), characters of the ORIGINAL text that the piece came from,
+        end exclusive. Text that normalisation deletes between pieces is in none.
+    """
+
+    pieces: List[str]
+    ids: List[int]
+    offsets: List[Tuple[int, int]]
+
+
+def _fingerprint(config, vocabulary):
+    # Default values are left out, so that a setting added later, with a default that
+    # keeps the old behaviour, does not make existing records strangers.
+    default = TokenizerConfig().to_dict()
+    chosen = {k: v for k, v in config.to_dict().items() if v != default[k]}
+    text = json.dumps(chosen, sort_keys=True) + vocabulary.sha256
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+class Tokenizer:
+    """Text to pieces, ids and offsets. Adds no [CLS] and no [SEP].
+
+    Subclasses define ``encode``, ``encode_ids_batch`` and ``_continues``.
+
+    Attributes:
+      config: the TokenizerConfig.
+      vocabulary: the Vocabulary.
+      is_continuation: bool [vocab_size], true where a piece continues a word, so that
+        whole words are a piece and the continuations after it.
+      fingerprint: 16 hexadecimal digits of settings and vocabulary together.
+    """
+
+    def __init__(self, config: TokenizerConfig, vocabulary: Vocabulary):
+        self.config = config
+        self.vocabulary = vocabulary
+        self.is_continuation = np.array(
+            [self._continues(piece) for piece in vocabulary.pieces], dtype=bool
+        )
+        self.fingerprint = _fingerprint(config, vocabulary)
+
+    def _continues(self, piece: str) -> bool:
+        raise NotImplementedError
+
+    def encode(self, text: str) -> Encoding:
+        """Pieces, ids and offsets of one text."""
+        raise NotImplementedError
+
+    def encode_ids_batch(self, texts: Iterable[str]) -> List[List[int]]:
+        """The ids of each text; the fastest way where offsets are not needed."""
+        raise NotImplementedError
+
+    def encode_batch(self, texts: Iterable[str]) -> List[Encoding]:
+        """``encode`` of each text."""
+        return [self.encode(text) for text in texts]
+
+    def tokenize(self, text: str) -> List[str]:
+        """The pieces of one text."""
+        return self.convert_ids_to_tokens(self.encode_ids_batch([text])[0])
+
+    def convert_tokens_to_ids(self, tokens: Iterable[str]) -> List[int]:
+        """Ids of pieces.
+
+        Raises:
+          InputError: a piece that is not in the vocabulary.
+        """
+        ids = self.vocabulary.ids
+        try:
+            return [ids[token] for token in tokens]
+        except KeyError as error:
+            raise InputError(
+                f"Piece {error} is not in vocabulary `{self.vocabulary.path}`."
+            ) from None
+
+    def convert_ids_to_tokens(self, ids: Iterable[int]) -> List[str]:
+        """Pieces of ids.
+
+        Raises:
+          InputError: an id outside the vocabulary.
+        """
+        pieces = self.vocabulary.pieces
+        tokens = []
+        for index in ids:
+            if not 0 <= index < len(pieces):
+                raise InputError(
+                    f"Id {index} is outside vocabulary `{self.vocabulary.path}`, "
+                    f"which has {len(pieces)} pieces."
+                )
+            tokens.append(pieces[index])
+        return tokens
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids."""
+        return len(self.vocabulary)
+
+    @property
+    def pad_id(self) -> int:
+        """Id of the padding piece."""
+        return self.vocabulary.ids[self.config.pad_token]
+
+    @property
+    def unk_id(self) -> int:
+        """Id of the piece for what the vocabulary cannot spell."""
+        return self.vocabulary.ids[self.config.unk_token]
+
+    @property
+    def cls_id(self) -> int:
+        """Id of the piece that opens an input."""
+        return self.vocabulary.ids[self.config.cls_token]
+
+    @property
+    def sep_id(self) -> int:
+        """Id of the piece that closes a segment."""
+        return self.vocabulary.ids[self.config.sep_token]
+
+    @property
+    def mask_id(self) -> int:
+        """Id of the piece that hides another one."""
+        return self.vocabulary.ids[self.config.mask_token]
+
+    @property
+    def special_ids(self) -> FrozenSet[int]:
+        """Ids of the five special pieces."""
+        return frozenset(
+            self.vocabulary.ids[token] for token in self.config.special_tokens
+        )
+
+    def unknown_rate(self, texts: Iterable[str]) -> float:
+        """Unknown pieces as a share of all pieces of the texts; 0 without pieces."""
+        unknown = total = 0
+        for ids in self.encode_ids_batch(texts):
+            unknown += ids.count(self.unk_id)
+            total += len(ids)
+        return unknown / total if total else 0.0
+
+    def identity(self) -> Dict[str, Any]:
+        """Settings, vocabulary hash and fingerprint, to keep with what was made."""
+        return dict(
+            self.config.to_dict(),
+            vocabulary_sha256=self.vocabulary.sha256,
+            fingerprint=self.fingerprint,
+        )
+
+
+def require_same_tokenizer(
+    recorded: Mapping[str, Any], tokenizer: Tokenizer, source: str
+) -> None:
+    """Refuses to mix what two tokenizers made.
+
+    Args:
+      recorded: what ``Tokenizer.identity`` returned when `source` was written.
+      tokenizer: the tokenizer in use now.
+      source: names the records or the checkpoint in the message.
+    Raises:
+      InputError: they differ; each setting is named with both values.
+    """
+    current = tokenizer.identity()
+    if recorded.get("fingerprint") == current["fingerprint"]:
+        return
+    differences = [
+        f"{name}={recorded.get(name)!r} there and {current[name]!r} here"
+        for name in current
+        if recorded.get(name) != current[name]
+    ]
+    raise InputError(
+        "`{}` was made with another tokenizer: {}. Use its vocabulary and "
+        "tokenizer_config.json, or make it again with these.".format(
+            source, "; ".join(differences)
+        )
+    )
