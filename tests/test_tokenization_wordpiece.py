@@ -1,6 +1,7 @@
 """WordPiece equals Google's, ELECTRA's and KR-BERT-MEDIUM's tokenizers."""
 
 import functools
+import hashlib
 import json
 import unicodedata
 
@@ -238,3 +239,19 @@ def test_a_very_long_line_is_encoded():
     tokenizer = golden_tokenizer("bert_cased")
     assert tokenizer.encode("가" * 200000).ids == [tokenizer.unk_id]
     assert tokenizer.encode("가 " * 100000).ids == [1920] * 100000
+
+
+def test_characters_are_those_of_unicode_11_under_every_python():
+    # Both hashes were made under Python 3.7, whose tables are Unicode 11.0.
+    # What letters and symbols are among themselves does not matter to tokenisation.
+    categories = [category(chr(point)) for point in range(0x110000)]
+    classes = "".join(
+        kind if kind[0] in "CZ" or kind == "Mn" else "P" if kind[0] == "P" else "."
+        for kind in categories
+    )
+    normalise = golden_tokenizer("bert_uncased")._normaliser.normalise
+    normalised = "".join(normalise(chr(point)) for point in range(0x20000))
+    assert [
+        hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+        for text in (classes, normalised)
+    ] == ["6bcdf3139b6adbac", "1713b8b54a6ac018"]

@@ -17,7 +17,11 @@ from .unicode11 import NEWER, category
 # unknown. U+FFFD stands in: it is deleted from all text, so nothing else becomes it.
 _SURROGATE_MARK = "\ufffd"
 
-_NEEDS_DECOMPOSING = re.compile("[^\x00-\x7f\u3131-\u3163\uac00-\ud7a3]")
+# ASCII, punctuation, jamo and syllables: text whose characters change independently
+# of their neighbours. Final sigmas and marks in disorder lie outside.
+_EXCEPTIONAL = re.compile(
+    "[^\x00-\x7f\u2010-\u2027\u3001-\u3029\u3131-\u3163\uac00-\ud7a3]"
+)
 _NOT_SYLLABLES = re.compile("[^\uac00-\ud7a3]+")
 
 _CJK_RANGES = (
@@ -76,19 +80,20 @@ class Normaliser:
         self._takes_apart = config.decompose == "all" or (
             config.decompose == "letters" and config.strip_accents
         )
-        self._one_pass = not (
+        self._needs_stages = (
             config.lower_case or config.strip_accents or self._takes_apart
         )
         self._clean = _CharacterTable(self._cleaned)
         self._separate = _CharacterTable(self._separated)
-        self._both = _CharacterTable(
-            lambda char: "".join(map(self._separated, self._cleaned(char)))
-        )
+        self._one_pass = _CharacterTable(self._normalise_in_stages)
 
     def normalise(self, text: str) -> str:
         """The words of a text, separated by spaces."""
-        if self._one_pass:
-            return text.translate(self._both)
+        if self._needs_stages and _EXCEPTIONAL.search(text):
+            return self._normalise_in_stages(text)
+        return text.translate(self._one_pass)
+
+    def _normalise_in_stages(self, text):
         text = text.translate(self._clean)
         if self._config.lower_case:
             text = _outside_newer(str.lower, text)
@@ -101,8 +106,8 @@ class Normaliser:
         letter counts with the letter: ``"e\u0301"`` -> ``"e"`` from 0 to 2.
         """
         aligned = AlignedText.of(text)
-        if self._one_pass:
-            return _translate(aligned, self._both)
+        if not (self._needs_stages and _EXCEPTIONAL.search(text)):
+            return _translate(aligned, self._one_pass)
         aligned = _translate(aligned, self._clean)
         if self._config.lower_case:
             aligned = _lower(aligned)
@@ -140,8 +145,6 @@ class Normaliser:
             return text
         if self._config.decompose == "all":
             return _outside_newer(_decomposed, text)
-        if not _NEEDS_DECOMPOSING.search(text):
-            return text
         return _NOT_SYLLABLES.sub(
             lambda match: _outside_newer(_decomposed, match.group()), text
         )

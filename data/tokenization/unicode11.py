@@ -49,7 +49,10 @@ NEWER = re.compile(f"([{_character_class(_ASSIGNED_LATER)}]+)")
 
 
 def category(char: str) -> str:
-    """The general category of one character in Unicode 11.0, e.g. "Lo" for 한."""
+    """The general category of one character in Unicode 11.0, e.g. "Lo" for 한.
+
+    Exact as far as tokenisation asks: controls, marks, punctuation and separators.
+    """
     if NEWER.match(char):
         return "Cn"
     return _CHANGED.get(char) or unicodedata.category(char)
