@@ -14,7 +14,7 @@ all little-endian. "Masked" is a rotation by 15 bits plus a constant.
 Letters: N rows (records), W bytes of the longest row.
 """
 
-from typing import List, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -25,83 +25,88 @@ _LENGTH_DELIMITED = 2  # wire type of messages, strings and packed lists
 _LIST_FIELD = {"float32": 2, "int64": 3}  # fields of tf.train.Feature
 _MASK_DELTA = 0xA282EAD8
 
-# Bytes [N, w] and which of them belong to the row; None = all of them.
-Columns = Tuple[np.ndarray, Optional[np.ndarray]]
+
+class Piece(NamedTuple):
+    """Some consecutive bytes of every row."""
+
+    data: np.ndarray  # uint8 [N, w]
+    used: np.ndarray  # bool [N, w] or [1, w]: which of them belong to the row
+    size: np.ndarray  # int64 [N] or [1]: how many do
 
 
-def _tag(field: int) -> int:
-    return field << 3 | _LENGTH_DELIMITED
+def _fixed(data: np.ndarray) -> Piece:
+    """A piece of which every row uses all bytes; data uint8 [N, w] or [1, w]."""
+    width = data.shape[1]
+    return Piece(data, np.ones((1, width), bool), np.array([width]))
 
 
-def _varints(values: np.ndarray) -> Columns:
-    """Every value as a varint in as many columns as the largest one needs.
+def _tag(field: int) -> Piece:
+    return _fixed(np.array([[field << 3 | _LENGTH_DELIMITED]], np.uint8))
+
+
+def _varints(values: np.ndarray) -> Piece:
+    """Every value as a varint, in as many bytes as the largest one needs.
 
     Args:
       values: non-negative integers, [N, M].
 
     Returns:
-      bytes uint8 [N, M * width] and the mask of those that a value really uses:
-      [[5, 300]] -> [[0x05, 0, 0xAC, 0x02]], [[True, False, True, True]].
+      bytes [N, M * width]: [[5, 300]] -> [[0x05, 0, 0xAC, 0x02]], the second unused.
     """
     largest = int(values.max()) if values.size else 0
     if largest < 0x80:
-        return values.astype(np.uint8), None
+        return _fixed(values.astype(np.uint8))
+    rows, columns = values.shape
     width = -(-largest.bit_length() // 7)
-    shifted = values[:, :, None] >> np.arange(0, 7 * width, 7, dtype=values.dtype)
-    used = shifted > 0
-    used[:, :, 0] = True
-    encoded = (shifted & 0x7F | (shifted > 0x7F).astype(values.dtype) << 7).astype(
-        np.uint8
+    data = np.empty((rows, columns, width), np.uint8)
+    used = np.ones((rows, columns, width), bool)
+    size = np.full(rows, columns, np.int64)
+    for index in range(width):
+        more = values > 0x7F
+        data[:, :, index] = values & 0x7F | more.astype(np.uint8) << 7
+        if index + 1 < width:
+            used[:, :, index + 1] = more
+            size += np.count_nonzero(more, axis=1)
+            values = values >> 7
+    return Piece(data.reshape(rows, -1), used.reshape(rows, -1), size)
+
+
+def _joined(pieces: Sequence[Piece]) -> Piece:
+    """Pieces side by side."""
+    rows = max(len(piece.data) for piece in pieces)
+    width = sum(piece.data.shape[1] for piece in pieces)
+    joined = Piece(
+        np.empty((rows, width), np.uint8),
+        np.empty((rows, width), bool),
+        sum(piece.size for piece in pieces),
     )
-    return encoded.reshape(len(values), -1), used.reshape(len(values), -1)
+    at = 0
+    for data, used, _ in pieces:
+        joined.data[:, at : at + data.shape[1]] = data
+        joined.used[:, at : at + data.shape[1]] = used
+        at += data.shape[1]
+    return joined
 
 
-def _row_bytes(columns: Sequence[Columns]) -> np.ndarray:
-    """How many bytes each row uses, int64 [N]."""
-    return sum(
-        np.full(len(part), part.shape[1], np.int64) if used is None else used.sum(1)
-        for part, used in columns
-    )
+def _message(field: int, pieces: Sequence[Piece]) -> List[Piece]:
+    """A field that holds `pieces`: its tag, their size, themselves."""
+    size = sum(piece.size for piece in pieces)
+    return [_tag(field), _varints(size[:, None])] + list(pieces)
 
 
-def _length_prefixed(tag: int, columns: List[Columns]) -> List[Columns]:
-    """A tag, the byte count of `columns` as a varint, and `columns`."""
-    rows = len(columns[0][0])
-    size = _row_bytes(columns)
-    return [
-        (np.full((rows, 1), tag, np.uint8), None),
-        _varints(size[:, None]),
-    ] + columns
-
-
-def _feature_columns(name: str, dtype: str, values: np.ndarray) -> List[Columns]:
+def _map_entry(name: str, dtype: str, values: np.ndarray) -> List[Piece]:
     """One entry of the map in tf.train.Features: the key and the packed list."""
     if dtype == "float32":
         packed = np.ascontiguousarray(values, "<f4").view(np.uint8)
-        payload = (packed.reshape(len(values), -1), None)
+        payload = _fixed(packed.reshape(len(values), -1))
     else:
         payload = _varints(values)
-    values_list = _length_prefixed(_tag(1), [payload])
-    feature = _length_prefixed(_tag(_LIST_FIELD[dtype]), values_list)
-    key = np.frombuffer(name.encode("utf-8"), np.uint8)
-    key_columns = [(np.broadcast_to(key, (len(values), len(key))), None)]
-    return _length_prefixed(
-        _tag(1),
-        _length_prefixed(_tag(1), key_columns) + _length_prefixed(_tag(2), feature),
-    )
+    feature = _message(_LIST_FIELD[dtype], _message(1, [payload]))
+    key = _fixed(np.frombuffer(name.encode("utf-8"), np.uint8)[None])
+    return _message(1, _message(1, [key]) + _message(2, feature))
 
 
-def _joined(columns: Sequence[Columns]) -> Tuple[np.ndarray, np.ndarray]:
-    """All columns side by side: bytes uint8 [N, W], used bool [N, W]."""
-    used = [
-        np.ones(part.shape, bool) if mask is None else mask for part, mask in columns
-    ]
-    return np.concatenate([part for part, _ in columns], 1), np.concatenate(used, 1)
-
-
-def example_matrix(
-    arrays: Sequence[Tuple[str, str, np.ndarray]],
-) -> Tuple[np.ndarray, np.ndarray]:
+def encode(arrays: Sequence[Tuple[str, str, np.ndarray]]) -> Piece:
     """Rows of fixed-length features as serialized tf.train.Example messages.
 
     Args:
@@ -109,13 +114,12 @@ def example_matrix(
         in this order. Integers must not be negative.
 
     Returns:
-      bytes uint8 [N, W] and used bool [N, W]: row i serialized is
-      `bytes[i][used[i]]`.
+      Row i serialized is `data[i][used[i]]`, `size[i]` bytes.
     """
-    columns = []  # type: List[Columns]
+    entries = []  # type: List[Piece]
     for name, dtype, values in arrays:
-        columns.extend(_feature_columns(name, dtype, values))
-    return _joined(_length_prefixed(_tag(1), columns))
+        entries.extend(_map_entry(name, dtype, values))
+    return _joined(_message(1, entries))
 
 
 def _crc_tables() -> np.ndarray:

@@ -149,7 +149,7 @@ def encode_example(features: Features, values: Mapping[str, Any]) -> bytes:
 
 def encode_batch(
     features: Features, values: Mapping[str, np.ndarray]
-) -> Tuple[np.ndarray, np.ndarray]:
+) -> record_bytes.Piece:
     """N records, serialized, the same bytes as `encode_example` would give.
 
     Args:
@@ -157,7 +157,8 @@ def encode_batch(
       values: an array [N, length] per feature, by name; integers not negative.
 
     Returns:
-      bytes uint8 [N, W] and used bool [N, W]; record i is `bytes[i][used[i]]`.
+      data uint8 [N, W], used bool [N, W] and size int64 [N], bytes: record i is
+      `data[i][used[i]]`. For a file: `record_bytes.frames(data[used], size)`.
 
     Raises:
       ValueError: a feature is missing, unknown, or has another shape.
@@ -172,7 +173,7 @@ def encode_batch(
                 f"expected [N, {feature.length}]."
             )
         arrays.append((feature.name, feature.dtype, array))
-    return record_bytes.example_matrix(arrays)
+    return record_bytes.encode(arrays)
 
 
 def _check_names(features: Features, values: Mapping[str, Any]) -> None:
