@@ -45,13 +45,19 @@ def build_tokenizer(
     Args:
       config: the settings; ``resolve_config(vocab_file)`` finds those beside the
         vocabulary.
-      vocab_file: vocab.txt.
+      vocab_file: vocab.txt, or the *.model file of SentencePiece.
       allow_duplicates: accepts a vocabulary with a piece on several lines.
       read_bytes: reads a whole file; give another one for gs:// paths.
     Raises:
       InputError: the vocabulary cannot be read, lacks special tokens or holds
         duplicates.
     """
+    if config.algorithm == "sentencepiece":
+        from .sentencepiece import SentencePieceTokenizer, load_model
+
+        model, vocabulary = load_model(vocab_file, read_bytes)
+        check_vocabulary(vocabulary, special_tokens=config.special_tokens)
+        return SentencePieceTokenizer(config, vocabulary, model)
     from .wordpiece import WordPieceTokenizer
 
     vocabulary = load_vocabulary(vocab_file, read_bytes)

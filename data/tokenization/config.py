@@ -20,7 +20,8 @@ CONFIG_FILE_NAME = "tokenizer_config.json"
 
 _CHOICES = {
     "algorithm": ("wordpiece", "sentencepiece"),
-    "decompose": ("none", "letters", "all"),
+    "decompose": ("none", "letters", "all", "compatibility"),
+    "digit_comma": ("split", "upstream"),
     "control_characters": ("Cc Cf", "C"),
     "morpheme_analyser": (None, "mecab", "okt", "komoran", "hannanum", "kkma"),
     "morphemes": ("none", "vocabulary", "run_time"),
@@ -46,6 +47,13 @@ class TokenizerConfig:
         "none": nothing, so only marks that are written apart are dropped
         (KR-BERT-MEDIUM). "all": everything, Hangul too, 한 becomes ᄒ ᅡ ᆫ, with or
         without strip_accents (Google's BERT, uncased; sub-character vocabularies).
+        "compatibility": the same in NFKD, ① becomes 1 (Google's ALBERT, whose
+        SentencePiece model puts Hangul together again).
+      collapse_spaces: bool, SentencePiece only: one space for each run of white space
+        before the model sees the text (Google's ALBERT).
+      digit_comma: SentencePiece only: a piece such as "9," becomes 9 and a comma.
+        "split": without a word mark inside a word. "upstream": as Google's ALBERT does
+        under Python 3, with a stray word mark, for checkpoints trained so.
       control_characters: Unicode categories that are deleted. "Cc Cf" (BERT) or
         "C", every category that starts with C, unassigned and private code points
         too (ELECTRA, KR-BERT-MEDIUM).
@@ -67,6 +75,8 @@ class TokenizerConfig:
     lower_case: bool = False
     strip_accents: bool = False
     decompose: str = "letters"
+    collapse_spaces: bool = False
+    digit_comma: str = "split"
     control_characters: str = "Cc Cf"
     split_cjk: bool = True
     max_chars_per_word: int = 200
@@ -112,6 +122,13 @@ class TokenizerConfig:
                 f"Tokenizer setting {name}={value!r} must be a {kind.__name__}, "
                 f"not a {type(value).__name__}."
             )
+
+    @property
+    def effective_decompose(self) -> str:
+        """`decompose` as it takes effect: "letters" is only for strip_accents."""
+        if self.decompose == "letters" and not self.strip_accents:
+            return "none"
+        return self.decompose
 
     @property
     def special_tokens(self) -> Tuple[str, ...]:
@@ -207,6 +224,15 @@ def _from_hugging_face(settings: Mapping[str, Any]) -> Dict[str, Any]:
     return ours
 
 
+_SENTENCEPIECE = TokenizerConfig(
+    algorithm="sentencepiece", pad_token="<pad>", unk_token="<unk>"
+)
+_ALBERT = dataclasses.replace(
+    _SENTENCEPIECE,
+    strip_accents=True,
+    decompose="compatibility",
+    collapse_spaces=True,
+)
 _BERT = TokenizerConfig()
 _BERT_LOWER = TokenizerConfig(lower_case=True, strip_accents=True, decompose="all")
 
@@ -222,6 +248,9 @@ PRESETS = {
     "electra_cased": TokenizerConfig(control_characters="C"),
     "electra_lower_nostrip": TokenizerConfig(lower_case=True, control_characters="C"),
     "electra_lower_strip": dataclasses.replace(_BERT_LOWER, control_characters="C"),
+    "korean_sentencepiece": _SENTENCEPIECE,
+    "albert_cased": _ALBERT,
+    "albert_uncased": dataclasses.replace(_ALBERT, lower_case=True),
 }
 
 
@@ -243,7 +272,7 @@ def preset(name: str) -> TokenizerConfig:
 def resolve_config(
     vocab_file: str,
     overrides: Optional[Mapping[str, Any]] = None,
-    default: TokenizerConfig = _BERT,
+    default: Optional[TokenizerConfig] = None,
     read_bytes: ReadBytes = read_local_bytes,
 ) -> TokenizerConfig:
     """The settings of a vocabulary: its JSON, or flags, or both where they agree.
@@ -254,7 +283,8 @@ def resolve_config(
     Args:
       vocab_file: the vocabulary; the JSON is looked for beside it.
       overrides: settings that the user gave as flags; a value of None is no choice.
-      default: settings where there is no JSON.
+      default: settings where there is no JSON; None: those of "korean_cased", or
+        of "korean_sentencepiece" for a *.model file.
       read_bytes: reads a whole file; give another one for gs:// paths.
     Raises:
       InputError: a flag contradicts the JSON (both values are named).
@@ -264,6 +294,8 @@ def resolve_config(
     try:
         read_bytes(path)
     except FileNotFoundError:
+        if default is None:
+            default = _SENTENCEPIECE if vocab_file.endswith(".model") else _BERT
         return TokenizerConfig.from_dict(dict(default.to_dict(), **chosen))
     config = TokenizerConfig.from_json_file(path, read_bytes)
     settings = config.to_dict()

@@ -1,4 +1,4 @@
-"""Character classes of Unicode 11.0, the same under every Python.
+"""Unicode 11.0: character classes and mappings that are the same under every Python.
 
 Upstream asks Python's ``unicodedata`` what a control character, a mark or a
 punctuation character is, so the same text can give other pieces under another
@@ -6,6 +6,7 @@ Python. The published reference results were made with Unicode 11.0 (Python 3.7)
 this module answers as that version does under Python 3.7 to 3.11.
 """
 
+import functools
 import re
 import unicodedata
 
@@ -44,8 +45,8 @@ def _character_class(ranges: str) -> str:
     )
 
 
-NEWER = re.compile(f"([{_character_class(_ASSIGNED_LATER)}]+)")
-"""Matches runs of characters that are newer than Unicode 11.0; one group."""
+_NEWER = re.compile(f"([{_character_class(_ASSIGNED_LATER)}]+)")
+_NOT_SYLLABLES = re.compile("[^\uac00-\ud7a3]+")
 
 
 def category(char: str) -> str:
@@ -53,6 +54,45 @@ def category(char: str) -> str:
 
     Exact as far as tokenisation asks: controls, marks, punctuation and separators.
     """
-    if NEWER.match(char):
+    if _NEWER.match(char):
         return "Cn"
     return _CHANGED.get(char) or unicodedata.category(char)
+
+
+def combining(char: str) -> int:
+    """The canonical combining class of one character; 0 if it does not combine."""
+    return 0 if _NEWER.match(char) else unicodedata.combining(char)
+
+
+def lower(text: str) -> str:
+    """The text in lower case; a final Σ becomes ς."""
+    return _outside_newer(str.lower, text)
+
+
+def decompose(text: str, extent: str) -> str:
+    """Takes characters apart.
+
+    Args:
+      text: any text.
+      extent: "none", "letters" (NFD of all but Hangul syllables), "all" (NFD:
+        한 -> ᄒ ᅡ ᆫ) or "compatibility" (NFKD: ① -> 1 too).
+    """
+    if extent == "none":
+        return text
+    if extent == "letters":
+        return _NOT_SYLLABLES.sub(lambda run: _decompose("NFD", run.group()), text)
+    return _decompose("NFD" if extent == "all" else "NFKD", text)
+
+
+def _decompose(form, text):
+    return _outside_newer(functools.partial(unicodedata.normalize, form), text)
+
+
+def _outside_newer(function, text):
+    # Pythons disagree on characters newer than Unicode 11.0 only.
+    if text.isascii() or not _NEWER.search(text):
+        return function(text)
+    parts = _NEWER.split(text)
+    return "".join(
+        part if index % 2 else function(part) for index, part in enumerate(parts)
+    )

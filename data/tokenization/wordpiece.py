@@ -72,20 +72,20 @@ class WordPieceTokenizer(Tokenizer):
 
     def encode(self, text: str) -> Encoding:
         """Pieces, ids and offsets of one text. [UNK] covers its whole word."""
-        normalised, starts, ends = self._normaliser.normalise_aligned(text)
+        aligned = self._normaliser.normalise_aligned(text)
         ids = []
         offsets = []  # type: List[Tuple[int, int]]
         unknown = [self.unk_id]
-        for word in _WORD.finditer(normalised):
+        for word in _WORD.finditer(aligned.text):
             word_ids = self._table[word.group()]
             ids += word_ids
             first = word.start()
             if word_ids == unknown:
-                offsets.append((starts[first], ends[word.end() - 1]))
+                offsets.append(aligned.span(first, word.end()))
                 continue
             for piece_id in word_ids:
                 last = first + self._lengths[piece_id]
-                offsets.append((starts[first], ends[last - 1]))
+                offsets.append(aligned.span(first, last))
                 first = last
         pieces = self.vocabulary.pieces
         return Encoding([pieces[index] for index in ids], ids, offsets)
