@@ -14,7 +14,7 @@ all little-endian. "Masked" is a rotation by 15 bits plus a constant.
 Letters: N rows (records), W bytes of the longest row.
 """
 
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -29,15 +29,14 @@ _MASK_DELTA = 0xA282EAD8
 class Piece(NamedTuple):
     """Some consecutive bytes of every row."""
 
-    data: np.ndarray  # uint8 [N, w]
-    used: np.ndarray  # bool [N, w] or [1, w]: which of them belong to the row
-    size: np.ndarray  # int64 [N] or [1]: how many do
+    data: np.ndarray  # uint8 [N, w], or [1, w]: the same in every row
+    used: Optional[np.ndarray]  # bool [N, w], which of them belong to it; None = all
+    size: np.ndarray  # int64 [N] or [1], how many do
 
 
 def _fixed(data: np.ndarray) -> Piece:
     """A piece of which every row uses all bytes; data uint8 [N, w] or [1, w]."""
-    width = data.shape[1]
-    return Piece(data, np.ones((1, width), bool), np.array([width]))
+    return Piece(data, None, np.array([data.shape[1]]))
 
 
 def _tag(field: int) -> Piece:
@@ -63,10 +62,10 @@ def _varints(values: np.ndarray) -> Piece:
     size = np.full(rows, columns, np.int64)
     for index in range(width):
         more = values > 0x7F
-        data[:, :, index] = values & 0x7F | more.astype(np.uint8) << 7
+        data[:, :, index] = values.astype(np.uint8) & 0x7F | more.view(np.uint8) << 7
         if index + 1 < width:
             used[:, :, index + 1] = more
-            size += np.count_nonzero(more, axis=1)
+            size += more.sum(axis=1, dtype=np.uint32)
             values = values >> 7
     return Piece(data.reshape(rows, -1), used.reshape(rows, -1), size)
 
@@ -75,17 +74,16 @@ def _joined(pieces: Sequence[Piece]) -> Piece:
     """Pieces side by side."""
     rows = max(len(piece.data) for piece in pieces)
     width = sum(piece.data.shape[1] for piece in pieces)
-    joined = Piece(
-        np.empty((rows, width), np.uint8),
-        np.empty((rows, width), bool),
-        sum(piece.size for piece in pieces),
-    )
+    data = np.empty((rows, width), np.uint8)
+    used = np.ones((rows, width), bool)
     at = 0
-    for data, used, _ in pieces:
-        joined.data[:, at : at + data.shape[1]] = data
-        joined.used[:, at : at + data.shape[1]] = used
-        at += data.shape[1]
-    return joined
+    for piece in pieces:
+        columns = slice(at, at + piece.data.shape[1])
+        data[:, columns] = piece.data
+        if piece.used is not None:
+            used[:, columns] = piece.used
+        at = columns.stop
+    return Piece(data, used, sum(piece.size for piece in pieces))
 
 
 def _message(field: int, pieces: Sequence[Piece]) -> List[Piece]:
@@ -97,8 +95,7 @@ def _message(field: int, pieces: Sequence[Piece]) -> List[Piece]:
 def _map_entry(name: str, dtype: str, values: np.ndarray) -> List[Piece]:
     """One entry of the map in tf.train.Features: the key and the packed list."""
     if dtype == "float32":
-        packed = np.ascontiguousarray(values, "<f4").view(np.uint8)
-        payload = _fixed(packed.reshape(len(values), -1))
+        payload = _fixed(_bytes_of(values, "<f4"))
     else:
         payload = _varints(values)
     feature = _message(_LIST_FIELD[dtype], _message(1, [payload]))
@@ -122,7 +119,16 @@ def encode(arrays: Sequence[Tuple[str, str, np.ndarray]]) -> Piece:
     return _joined(_message(1, entries))
 
 
-def _crc_tables() -> np.ndarray:
+def ragged(records: Sequence[bytes]) -> Piece:
+    """Records that are bytes already."""
+    size = np.array([len(record) for record in records], np.int64)
+    used = np.arange(size.max()) < size[:, None]
+    data = np.zeros(used.shape, np.uint8)
+    data[used] = np.frombuffer(b"".join(records), np.uint8)
+    return Piece(data, used, size)
+
+
+def _crc_of_words() -> np.ndarray:
     """CRC-32C (Castagnoli, reflected) of every 16-bit word, uint32 [65536]."""
     table = np.arange(1 << 16, dtype=np.uint32)
     for _ in range(16):
@@ -130,83 +136,88 @@ def _crc_tables() -> np.ndarray:
     return table.astype(np.uint32)
 
 
-_CRC_OF_WORD = _crc_tables()
+_HIGH_WORD = _crc_of_words()
+_LOW_WORD = _HIGH_WORD[_HIGH_WORD & 0xFFFF] ^ _HIGH_WORD >> np.uint32(16)
 
 
-def masked_crc32c(rows: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def _masked_crc32c(words: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """The masked CRC-32C of every row, as TFRecord stores it.
 
     Args:
-      rows: uint8 [N, W], W even, each row's data at its RIGHT end and zeros before
-        it: a checksum register of 0 ignores leading zeros, so that rows of
-        different lengths take the same steps. Changed in place.
+      words: little-endian uint32 [N, W / 4]; each row's data stands at its RIGHT end,
+        its first four bytes inverted, with zeros before it.
       sizes: int64 [N], bytes of data per row.
 
     Returns:
       uint32 [N].
     """
-    # A register that starts at 0xFFFFFFFF equals one that starts at 0 and sees the
-    # first four bytes inverted; rows shorter than that keep what is left of it.
-    count, width = rows.shape
-    row = np.arange(count)
-    for index in range(min(4, width)):
-        inside = sizes > index
-        rows[row[inside], width - sizes[inside] + index] ^= 0xFF
-    words = rows.view("<u2")
-    crc = np.zeros(count, np.uint32)
-    for index in range(words.shape[1]):
-        low = (crc ^ words[:, index]) & np.uint32(0xFFFF)
-        crc = _CRC_OF_WORD[low] ^ crc >> np.uint32(16)
-    left = np.minimum(sizes, 4).astype(np.uint64) * np.uint64(8)
-    crc ^= (np.uint64(0xFFFFFFFF) >> left).astype(np.uint32)
-    crc = ~crc
+    # The register should begin at 0xFFFFFFFF. One that begins at 0 ignores the leading
+    # zeros, so that rows of different sizes take the same steps, and becomes the same
+    # when the first four bytes are inverted; shorter rows keep what is left of it.
+    crc = np.zeros(len(words), np.uint32)
+    for word in np.ascontiguousarray(words.T):
+        crc ^= word
+        crc = _LOW_WORD.take(crc.astype(np.uint16)) ^ _HIGH_WORD.take(crc >> 16)
+    missing = np.minimum(sizes, 4).astype(np.uint64) * np.uint64(8)
+    crc = ~(crc ^ (np.uint64(0xFFFFFFFF) >> missing).astype(np.uint32))
     rotated = crc >> np.uint32(15) | crc << np.uint32(17)
     return rotated + np.uint32(_MASK_DELTA)
 
 
 def _right_aligned(data: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Consecutive rows of a flat buffer, each at the right end of a zero row."""
-    width = int(sizes.max()) if len(sizes) else 0
-    width += width % 2
+    """Consecutive pieces of a flat buffer, each at the right end of a row of zeros.
+
+    Returns:
+      uint8 [N, W], W a multiple of 4.
+    """
+    width = -(-int(sizes.max()) // 4) * 4
     rows = np.zeros((len(sizes), width), np.uint8)
-    rows[np.arange(width) >= width - sizes[:, None]] = data
+    start = (width - sizes).astype(np.int32)
+    rows[np.arange(width, dtype=np.int32) >= start[:, None]] = data
     return rows
+
+
+def _invert_start(rows: np.ndarray, start: np.ndarray, sizes: np.ndarray) -> None:
+    """Inverts the first four bytes of each row's data, which begins at `start`."""
+    for index in range(4):
+        inside = np.flatnonzero(sizes > index)
+        rows[inside, start[inside] + index] ^= 0xFF
 
 
 def data_checksums(data: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Masked CRC-32C of consecutive pieces of `data` (uint8), uint32 [N]."""
-    return masked_crc32c(_right_aligned(data, sizes), sizes)
+    rows = _right_aligned(data, sizes)
+    _invert_start(rows, rows.shape[1] - sizes, sizes)
+    return _masked_crc32c(rows.view("<u4"), sizes)
 
 
 def length_checksums(sizes: np.ndarray) -> np.ndarray:
     """Masked CRC-32C of each length as it stands in the header, uint32 [N]."""
-    header = np.ascontiguousarray(sizes, "<u8").view(np.uint8).reshape(-1, 8)
-    return masked_crc32c(header.copy(), np.full(len(sizes), 8, np.int64))
+    headers = np.ascontiguousarray(sizes, "<u8").view(np.uint8)
+    return data_checksums(headers, np.full(len(sizes), 8, np.int64))
 
 
-def frames(data: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """TFRecord frames around consecutive records.
+def frames(records: Piece) -> np.ndarray:
+    """TFRecord frames around records, uint8, ready to be written to a file."""
+    rows = len(records.data)
+    size = np.broadcast_to(records.size, (rows,))
+    header = np.empty((rows, HEADER_BYTES), np.uint8)
+    header[:, :8] = _bytes_of(size, "<u8")
+    header[:, 8:] = _bytes_of(length_checksums(size), "<u4")
+    footer = np.zeros((rows, FOOTER_BYTES), np.uint8)
+    whole = _joined([_fixed(header), records, _fixed(footer)])
+    framed = whole.data[whole.used]
 
-    Args:
-      data: uint8 [sum of sizes], the records one after another.
-      sizes: int64 [N], bytes of each.
-
-    Returns:
-      uint8 [sum of sizes + 16 N], ready to be written to a file.
-    """
-    ends = np.cumsum(sizes + HEADER_BYTES + FOOTER_BYTES)
-    starts = ends - sizes - HEADER_BYTES - FOOTER_BYTES
-    framed = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
-    is_data = np.ones(len(framed), bool)
-
-    def put(at: np.ndarray, values: np.ndarray, dtype: str) -> None:
-        parts = np.ascontiguousarray(values, dtype).view(np.uint8)
-        where = at[:, None] + np.arange(np.dtype(dtype).itemsize)
-        framed[where] = parts.reshape(where.shape)
-        is_data[where] = False
-
-    put(starts, sizes, "<u8")
-    put(starts + 8, length_checksums(sizes), "<u4")
-    put(ends - FOOTER_BYTES, data_checksums(data, sizes), "<u4")
-    framed[is_data] = data
+    aligned = _right_aligned(framed, whole.size)
+    start = aligned.shape[1] - FOOTER_BYTES - size
+    aligned[np.arange(rows)[:, None], start[:, None] - 1 - np.arange(HEADER_BYTES)] = 0
+    _invert_start(aligned, start, size)
+    checksums = _masked_crc32c(aligned.view("<u4")[:, :-1], size)
+    footers = np.cumsum(whole.size)[:, None] - FOOTER_BYTES + np.arange(FOOTER_BYTES)
+    framed[footers] = _bytes_of(checksums, "<u4")
     return framed
+
+
+def _bytes_of(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Numbers as bytes, uint8 [N, bytes of the type]."""
+    return np.ascontiguousarray(values, dtype).view(np.uint8).reshape(len(values), -1)

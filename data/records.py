@@ -158,7 +158,7 @@ def encode_batch(
 
     Returns:
       data uint8 [N, W], used bool [N, W] and size int64 [N], bytes: record i is
-      `data[i][used[i]]`. For a file: `record_bytes.frames(data[used], size)`.
+      `data[i][used[i]]`. `record_bytes.frames` makes what a file holds of them.
 
     Raises:
       ValueError: a feature is missing, unknown, or has another shape.
@@ -250,9 +250,7 @@ def write_records(
     count = 0
     with new_file(path, overwrite, file_system(path)) as stream:
         for batch in _batches(serialized):
-            data = np.frombuffer(b"".join(batch), np.uint8)
-            sizes = np.array([len(record) for record in batch], np.int64)
-            stream.write(record_bytes.frames(data, sizes).tobytes())
+            stream.write(record_bytes.frames(record_bytes.ragged(batch)).tobytes())
             count += len(batch)
     return count
 
