@@ -1,0 +1,25 @@
+"""BERT's recipe. Source: google-research/bert, optimization.py."""
+
+from encoder_ko import optimization, optimizers, schedules
+from encoder_ko.compat import tf
+
+
+def create_optimizer(
+    loss, init_lr, num_train_steps, num_warmup_steps, optimizer="adamw", **options
+) -> optimization.TrainOp:
+    """Linear decay from step 0, replaced by the warm-up while it lasts; clip at 1.
+
+    Args:
+      loss: float32 scalar.
+      init_lr: peak learning rate.
+      num_train_steps: updates until the rate is 0.
+      num_warmup_steps: updates of the warm-up.
+      optimizer: a name in `optimizers.OPTIMIZERS`.
+      **options: further arguments of the optimiser.
+    """
+    step = tf.train.get_or_create_global_step()
+    decayed = schedules.polynomial_decay(step, init_lr, num_train_steps)
+    rate = schedules.warmup_replacing(step, decayed, init_lr, num_warmup_steps)
+    return optimization.train_op(
+        loss, optimizers.OPTIMIZERS[optimizer](rate, **options)
+    )

@@ -1,0 +1,79 @@
+"""The only module that knows which TensorFlow is running (1.15 or 2.x).
+
+Everything else imports `tf` from here and writes TensorFlow 1 graph code.
+"""
+
+import ctypes
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as _tensorflow
+import tensorflow.compat.v1 as tf
+
+TF_VERSION = _tensorflow.__version__
+IS_TF2 = not TF_VERSION.startswith("1.")
+
+_INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
+
+
+def compiled(function):
+    """Compiles a pure function of tensors into one fused kernel where possible.
+
+    Under TensorFlow 2 on the CPU an XLA-compiled function makes one pass over memory
+    where separate ops make one each; on TPU and under 1.15 it stays as it is written.
+
+    Args:
+      function: pure, tensors in and tensors out; no variables, no Python state.
+
+    Returns:
+      A function with the same signature.
+    """
+    if not IS_TF2:
+        return function
+    return _tensorflow.function(function, jit_compile=True)
+
+
+def random_bytes(shape, seed):
+    """Uniform random bytes that depend on `seed` alone.
+
+    Args:
+      shape: list of Python ints or int32 scalars.
+      seed: int32 [2].
+
+    Returns:
+      uint8 of the given shape.
+    """
+    count = 1
+    for size in shape:
+        count = count * size
+    words = (count + 3) // 4
+    if IS_TF2:
+        drawn = tf.random.stateless_uniform([words], seed, None, None, tf.int32)
+    else:
+        drawn = tf.random.stateless_uniform(
+            [words], seed, _INT32_MIN, _INT32_MAX, tf.int32
+        )
+    drawn = tf.reshape(tf.bitcast(drawn, tf.uint8), [-1])
+    whole_words = any(isinstance(size, int) and size % 4 == 0 for size in shape)
+    return tf.reshape(drawn if whole_words else drawn[:count], shape)
+
+
+def keep_freed_memory():
+    """Makes the C library keep large freed blocks instead of returning them.
+
+    TensorFlow allocates every activation anew. Without this each step gives hundreds
+    of megabytes back to the system and faults them in again page by page, which took a
+    third of a step of BERT-base on two cores. Does nothing where the C library is not
+    glibc. For command-line programs: it concerns the whole process.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return
+    trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(top_pad, 2**28)

@@ -1,0 +1,115 @@
+"""Encoder configuration: the keys of upstream's JSON files, checked on reading."""
+
+import dataclasses
+import difflib
+import json
+from typing import Any, Dict
+
+from data.errors import InputError
+from encoder_ko.compat import tf
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderConfig:
+    """What BERT, ALBERT and ELECTRA configurations have in common.
+
+    Attributes:
+      vocab_size: rows of the word embedding table.
+      hidden_size: width of the encoder layers.
+      num_hidden_layers: number of encoder layers.
+      num_attention_heads: heads per layer; must divide `hidden_size`.
+      intermediate_size: width of the feed-forward layer.
+      hidden_act: activation of the feed-forward layer, a name in `layers.ACTIVATIONS`.
+      hidden_dropout_prob: dropout rate of embeddings and layer outputs.
+      attention_probs_dropout_prob: dropout rate of the attention probabilities.
+      max_position_embeddings: longest sequence, in tokens.
+      type_vocab_size: number of token types (segments).
+      initializer_range: standard deviation of the truncated normal initialiser.
+
+    Raises:
+      InputError: a size is not positive, or the heads do not divide the hidden size.
+    """
+
+    vocab_size: int
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 16
+    initializer_range: float = 0.02
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type is int and (not isinstance(value, int) or value < 1):
+                raise InputError(
+                    f"{field.name} of the model configuration is {value!r}, expected "
+                    "a whole number above 0."
+                )
+        if self.hidden_size % self.num_attention_heads:
+            raise InputError(
+                f"hidden_size={self.hidden_size} is not a multiple of "
+                f"num_attention_heads={self.num_attention_heads}: change one of them in "
+                "the model configuration."
+            )
+
+    @property
+    def embedding_width(self) -> int:
+        """Width of the embedding tables; ALBERT and ELECTRA may make it narrower."""
+        return self.hidden_size
+
+    @classmethod
+    def from_dict(cls, json_object: Dict[str, Any], source: str = "configuration"):
+        """Builds a configuration from the keys of upstream's JSON.
+
+        Raises:
+          InputError: unknown or missing keys; `source` names the file in the message.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in json_object:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else "."
+                raise InputError(
+                    f"{source} has the unknown key {key!r} for {cls.__name__}{hint} "
+                    f"Known keys: {', '.join(known)}."
+                )
+        if "vocab_size" not in json_object:
+            raise InputError(f"{source} lacks the key 'vocab_size'.")
+        return cls(**json_object)
+
+    @classmethod
+    def from_json_file(cls, json_file: str):
+        """Reads a configuration file.
+
+        Raises:
+          InputError: no such file, not JSON, or keys that do not fit.
+        """
+        if not tf.io.gfile.exists(json_file):
+            raise InputError(
+                f"There is no model configuration {json_file!r}. Give its path, for "
+                "example one of the files under configs/."
+            )
+        with tf.io.gfile.GFile(json_file, "r") as reader:
+            text = reader.read()
+        try:
+            json_object = json.loads(text)
+        except ValueError as error:
+            raise InputError(f"{json_file} is not valid JSON: {error}") from None
+        if not isinstance(json_object, dict):
+            raise InputError(f"{json_file} must hold one JSON object.")
+        return cls.from_dict(json_object, source=json_file)
+
+    def to_dict(self) -> Dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def to_json_string(self) -> str:
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+    def replace(self, **changes):
+        """A copy with some values changed."""
+        return dataclasses.replace(self, **changes)

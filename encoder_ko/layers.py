@@ -1,0 +1,341 @@
+"""Layers of the encoder: dense, activation, dropout, layer normalisation.
+
+Each step that is not a matrix product is written as one pure function forward and one
+backward, so that it can be compiled into a single pass over memory (see
+`compat.compiled`); profiling shows that such passes, not the products, decide the
+speed on a CPU. Variables are float32; activations have the compute type of the call
+(float32 or bfloat16), and every reduction is done in float32.
+
+Letters in shape comments: B batch, S sequence, T = B*S tokens, H width, N heads,
+D head size, P predictions.
+"""
+
+import math
+from typing import NamedTuple, Optional
+
+from encoder_ko import compat
+from encoder_ko.compat import tf
+
+# tf.contrib.layers.layer_norm, which all three upstream repositories use in float32.
+LAYER_NORM_EPSILON = 1e-12
+
+_BYTE = 256  # dropout decides each value by one random byte
+
+
+def truncated_normal(stddev: float):
+    """Upstream's initialiser of dense kernels and embedding tables."""
+    return tf.truncated_normal_initializer(stddev=stddev)
+
+
+def variable(name, shape, initializer):
+    """float32 resource variable of the current variable scope."""
+    return tf.get_variable(
+        name, shape, tf.float32, initializer=initializer, use_resource=True
+    )
+
+
+class DenseVariables(NamedTuple):
+    """kernel float32 [inputs, outputs], bias float32 [outputs]."""
+
+    kernel: object
+    bias: object
+
+
+class NormVariables(NamedTuple):
+    """gamma and beta float32 [width]."""
+
+    gamma: object
+    beta: object
+
+
+def dense_variables(name, inputs, outputs, initializer) -> DenseVariables:
+    """Creates (or, in a reusing scope, fetches) `name/kernel` and `name/bias`."""
+    with tf.variable_scope(name):
+        kernel = variable("kernel", [inputs, outputs], initializer)
+        bias = variable("bias", [outputs], tf.zeros_initializer())
+    return DenseVariables(kernel, bias)
+
+
+def norm_variables(name, width) -> NormVariables:
+    """Creates (or fetches) `name/beta` and `name/gamma`."""
+    with tf.variable_scope(name):
+        beta = variable("beta", [width], tf.zeros_initializer())
+        gamma = variable("gamma", [width], tf.ones_initializer())
+    return NormVariables(gamma, beta)
+
+
+def dense(inputs, variables: DenseVariables, activation=None):
+    """`activation(inputs kernel + bias)` in the type of `inputs`.
+
+    Args:
+      inputs: [..., width].
+      variables: kernel [width, outputs] and bias [outputs].
+      activation: None or a name in `ACTIVATIONS`.
+
+    Returns:
+      [..., outputs], same type as `inputs`.
+    """
+    product = tf.matmul(inputs, tf.cast(variables.kernel, inputs.dtype))
+    return biased_activation(product, variables.bias, activation)
+
+
+def biased_activation(product, bias, activation=None):
+    """`activation(product + bias)`, one pass over memory for the GELU forms."""
+    fused = _FUSED_ACTIVATIONS.get(activation)
+    if fused is not None:
+        shape = tf.shape(product)
+        width = product.shape[-1]
+        flat = tf.reshape(product, [-1, width])
+        activated = tf.reshape(fused(flat, tf.convert_to_tensor(bias)), shape)
+        activated.set_shape(product.shape)
+        return activated
+    biased = product + tf.cast(bias, product.dtype)
+    return ACTIVATIONS[activation](biased)
+
+
+# --- GELU ------------------------------------------------------------------------
+
+_SQRT_2_OVER_PI = math.sqrt(2.0 / math.pi)
+
+
+def gelu_tanh(x):
+    """GELU, tanh approximation (BERT and ALBERT call this "gelu").
+
+    0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), arXiv:1606.08415.
+    """
+    return 0.5 * x * (1.0 + tf.tanh(_SQRT_2_OVER_PI * (x + 0.044715 * x * x * x)))
+
+
+def gelu_erf(x):
+    """GELU, exact form (ELECTRA calls this "gelu"): 0.5 x (1 + erf(x / sqrt 2))."""
+    return 0.5 * x * (1.0 + tf.math.erf(x * math.sqrt(0.5)))
+
+
+def _gelu_tanh_slope(x):
+    tanh = tf.tanh(_SQRT_2_OVER_PI * (x + 0.044715 * x * x * x))
+    inner = _SQRT_2_OVER_PI * (1.0 + 3 * 0.044715 * x * x)
+    return 0.5 * (1.0 + tanh) + 0.5 * x * (1.0 - tanh * tanh) * inner
+
+
+def _gelu_erf_slope(x):
+    density = tf.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
+    return 0.5 * (1.0 + tf.math.erf(x * math.sqrt(0.5))) + x * density
+
+
+def _fused_bias_activation(function, slope):
+    """`function(product + bias)` with its gradient, each compiled as one pass."""
+
+    def forward(product, bias):
+        activated = function(tf.cast(product, tf.float32) + bias)
+        return tf.cast(activated, product.dtype)
+
+    def backward(product, bias, upstream):
+        biased = tf.cast(product, tf.float32) + bias
+        gradient = tf.cast(upstream, tf.float32) * slope(biased)
+        return tf.cast(gradient, product.dtype), tf.reduce_sum(gradient, 0)
+
+    forward, backward = compat.compiled(forward), compat.compiled(backward)
+
+    @tf.custom_gradient
+    def apply(product, bias):
+        return forward(product, bias), lambda dy: backward(product, bias, dy)
+
+    return apply
+
+
+_FUSED_ACTIVATIONS = {
+    "gelu": _fused_bias_activation(gelu_tanh, _gelu_tanh_slope),
+    "gelu_erf": _fused_bias_activation(gelu_erf, _gelu_erf_slope),
+}
+
+ACTIVATIONS = {
+    None: tf.identity,
+    "linear": tf.identity,
+    "gelu": gelu_tanh,
+    "gelu_erf": gelu_erf,
+    "relu": tf.nn.relu,
+    "tanh": tf.tanh,
+}
+
+
+# --- Dropout ---------------------------------------------------------------------
+
+
+class DropoutMask(NamedTuple):
+    """A value is dropped where its byte is below the threshold.
+
+    Attributes:
+      bytes: uint8, the shape of the values.
+      threshold: int32 scalar, 256 times the rate rounded up or down at random, so that
+        each value is dropped with exactly the rate asked for.
+      scale: float32 scalar 1 / (1 - rate).
+    """
+
+    bytes: object
+    threshold: object
+    scale: object
+
+
+class DropoutStream:
+    """Random bits for dropout that depend on (seed, step, place) alone.
+
+    Nothing is kept between steps, so a resumed run draws the masks of a run that was
+    never stopped.
+
+    Args:
+      seed: Python int.
+      step: int scalar tensor, the training step (or micro-batch) that is computed.
+    """
+
+    def __init__(self, seed: int, step):
+        self._seed = seed
+        self._step = tf.cast(step, tf.int32)
+        self._places = 0
+
+    def mask(self, shape, rate: float) -> Optional[DropoutMask]:
+        """Draws a mask of `shape` (ints or int32 scalars), None where rate is 0."""
+        if not rate:
+            return None
+        self._places += 1
+        place = (self._seed * 10007 + 2 * self._places) % (2**31 - 2)
+        chance = tf.random.stateless_uniform([], tf.stack([place + 1, self._step]))
+        return DropoutMask(
+            compat.random_bytes(shape, tf.stack([place, self._step])),
+            tf.cast(tf.floor(_BYTE * rate + chance), tf.int32),
+            tf.constant(1.0 / (1.0 - rate)),
+        )
+
+
+def keep_factor(bytes_, threshold, scale):
+    """float32 factor of each value: 0 where dropped, `scale` elsewhere."""
+    return tf.where(
+        tf.cast(bytes_, tf.int32) < threshold,
+        tf.zeros_like(bytes_, tf.float32),
+        tf.ones_like(bytes_, tf.float32) * scale,
+    )
+
+
+def dropout(x, mask: Optional[DropoutMask]):
+    """`x` with the masked values set to 0 and the others scaled; `x` without a mask."""
+    if mask is None:
+        return x
+    return tf.cast(tf.cast(x, tf.float32) * keep_factor(*mask), x.dtype)
+
+
+# --- Layer normalisation ---------------------------------------------------------
+
+
+def _normalize(x):
+    """float32 [T, H] with mean 0 and variance 1 (biased) in each row, and 1/stddev."""
+    mean = tf.reduce_mean(x, -1, keepdims=True)
+    centred = x - mean
+    variance = tf.reduce_mean(centred * centred, -1, keepdims=True)
+    inverse = tf.math.rsqrt(variance + LAYER_NORM_EPSILON)
+    return centred * inverse, inverse
+
+
+def _normalize_gradient(upstream, normalized, inverse, gamma):
+    """Gradients of `normalized * gamma + beta` by its input, gamma and beta."""
+    by_normalized = upstream * gamma
+    mean = tf.reduce_mean(by_normalized, -1, keepdims=True)
+    along = tf.reduce_mean(by_normalized * normalized, -1, keepdims=True)
+    by_input = inverse * (by_normalized - mean - normalized * along)
+    return by_input, tf.reduce_sum(upstream * normalized, 0), tf.reduce_sum(upstream, 0)
+
+
+def _norm_forward(x, gamma, beta):
+    normalized, inverse = _normalize(tf.cast(x, tf.float32))
+    output = tf.cast(normalized * gamma + beta, x.dtype)
+    return output, tf.cast(normalized, x.dtype), inverse
+
+
+def _norm_backward(normalized, inverse, gamma, upstream):
+    by_input, by_gamma, by_beta = _normalize_gradient(
+        tf.cast(upstream, tf.float32), tf.cast(normalized, tf.float32), inverse, gamma
+    )
+    return tf.cast(by_input, normalized.dtype), by_gamma, by_beta
+
+
+_norm_forward = compat.compiled(_norm_forward)
+_norm_backward = compat.compiled(_norm_backward)
+
+
+@tf.custom_gradient
+def _layer_norm(x, gamma, beta):
+    output, normalized, inverse = _norm_forward(x, gamma, beta)
+    return output, lambda dy: _norm_backward(normalized, inverse, gamma, dy)
+
+
+def layer_norm(x, variables: NormVariables):
+    """Layer normalisation over the last axis, biased variance, epsilon 1e-12.
+
+    Args:
+      x: [T, H].
+
+    Returns:
+      [T, H], same type as `x`; statistics are float32.
+    """
+    return _layer_norm(
+        x, tf.convert_to_tensor(variables.gamma), tf.convert_to_tensor(variables.beta)
+    )
+
+
+def _residual_forward(x, bias, residual, gamma, beta, *mask):
+    branch = tf.cast(x, tf.float32) + bias
+    if mask:
+        branch = branch * keep_factor(*mask)
+    normalized, inverse = _normalize(branch + tf.cast(residual, tf.float32))
+    output = tf.cast(normalized * gamma + beta, x.dtype)
+    return output, tf.cast(normalized, x.dtype), inverse
+
+
+def _residual_backward(normalized, inverse, gamma, upstream, *mask):
+    by_sum, by_gamma, by_beta = _normalize_gradient(
+        tf.cast(upstream, tf.float32), tf.cast(normalized, tf.float32), inverse, gamma
+    )
+    by_branch = by_sum * keep_factor(*mask) if mask else by_sum
+    dtype = normalized.dtype
+    return (
+        tf.cast(by_branch, dtype),
+        tf.reduce_sum(by_branch, 0),
+        tf.cast(by_sum, dtype),
+        by_gamma,
+        by_beta,
+    )
+
+
+_residual_forward = compat.compiled(_residual_forward)
+_residual_backward = compat.compiled(_residual_backward)
+
+
+def bias_dropout_residual_norm(product, bias, residual, norm, mask=None):
+    """`layer_norm(dropout(product + bias) + residual)`, one pass each way.
+
+    Args:
+      product: [T, H], output of a matrix product without its bias.
+      bias: float32 [H].
+      residual: [T, H], the input of the sub-layer.
+      norm: NormVariables of width H.
+      mask: DropoutMask of [T, H], or None.
+
+    Returns:
+      [T, H], same type as `product`.
+    """
+    drawn = tuple(mask) if mask is not None else ()
+
+    @tf.custom_gradient
+    def apply(product, bias, residual, gamma, beta):
+        output, normalized, inverse = _residual_forward(
+            product, bias, residual, gamma, beta, *drawn
+        )
+        return output, lambda dy: _residual_backward(
+            normalized, inverse, gamma, dy, *drawn
+        )
+
+    return apply(
+        product,
+        tf.convert_to_tensor(bias),
+        residual,
+        tf.convert_to_tensor(norm.gamma),
+        tf.convert_to_tensor(norm.beta),
+    )

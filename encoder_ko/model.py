@@ -1,0 +1,170 @@
+"""EncoderModel: input ids to hidden states, the part common to the three models."""
+
+from typing import Callable, Optional
+
+from data.errors import InputError
+from encoder_ko import embeddings, layers, transformer
+from encoder_ko.compat import tf
+
+
+def shape_of(tensor):
+    """Shape as a list of Python ints where known, int32 scalars elsewhere."""
+    dynamic = tf.shape(tensor)
+    return [
+        dynamic[axis] if size is None else size
+        for axis, size in enumerate(tensor.shape.as_list())
+    ]
+
+
+def default_dropout(seed: int = 0) -> layers.DropoutStream:
+    """Dropout that follows the global step or, without one, a new draw each run."""
+    step = tf.train.get_global_step()
+    if step is None:
+        step = tf.random.uniform([], maxval=2**31 - 1, dtype=tf.int32, seed=seed)
+    return layers.DropoutStream(seed, step)
+
+
+class EncoderModel:
+    """Base of BertModel, AlbertModel and ElectraModel.
+
+    Args:
+      config: EncoderConfig of the model.
+      is_training: False switches dropout off, whatever the configuration says.
+      input_ids: int32 [B, S]; B and S may be dynamic.
+      input_mask: int32 [B, S], 1 = token, 0 = padding; None = no padding.
+      token_type_ids: int32 [B, S]; None = all 0.
+      use_one_hot_embeddings: see `embeddings.lookup`; set on TPU.
+      scope: variable scope, the model's upstream name by default.
+      dtype: compute type, tf.float32 or tf.bfloat16; variables are float32.
+      dropout: DropoutStream while training; None = `default_dropout()`.
+
+    Raises:
+      InputError: S is known and above `max_position_embeddings`.
+    """
+
+    default_scope = None
+    gelu = "gelu"
+    has_pooler = True
+
+    def __init__(
+        self,
+        config,
+        is_training,
+        input_ids,
+        input_mask=None,
+        token_type_ids=None,
+        use_one_hot_embeddings=False,
+        scope=None,
+        dtype=tf.float32,
+        dropout: Optional[layers.DropoutStream] = None,
+    ):
+        self.config = config
+        self._dropout = (dropout or default_dropout()) if is_training else None
+        input_ids = tf.convert_to_tensor(input_ids)
+        batch, length = shape_of(input_ids)
+        _check_length(length, config)
+        if input_mask is None:
+            input_mask = tf.ones([batch, length], tf.int32)
+        if token_type_ids is None:
+            token_type_ids = tf.zeros([batch, length], tf.int32)
+
+        with tf.variable_scope(scope, default_name=self.default_scope):
+            with self.embedding_scope():
+                self._tables = embeddings.embedding_variables(config)
+            self._word_embedding_output = embeddings.lookup(
+                self._tables.word, input_ids, use_one_hot_embeddings
+            )
+            self._embedding_output = embeddings.embed(
+                self._tables,
+                self._word_embedding_output,
+                self.look_up_token_types(token_type_ids, use_one_hot_embeddings),
+                dtype,
+                self._embedding_dropout([batch * length, config.embedding_width]),
+            )
+            encoder_input = self.encoder_input(self._embedding_output)
+            with tf.variable_scope("encoder"):
+                weights_of_layer = self.weights_of_layers(dtype)
+            encoder = transformer.Encoder(
+                config, self.activation, self._dropout, batch, length
+            )
+            self._all_encoder_layers = encoder.run(
+                encoder_input, input_mask, weights_of_layer
+            )
+            self._pooled_output = self._pool(self._all_encoder_layers[-1])
+
+    # What the models do differently.
+
+    def embedding_scope(self):
+        """Scope of the embedding variables."""
+        return tf.variable_scope("embeddings")
+
+    def look_up_token_types(self, token_type_ids, use_one_hot_embeddings):
+        """float32 [B, S, E]. Upstream: BERT and ELECTRA always multiply one-hot."""
+        return embeddings.lookup(self._tables.token_type, token_type_ids, one_hot=True)
+
+    def encoder_input(self, embedding_output):
+        """[B, S, E] -> [B, S, H]."""
+        return embedding_output
+
+    def weights_of_layers(self, dtype) -> Callable[[int], transformer.LayerWeights]:
+        """Creates the layers' variables; the answer gives the weights of layer l."""
+        raise NotImplementedError
+
+    # Upstream's getters. Tensors have the compute type.
+
+    def get_pooled_output(self):
+        """[B, H]: tanh(dense(first token)); ELECTRA: the first token as it is."""
+        return self._pooled_output
+
+    def get_sequence_output(self):
+        """[B, S, H], the last layer."""
+        return self._all_encoder_layers[-1]
+
+    def get_all_encoder_layers(self):
+        """List of [B, S, H], first layer first."""
+        return self._all_encoder_layers
+
+    def get_word_embedding_output(self):
+        """float32 [B, S, E], rows of the word table, before norm and dropout."""
+        return self._word_embedding_output
+
+    def get_embedding_output(self):
+        """[B, S, E], after layer norm and dropout."""
+        return self._embedding_output
+
+    def get_embedding_table(self):
+        """float32 [vocab_size, E]."""
+        return self._tables.word
+
+    @property
+    def activation(self) -> str:
+        """Name in `layers.ACTIVATIONS`, with this model's form of GELU."""
+        name = self.config.hidden_act
+        return self.gelu if name == "gelu" else name
+
+    def _embedding_dropout(self, shape):
+        if self._dropout is None:
+            return None
+        return self._dropout.mask(shape, self.config.hidden_dropout_prob)
+
+    def _pool(self, sequence_output):
+        first = sequence_output[:, 0, :]
+        if not self.has_pooler:
+            return first
+        width = self.config.hidden_size
+        with tf.variable_scope("pooler"):
+            variables = layers.dense_variables(
+                "dense",
+                width,
+                width,
+                layers.truncated_normal(self.config.initializer_range),
+            )
+        return layers.dense(first, variables, "tanh")
+
+
+def _check_length(length, config):
+    if isinstance(length, int) and length > config.max_position_embeddings:
+        raise InputError(
+            f"The sequence length {length} is above max_position_embeddings="
+            f"{config.max_position_embeddings} of the model: lower --max_seq_length."
+        )
