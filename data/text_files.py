@@ -2,15 +2,16 @@
 
 A line ends at "\\n" and nowhere else; one "\\r" before it is dropped. So U+001C,
 U+0085 and U+2028, which ``str.splitlines`` breaks at, stay inside their line. Quoting
-is off: a quotation mark is a character like any other. What the columns of a table
-mean is left to ``data.tasks``; what an unknown file is, to ``data.text_encoding``.
+is off: a quotation mark is a character like any other (``data.csv_files`` is for files
+that quote). What the columns of a table mean is left to ``data.tasks``; what an unknown
+file is, to ``data.text_encoding``.
 """
 
 import codecs
 import dataclasses
 import itertools
 import os
-from typing import BinaryIO, Iterator, List, NamedTuple, Optional, Tuple
+from typing import BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .errors import InputError
 from .text_encoding import check_head, name_encoding
@@ -43,6 +44,7 @@ class BadRows:
         self.max_bad_rows = max_bad_rows
         self.count = 0
         self.problems: List[str] = []
+        self.omitted: Dict[str, int] = {}
 
     def skip(self, line_number: int, problem: str) -> None:
         """Notes one bad row; raises InputError if it is one more than the limit.
@@ -70,13 +72,18 @@ class BadRows:
             "mend the rows, or raise the number."
         )
 
+    def omit(self, reason: str) -> None:
+        """Counts a row that the task leaves out by its own rule; there is no limit."""
+        self.omitted[reason] = self.omitted.get(reason, 0) + 1
+
     def summary(self) -> str:
-        """One line for the log: how many rows were skipped and why; "" if none."""
-        if not self.count:
-            return ""
-        more = self.count - len(self.problems)
-        shown = "; ".join(self.problems) + (f"; and {more} more" if more else "")
-        return f"{self.path}: skipped {self.count} bad rows ({shown})"
+        """One line for the log: how many rows were passed over and why; "" if none."""
+        parts = [f"left out {size} rows ({why})" for why, size in self.omitted.items()]
+        if self.count:
+            more = self.count - len(self.problems)
+            shown = "; ".join(self.problems) + (f"; and {more} more" if more else "")
+            parts.insert(0, f"{self.count} bad rows ({shown})")
+        return f"{self.path}: {', '.join(parts)}" if parts else ""
 
 
 class Row(NamedTuple):

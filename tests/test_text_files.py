@@ -115,7 +115,7 @@ def test_bad_rows_are_skipped_up_to_the_limit_and_reported(write):
     rows = list(read_rows(path, ReadingOptions(max_bad_rows=2), bad_rows))
     assert rows == [(1, "가"), (4, "라")]
     assert bad_rows.count == 2
-    assert "skipped 2 bad rows" in bad_rows.summary()
+    assert "train.tsv: 2 bad rows (" in bad_rows.summary()
     assert "line 3: a NUL byte at character 1" in bad_rows.summary()
     message = error_of(path, max_bad_rows=1)
     assert "line 3: a NUL byte" in message

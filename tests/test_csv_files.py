@@ -1,0 +1,61 @@
+import pytest
+
+from data.csv_files import read_csv
+from data.errors import InputError
+from data.text_files import BadRows, ReadingOptions
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_text(content):
+        path = tmp_path / "pairs.csv"
+        path.write_bytes(content.encode())
+        return str(path)
+
+    return write_text
+
+
+def cells_of(path):
+    return [row.cells for row in read_csv(path).rows]
+
+
+def test_commas_quotes_and_line_ends_inside_a_quoted_cell(write):
+    content = (
+        "\ufeffid,question,label\r\n"
+        '49,"4월, 이별을 말합니다.",1\r\n'
+        '50,"그가 ""안녕""이라고 했다",0\r\n'
+        '51,"첫 줄\r\n둘째 줄",1\r\n'
+        "52,끝,0"
+    )
+    table = read_csv(write(content))
+    assert table.first_row.cells == ("id", "question", "label")
+    assert list(table.rows) == [
+        (2, ("49", "4월, 이별을 말합니다.", "1")),
+        (3, ("50", '그가 "안녕"이라고 했다', "0")),
+        (4, ("51", "첫 줄\n둘째 줄", "1")),
+        (6, ("52", "끝", "0")),
+    ]
+
+
+def test_a_row_of_another_width_is_bad(write):
+    path = write("id,label\n1,0\n2,0,0\n3,1\n")
+    with pytest.raises(InputError, match="line 3: 3 columns, expected 2"):
+        cells_of(path)
+    bad_rows = BadRows(path, 1)
+    rows = list(read_csv(path, ReadingOptions(), bad_rows).rows)
+    assert [row.cells for row in rows] == [("1", "0"), ("3", "1")]
+
+
+def test_text_after_a_closing_quotation_mark_is_bad(write):
+    path = write('id,text\n1,"가"나\n2,다\n')
+    with pytest.raises(InputError, match="line 2: not comma separated values"):
+        cells_of(path)
+    rows = read_csv(path, ReadingOptions(), BadRows(path, 1)).rows
+    assert [row.cells for row in rows] == [("2", "다")]
+
+
+def test_an_open_quotation_mark_is_an_error_though_bad_rows_are_allowed(write):
+    path = write('id,text\n1,가\n2,"나\n3,다\n4,라\n')
+    message = "line 3: a quotation mark is opened and never closed"
+    with pytest.raises(InputError, match=message):
+        list(read_csv(path, ReadingOptions(), BadRows(path, 9)).rows)
