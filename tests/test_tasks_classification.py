@@ -31,7 +31,7 @@ def test_names_are_found_in_any_case_and_the_nearest_is_suggested():
     assert "HATE" in task_names()
     with pytest.raises(InputError, match="--task_name=nscm is unknown.*mean NSMC?"):
         get_task("nscm")
-    with pytest.raises(InputError, match="Tasks: NSMC, HATE"):
+    with pytest.raises(InputError, match="Tasks: NSMC, HATE, "):
         get_task("qqqqqq")
 
 
@@ -147,7 +147,7 @@ def test_an_unknown_label_is_named_with_its_place(folder):
     loaded = load_split(NSMC, data_dir, "train", ReadingOptions(max_bad_rows=1))
     assert [example.example_id for example in loaded.examples] == ["1", "3"]
     assert loaded.skipped == 1
-    assert "skipped 1 bad rows" in loaded.notes[0]
+    assert "train.tsv: 1 bad rows (" in loaded.notes[0]
 
 
 def test_a_file_with_a_header_only_is_an_error(folder):

@@ -8,7 +8,7 @@ import difflib
 from typing import Tuple
 
 from ..errors import InputError
-from . import classification
+from . import classification, question_answering, regression, tagging
 from .declarations import (
     CLASSIFICATION,
     QUESTION_ANSWERING,
@@ -34,7 +34,11 @@ __all__ = [
     "task_names",
 ]
 
-_TASKS = {task.name.lower(): task for task in classification.TASKS}
+_TASKS = {
+    task.name.lower(): task
+    for module in (classification, regression, tagging, question_answering)
+    for task in module.TASKS
+}
 
 
 def task_names() -> Tuple[str, ...]:

@@ -5,6 +5,8 @@ from typing import List, NamedTuple, Optional
 from ..text_files import BadRows, ReadingOptions
 from .declarations import (
     CLASSIFICATION,
+    KEEP,
+    OMIT_IN_TRAIN,
     FileSet,
     FineTuningDefaults,
     Layout,
@@ -43,6 +45,7 @@ NSMC = Task(
     headerless=("id", "document", "label"),
     label_values=("0", "1"),
     label_names=("negative", "positive"),
+    empty_text=KEEP,
 )
 
 HATE = Task(
@@ -63,9 +66,74 @@ HATE = Task(
         Layout(text_a="comment", label="hate"),
     ),
     label_values=("none", "offensive", "hate"),
+    empty_text=KEEP,
 )
 
-TASKS = (NSMC, HATE)
+PAWS = Task(
+    name="PAWS",
+    kind=CLASSIFICATION,
+    metric="accuracy",
+    file_sets=(
+        FileSet(
+            train=one_of("translated_train.tsv"),
+            dev=one_of("dev_2k.tsv"),
+            test=one_of("test_2k.tsv"),
+        ),
+    ),
+    source="https://github.com/google-research-datasets/paws (PAWS-X, folder ko)",
+    defaults=FineTuningDefaults(num_train_epochs=15, learning_rate=3e-5),
+    layouts=(
+        Layout(text_a="sentence1", text_b="sentence2", label="label", example_id="id"),
+    ),
+    label_values=("0", "1"),
+    label_names=("different", "paraphrase"),
+    # The machine translated training file has rows that lack a sentence. Sentences
+    # that are the placeholder "NS" are kept: published scores count them.
+    empty_text=OMIT_IN_TRAIN,
+)
+
+KORNLI = Task(
+    name="KorNLI",
+    kind=CLASSIFICATION,
+    metric="accuracy",
+    file_sets=(
+        FileSet(
+            train=(
+                ("multinli.train.ko.tsv", "snli_1.0_train.ko.tsv"),
+                ("multinli.train.ko.tsv",),
+                ("snli_1.0_train.ko.tsv",),
+            ),
+            dev=one_of("xnli.dev.ko.tsv"),
+            test=one_of("xnli.test.ko.tsv"),
+        ),
+    ),
+    source="https://github.com/kakaobrain/KorNLUDatasets",
+    defaults=FineTuningDefaults(
+        num_train_epochs=15, train_batch_size=64, learning_rate=3e-5
+    ),
+    layouts=(Layout(text_a="sentence1", text_b="sentence2", label="gold_label"),),
+    label_values=("entailment", "contradiction", "neutral"),
+    empty_text=OMIT_IN_TRAIN,
+)
+
+QUESTION_PAIR = Task(
+    name="QuestionPair",
+    kind=CLASSIFICATION,
+    metric="accuracy",
+    # The csv files are an earlier release with another split of the same pairs.
+    file_sets=(
+        FileSet(one_of("train.tsv"), one_of("dev.tsv"), one_of("test.tsv")),
+        FileSet(train=one_of("kor_pair_train.csv"), test=one_of("kor_Pair_test.csv")),
+    ),
+    source="https://github.com/songys/Question_pair",
+    defaults=FineTuningDefaults(num_train_epochs=10),
+    layouts=(Layout(text_a="question1", text_b="question2", label="is_duplicate"),),
+    label_values=("0", "1"),
+    # Despite the column's name, 0 is a pair that asks the same (the authors say so).
+    label_names=("same", "different"),
+)
+
+TASKS = (NSMC, HATE, PAWS, KORNLI, QUESTION_PAIR)
 
 
 def load_examples(

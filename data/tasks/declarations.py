@@ -11,6 +11,12 @@ QUESTION_ANSWERING = "question_answering"
 
 SPLITS = ("train", "dev", "test")
 
+# What becomes of a row with an empty text. Rows of dev and test are kept under
+# OMIT_IN_TRAIN too, so that every row has its prediction.
+KEEP = "keep"
+OMIT_IN_TRAIN = "omit_in_train"
+BAD = "bad"
+
 # The alternatives for one split, best first; each is one file or several read in turn.
 Alternatives = Tuple[Tuple[str, ...], ...]
 
@@ -85,7 +91,7 @@ class Task:
       label_values: classes or tags as the files write them, in the order of their ids.
       label_names: the same in words, for reports; ``label_values`` where empty.
       score_range: lowest and highest score (regression).
-      skip_empty_text: a training row with an empty text is left out, and counted.
+      empty_text: KEEP, BAD (an error with its line), or OMIT_IN_TRAIN.
     """
 
     name: str
@@ -99,7 +105,7 @@ class Task:
     label_values: Tuple[str, ...] = ()
     label_names: Tuple[str, ...] = ()
     score_range: Optional[Tuple[float, float]] = None
-    skip_empty_text: bool = False
+    empty_text: str = BAD
 
     def __post_init__(self):
         if not self.label_names:

@@ -1,17 +1,29 @@
 """Which files of a data set are read, and how a dev set is held out of train."""
 
 import os
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..errors import InputError
 from ..text_files import BadRows, ReadingOptions
-from . import classification
-from .declarations import CLASSIFICATION, SPLITS, Alternatives, FileSet, Task
+from . import classification, question_answering, regression, tagging
+from .declarations import (
+    CLASSIFICATION,
+    QUESTION_ANSWERING,
+    REGRESSION,
+    SPLITS,
+    TAGGING,
+    Alternatives,
+    FileSet,
+    Task,
+)
 
 _LOADERS = {
     CLASSIFICATION: classification.load_examples,
+    REGRESSION: regression.load_scored_pairs,
+    TAGGING: tagging.load_tagged_sentences,
+    QUESTION_ANSWERING: question_answering.load_questions,
 }
 
 
@@ -22,7 +34,7 @@ class LoadedSplit(NamedTuple):
       examples: of the task's kind.
       paths: the files that were read.
       skipped: number of bad rows passed over.
-      notes: a line for the log per file with bad rows.
+      notes: a line for the log per file with rows that were passed over.
     """
 
     examples: List[Any]
@@ -112,7 +124,7 @@ def load_split(
             )
         examples.extend(found)
         skipped += bad_rows.count
-        notes.extend([bad_rows.summary()] if bad_rows.count else [])
+        notes.extend([bad_rows.summary()] if bad_rows.summary() else [])
     return LoadedSplit(examples, paths, skipped, tuple(notes))
 
 
@@ -130,26 +142,30 @@ def _missing_message(task: Task, data_dir: str, split: str) -> str:
 
 
 def _label_of(example: Any) -> Any:
+    """The class of an example; None for kinds that have none."""
     return getattr(example, "label", None)
 
 
+def _article_of(example: Any) -> Any:
+    """The article of a question; None for kinds whose examples stand alone."""
+    return getattr(example, "title", None)
+
+
 def held_out_split(
-    examples: Sequence[Any],
-    dev_fraction: float,
-    seed: int,
-    stratum: Callable[[Any], Any] = _label_of,
+    examples: Sequence[Any], dev_fraction: float, seed: int
 ) -> Tuple[List[Any], List[Any]]:
     """Takes a dev set out of the training examples, for data sets without one.
 
     The share is taken from each class, so ten examples 부정 and twenty 긍정 with
-    ``dev_fraction=0.1`` give one and two. Both parts keep the order of ``examples``.
+    ``dev_fraction=0.1`` give one and two. Questions are held out by whole articles,
+    since two questions on one passage help to answer each other. Both parts keep the
+    order of ``examples``.
 
     Args:
-      examples: all training examples.
+      examples: all training examples, of any kind.
       dev_fraction: share held out, above 0 and below 1. Every class of at least two
-        keeps one example on either side.
+        keeps one example (question answering: one article) on either side.
       seed: the same seed gives the same split on every platform.
-      stratum: the class of an example; its ``label`` by default.
 
     Returns:
       (train examples, dev examples), disjoint and together all.
@@ -162,16 +178,13 @@ def held_out_split(
             f"--dev_fraction={dev_fraction}, expected more than 0 and less than 1."
         )
     generator = np.random.RandomState(seed)
-    members = {}
+    classes = {}
     for index, example in enumerate(examples):
-        members.setdefault(stratum(example), []).append(index)
+        classes.setdefault(_label_of(example), []).append(index)
     held_out = set()
-    for key in sorted(members, key=str):
-        indices = members[key]
-        if len(indices) > 1:
-            wanted = int(round(dev_fraction * len(indices)))
-            size = min(max(wanted, 1), len(indices) - 1)
-            held_out.update(generator.permutation(indices)[:size].tolist())
+    for label in sorted(classes, key=str):
+        groups = _groups(examples, classes[label])
+        held_out.update(_draw(groups, dev_fraction, generator))
     if not held_out:
         raise InputError(
             f"{len(examples)} training examples are too few to hold a dev set out of."
@@ -179,3 +192,25 @@ def held_out_split(
     train = [each for index, each in enumerate(examples) if index not in held_out]
     dev = [each for index, each in enumerate(examples) if index in held_out]
     return train, dev
+
+
+def _groups(examples: Sequence[Any], indices: Sequence[int]) -> List[List[int]]:
+    """The indices that must stay together, in the order of their first one."""
+    groups = {}
+    for index in indices:
+        article = _article_of(examples[index])
+        groups.setdefault(index if article is None else article, []).append(index)
+    return list(groups.values())
+
+
+def _draw(
+    groups: Sequence[List[int]], fraction: float, generator: np.random.RandomState
+) -> List[int]:
+    """Draws whole groups until ``fraction`` of the indices is reached."""
+    wanted = max(1, int(round(fraction * sum(len(group) for group in groups))))
+    drawn = []
+    for position in generator.permutation(len(groups))[: len(groups) - 1]:
+        if len(drawn) >= wanted:
+            break
+        drawn.extend(groups[position])
+    return drawn

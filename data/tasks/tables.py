@@ -1,10 +1,11 @@
 """From the rows of a delimited file to texts and label strings, guided by a layout."""
 
-from typing import Iterator, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
+from ..csv_files import read_csv
 from ..errors import InputError
 from ..text_files import BadRows, ReadingOptions, Row, Table, read_table
-from .declarations import Layout, Task
+from .declarations import BAD, KEEP, Layout, Task
 
 _SHOWN_CHARS = 60
 
@@ -26,33 +27,58 @@ def labelled_rows(
 
     With NSMC's layout the line "9976970<TAB>아 더빙.. 진짜 짜증나네요<TAB>0" becomes
     ``LabelledRow(2, "9976970", "아 더빙.. 진짜 짜증나네요", None, "0")``. Quotation
-    marks stay as they are written, doubled ones too. Empty texts are kept.
+    marks of a tab separated file stay as they are written, doubled ones too.
 
     Args:
       task: says which layouts there are.
-      path: a tab separated file.
+      path: a tab separated file, or a comma separated one if it is named ``.csv``.
       split: "train", "dev" or "test"; a test file may lack the label column.
       options: encoding and limits.
       bad_rows: collects the rows that are skipped.
 
     Raises:
-      InputError: for a header of no known layout, and as ``read_table``.
+      InputError: for a header of no known layout, for an empty text where the task
+        allows none, and as ``read_table``.
     """
-    table = read_table(path, "\t", options, bad_rows)
+    table = _read(path, options, bad_rows)
     names, rows = _header_and_rows(task, table)
     layout = _choose_layout(task, path, names, split)
     columns = {name: index for index, name in enumerate(names)}
     for row in rows:
-        text_b = None if layout.text_b is None else row.cells[columns[layout.text_b]]
-        # Upstream: run_classifier.py numbers examples by their line after the header.
-        example_id = f"{split}-{row.line_number - 1}"
-        if layout.example_id in columns:
-            example_id = row.cells[columns[layout.example_id]]
-        label = None
-        if layout.label in columns:
-            label = row.cells[columns[layout.label]].strip()
-        text_a = row.cells[columns[layout.text_a]]
-        yield LabelledRow(row.line_number, example_id, text_a, text_b, label)
+        labelled = _labelled_row(row, layout, columns, split)
+        if _has_text(labelled) or task.empty_text == KEEP:
+            yield labelled
+        elif task.empty_text == BAD:
+            bad_rows.skip(row.line_number, "an empty text, expected at least a word.")
+        elif split == "train":
+            bad_rows.omit("empty text")
+        else:
+            yield labelled
+
+
+def _read(path: str, options: ReadingOptions, bad_rows: BadRows) -> Table:
+    if path.lower().endswith(".csv"):
+        return read_csv(path, options, bad_rows)
+    return read_table(path, "\t", options, bad_rows)
+
+
+def _labelled_row(
+    row: Row, layout: Layout, columns: Dict[str, int], split: str
+) -> LabelledRow:
+    # Upstream: run_classifier.py numbers examples by their line after the header.
+    example_id = f"{split}-{row.line_number - 1}"
+    if layout.example_id in columns:
+        example_id = row.cells[columns[layout.example_id]]
+    label = None
+    if layout.label in columns:
+        label = row.cells[columns[layout.label]].strip()
+    texts = [row.cells[columns[name]] for name in layout.texts()]
+    text_b = texts[1] if layout.text_b is not None else None
+    return LabelledRow(row.line_number, example_id, texts[0], text_b, label)
+
+
+def _has_text(row: LabelledRow) -> bool:
+    return all(text is None or text.strip() for text in (row.text_a, row.text_b))
 
 
 def _header_and_rows(task: Task, table: Table) -> Tuple[Tuple[str, ...], Iterator[Row]]:

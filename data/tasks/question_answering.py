@@ -1,0 +1,206 @@
+"""Extractive question answering: the task, and its examples from SQuAD 1.1 JSON."""
+
+import json
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from ..errors import InputError
+from ..text_encoding import check_head, name_encoding
+from ..text_files import BadRows, ReadingOptions, check_file
+from .declarations import QUESTION_ANSWERING, FileSet, FineTuningDefaults, Task, one_of
+
+_SHOWN_CHARS = 40
+
+
+class Answer(NamedTuple):
+    """Text of the context, and where in it: ``start`` counts characters from 0.
+
+    ``start`` is None where the file points elsewhere; such an answer can be scored
+    against, but not learnt.
+    """
+
+    text: str
+    start: Optional[int]
+
+
+class Question(NamedTuple):
+    """A question on a passage; ``answers`` is empty in unlabelled files.
+
+    ``title`` names the article: questions of one article belong to one split.
+    """
+
+    example_id: str
+    question: str
+    context: str
+    answers: Tuple[Answer, ...]
+    title: str
+
+
+KORQUAD = Task(
+    name="KorQuAD",
+    kind=QUESTION_ANSWERING,
+    metric="f1",
+    # The test set is not public: dev serves as test, and a part of train as dev.
+    file_sets=(
+        FileSet(
+            train=one_of("KorQuAD_v1.0_train.json"),
+            test=one_of("KorQuAD_v1.0_dev.json"),
+        ),
+    ),
+    source="https://korquad.github.io/KorQuad%201.0/",
+    defaults=FineTuningDefaults(
+        num_train_epochs=7, train_batch_size=8, max_seq_length=512
+    ),
+)
+
+TASKS = (KORQUAD,)
+
+
+def load_questions(
+    task: Task, path: str, split: str, options: ReadingOptions, bad_rows: BadRows
+) -> List[Question]:
+    """Reads one JSON file, in the order of its questions.
+
+    With the context "대한민국의 수도는 서울은 아니다." the answer {"text": "서울",
+    "answer_start": 10} becomes ``Answer("서울", 10)``: context[10:12] is "서울", though
+    the word goes on with a particle.
+
+    Args:
+      task: one of ``TASKS``, or a task of the same kind.
+      path: a file in the form of SQuAD 1.1 and KorQuAD 1.0.
+      split: "train", "dev" or "test"; in a test file, answers may be missing. A
+        question whose ``answer_start`` does not point at its answer counts as a bad
+        row; beyond that it is left out of train, and kept for scoring otherwise.
+      options: encoding and limits; ``max_line_chars`` limits a context.
+      bad_rows: collects the questions that are skipped.
+
+    Raises:
+      InputError: a missing, foreign or broken file; a key that is missing, with its
+        place; more bad questions than the limit, each with its id.
+    """
+    articles = _member(_read_json(path, options), "data", list, path)
+    seen = set()
+    questions = []
+    for title, context, record in _records(path, articles):
+        place = f"{path}, article '{title}'"
+        question = Question(
+            example_id=_member(record, "id", str, place),
+            question=_member(record, "question", str, place),
+            context=context,
+            answers=_answers(record, context, place),
+            title=title,
+        )
+        problem = _problem_of(question, split, seen, options.max_line_chars)
+        seen.add(question.example_id)
+        if problem:
+            bad_rows.skip_at(f"question {question.example_id}", problem)
+        elif not _points_at_answers(question):
+            bad_rows.skip_at(f"question {question.example_id}", _misplaced(question))
+            if split != "train":
+                questions.append(question)
+        else:
+            questions.append(question)
+    return questions
+
+
+def _read_json(path: str, options: ReadingOptions) -> Dict[str, Any]:
+    check_file(path)
+    encoding = name_encoding(options.encoding)
+    check_head(path, encoding)
+    with open(path, "rb") as stream:
+        content = stream.read()
+    try:
+        document = json.loads(content.decode(encoding).lstrip("\ufeff"))
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: byte 0x{content[error.start]:02X} at offset {error.start} is not "
+            f"valid {encoding}. Name another encoding with --encoding."
+        ) from error
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}, line {error.lineno}, character {error.colno}: not JSON "
+            f"({error.msg}). Was the download cut off? It has {len(content):,} bytes."
+        ) from error
+    if not isinstance(document, dict):
+        raise InputError(f"{path}: expected a JSON object with 'data' in it.")
+    return document
+
+
+def _records(
+    path: str, articles: List[Any]
+) -> Iterator[Tuple[str, str, Dict[str, Any]]]:
+    """Yields (title, context, question record) in the order of the file."""
+    for index, article in enumerate(articles):
+        place = f"{path}, article {index + 1}"
+        # A title is not needed for reading, only to keep articles together.
+        title = article.get("title") if isinstance(article, dict) else None
+        title = title if isinstance(title, str) else f"article {index + 1}"
+        for paragraph in _member(article, "paragraphs", list, place):
+            context = _member(paragraph, "context", str, place)
+            for record in _member(paragraph, "qas", list, place):
+                yield title, context, record
+
+
+def _member(record: Any, key: str, kind: type, place: str) -> Any:
+    """``record[key]``, checked to be of the type that the format says."""
+    if not isinstance(record, dict) or key not in record:
+        raise InputError(f"{place}: no '{key}'. Expected the form of SQuAD 1.1.")
+    if not isinstance(record[key], kind):
+        raise InputError(
+            f"{place}: '{key}' is of type {type(record[key]).__name__}, expected "
+            f"{kind.__name__} as in SQuAD 1.1."
+        )
+    return record[key]
+
+
+def _answers(record: Dict[str, Any], context: str, place: str) -> Tuple[Answer, ...]:
+    place = f"{place}, question {record['id']}"
+    answers = []
+    for answer in record.get("answers") or ():
+        text = _member(answer, "text", str, place)
+        start = _member(answer, "answer_start", int, place)
+        # A negative start would count from the end of the context.
+        points_at_it = start >= 0 and context[start : start + len(text)] == text
+        answers.append(Answer(text, start if points_at_it else None))
+    return tuple(answers)
+
+
+def _problem_of(question: Question, split: str, seen: set, max_chars: int) -> str:
+    """What makes a question unusable, in one sentence; "" if nothing does."""
+    if question.example_id in seen:
+        return "this id occurs twice, and predictions are stored by id."
+    for name in ("question", "context"):
+        text = getattr(question, name)
+        if not text.strip():
+            return f"an empty {name}, expected text."
+        if not _is_encodable(text) or "\0" in text:
+            return f"the {name} holds half a character or a NUL, expected text."
+    if len(question.context) > max_chars:
+        return (
+            f"the context has {len(question.context):,} characters, expected at most "
+            f"{max_chars:,}."
+        )
+    if not question.answers and split != "test":
+        return "no answer, expected one in every question."
+    if any(not answer.text.strip() for answer in question.answers):
+        return "an empty answer, expected text from the context."
+    return ""
+
+
+def _is_encodable(text: str) -> bool:
+    """False for lone surrogates, which JSON can write ("\\ud83d") and UTF-8 cannot."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _points_at_answers(question: Question) -> bool:
+    return all(answer.start is not None for answer in question.answers)
+
+
+def _misplaced(question: Question) -> str:
+    text = next(each.text for each in question.answers if each.start is None)
+    found = question.context.find(text)
+    where = f"it is at {found}" if found >= 0 else "the context does not have it"
+    return f"answer_start does not point at '{text[:_SHOWN_CHARS]}' ({where})."
