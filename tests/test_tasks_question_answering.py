@@ -112,7 +112,7 @@ def test_truncated_json_is_named_with_its_place(load):
     with pytest.raises(InputError) as caught:
         load(content)
     assert "line 1, character" in str(caught.value)
-    assert "Was the download cut off?" in str(caught.value)
+    assert "Was it cut off?" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_truncated_json_is_named_with_its_place(load):
         ({"data": {}}, "'data' is of type dict, expected list"),
         ({"data": [{"title": "t"}]}, "article 1: no 'paragraphs'"),
         ({"data": [{"paragraphs": [{"qas": []}]}]}, "article 1: no 'context'"),
-        (b"[]", "expected a JSON object with 'data' in it"),
+        (b"[]", "a JSON list, expected an object"),
         (b'{"a": "\xff"}', "byte 0xFF at offset 7 is not valid utf-8"),
         (b"", "is empty .0 bytes"),
     ],

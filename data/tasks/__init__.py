@@ -1,7 +1,7 @@
 """The benchmarks by name, and their examples.
 
 ``get_task("nsmc")`` is a declaration; ``load_split(task, folder, "train")`` reads it.
-A new task is one ``Task`` in the module of its kind.
+A new task is one ``Task`` in the module of its kind, or a user's JSON file.
 """
 
 import difflib
@@ -18,6 +18,7 @@ from .declarations import (
     Task,
 )
 from .splits import LoadedSplit, find_files, held_out_split, load_split
+from .user_tasks import load_user_task
 
 __all__ = [
     "CLASSIFICATION",
@@ -31,6 +32,7 @@ __all__ = [
     "get_task",
     "held_out_split",
     "load_split",
+    "load_user_task",
     "task_names",
 ]
 
@@ -47,11 +49,17 @@ def task_names() -> Tuple[str, ...]:
 
 
 def get_task(name: str) -> Task:
-    """The task of this name, in any case.
+    """The task of this name, in any case, or the one that a JSON file describes.
+
+    Args:
+      name: such as "nsmc" or "my/reviews.json" (see ``load_user_task``).
 
     Raises:
-      InputError: there is none; the message suggests the nearest name.
+      InputError: there is none; the message suggests the nearest name. As
+        ``load_user_task`` for a JSON file.
     """
+    if name.lower().endswith(".json"):
+        return load_user_task(name)
     task = _TASKS.get(name.lower())
     if task is not None:
         return task

@@ -92,6 +92,7 @@ class Task:
       label_names: the same in words, for reports; ``label_values`` where empty.
       score_range: lowest and highest score (regression).
       empty_text: KEEP, BAD (an error with its line), or OMIT_IN_TRAIN.
+      data_folder: where the files are; "" for ``datasets/<name>``.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Task:
     label_names: Tuple[str, ...] = ()
     score_range: Optional[Tuple[float, float]] = None
     empty_text: str = BAD
+    data_folder: str = ""
 
     def __post_init__(self):
         if not self.label_names:
@@ -114,7 +116,7 @@ class Task:
     @property
     def folder(self) -> str:
         """The default data folder: "datasets/nsmc" for NSMC."""
-        return os.path.join("datasets", self.name.lower())
+        return self.data_folder or os.path.join("datasets", self.name.lower())
 
     @property
     def num_labels(self) -> int:

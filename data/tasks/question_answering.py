@@ -1,11 +1,10 @@
 """Extractive question answering: the task, and its examples from SQuAD 1.1 JSON."""
 
-import json
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..errors import InputError
-from ..text_encoding import check_head, name_encoding
-from ..text_files import BadRows, ReadingOptions, check_file
+from ..json_files import read_json_object
+from ..text_files import BadRows, ReadingOptions
 from .declarations import QUESTION_ANSWERING, FileSet, FineTuningDefaults, Task, one_of
 
 _SHOWN_CHARS = 40
@@ -77,7 +76,7 @@ def load_questions(
       InputError: a missing, foreign or broken file; a key that is missing, with its
         place; more bad questions than the limit, each with its id.
     """
-    articles = _member(_read_json(path, options), "data", list, path)
+    articles = _member(read_json_object(path, options), "data", list, path)
     seen = set()
     questions = []
     for title, context, record in _records(path, articles):
@@ -100,29 +99,6 @@ def load_questions(
         else:
             questions.append(question)
     return questions
-
-
-def _read_json(path: str, options: ReadingOptions) -> Dict[str, Any]:
-    check_file(path)
-    encoding = name_encoding(options.encoding)
-    check_head(path, encoding)
-    with open(path, "rb") as stream:
-        content = stream.read()
-    try:
-        document = json.loads(content.decode(encoding).lstrip("\ufeff"))
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: byte 0x{content[error.start]:02X} at offset {error.start} is not "
-            f"valid {encoding}. Name another encoding with --encoding."
-        ) from error
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path}, line {error.lineno}, character {error.colno}: not JSON "
-            f"({error.msg}). Was the download cut off? It has {len(content):,} bytes."
-        ) from error
-    if not isinstance(document, dict):
-        raise InputError(f"{path}: expected a JSON object with 'data' in it.")
-    return document
 
 
 def _records(
