@@ -11,6 +11,7 @@ on a local disk starts at once and does without its memory.
 
 from typing import (
     Any,
+    BinaryIO,
     Dict,
     Iterable,
     Iterator,
@@ -105,11 +106,13 @@ def _predictions(objective: str, length: int) -> List[Feature]:
 def classification_features(regression: bool = False) -> Features:
     """The features of classification and regression records; tokens are unpadded.
 
-    example_index: int64 [1], the row of the table; input_ids, segment_ids: int64, any
-    number; label_ids: int64 [1], or float32 [1] with `regression`.
+    example_index: int64 [1], the row of the table; num_tokens: int64 [1]; input_ids,
+    segment_ids: int64 [num_tokens]; label_ids: int64 [1], or float32 [1] with
+    `regression`.
     """
     return (
         Feature("example_index", "int64", 1),
+        Feature("num_tokens", "int64", 1),
         Feature("input_ids", "int64", None),
         Feature("segment_ids", "int64", None),
         Feature("label_ids", "float32" if regression else "int64", 1),
@@ -228,10 +231,12 @@ def file_system(path: str) -> FileSystem:
     return FileSystem(
         open=gfile.GFile,
         exists=gfile.exists,
+        size=lambda path: gfile.stat(path).length,
         replace=lambda source, target: gfile.rename(source, target, overwrite=True),
         remove=gfile.remove,
         glob=lambda pattern: sorted(gfile.glob(pattern)),
         make_directories=gfile.makedirs,
+        remove_tree=gfile.rmtree,
         errors=(OSError, tf.errors.OpError),
     )
 
@@ -264,6 +269,16 @@ def _batches(records: Iterable[bytes]) -> Iterator[List[bytes]]:
             batch = []
     if batch:
         yield batch
+
+
+def split_frames(stream: BinaryIO) -> Iterator[bytes]:
+    """The frames of a whole TFRecord file, unopened and not verified."""
+    while True:
+        header = stream.read(record_bytes.HEADER_BYTES)
+        if not header:
+            return
+        size = int.from_bytes(header[:8], "little")
+        yield header + stream.read(size + record_bytes.FOOTER_BYTES)
 
 
 def read_records(path: str) -> Iterator[bytes]:

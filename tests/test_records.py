@@ -124,7 +124,10 @@ def test_classification_records_are_unpadded_and_padded_in_a_batch():
         {"example_index": 8, "input_ids": [2, 3], "segment_ids": [0] * 2},
     ]
     serialized = [
-        records.encode_example(features, dict(row, label_ids=1)) for row in rows
+        records.encode_example(
+            features, dict(row, label_ids=1, num_tokens=len(row["input_ids"]))
+        )
+        for row in rows
     ]
     with tf.Graph().as_default():
         single = _run(records.decode(features, tf.constant(serialized[1])))
@@ -138,6 +141,7 @@ def test_classification_records_are_unpadded_and_padded_in_a_batch():
 def test_regression_labels_are_float():
     features = records.classification_features(regression=True)
     row = {"example_index": 0, "input_ids": [], "segment_ids": [], "label_ids": 3.8}
+    row["num_tokens"] = 0
     with tf.Graph().as_default():
         serialized = tf.constant(records.encode_example(features, row))
         decoded = _run(records.decode(features, serialized))

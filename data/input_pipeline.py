@@ -1,0 +1,204 @@
+"""input_fn: from TFRecords to the batches an Estimator trains, evaluates, predicts on.
+
+Everything is TensorFlow ops, so that the same pipeline runs on the host of a TPU. The
+order of examples depends on (seed, position) alone: a run that resumes at step t reads
+what an uninterrupted run reads from step t on.
+"""
+
+import dataclasses
+from typing import Any, Callable, Dict, Tuple
+
+import tensorflow.compat.v1 as tf
+
+from . import records
+
+# Examples of this many batches are sorted by length before they are cut into batches.
+BATCHES_SORTED_TOGETHER = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class FineTuningData:
+    """Unpadded records of one split, and how to batch them.
+
+    Attributes:
+      path: TFRecord file of `records.classification_features`.
+      num_examples: records in the file.
+      features: their schema.
+      max_seq_length: S of padded batches, and the most tokens of a record.
+      pad_to_max: True pads every batch to `max_seq_length` (a TPU needs one shape),
+        False to its longest record, rounded up to `length_multiple`. The examples of
+        each step and their losses are the same either way.
+      pad_id: id of the padding piece.
+      length_multiple: lengths are rounded up to a multiple of this, so that few
+        different shapes occur.
+      sort_by_length: False keeps records in the (shuffled) order they come in.
+    """
+
+    path: str
+    num_examples: int
+    features: Tuple[records.Feature, ...]
+    max_seq_length: int
+    pad_to_max: bool = False
+    pad_id: int = 0
+    length_multiple: int = 8
+    sort_by_length: bool = True
+
+
+def training_input_fn(
+    data: FineTuningData, seed: int, total_steps: int, first_step: int = 0
+) -> Callable[[Dict[str, Any]], Any]:
+    """Batches of steps `first_step` to `total_steps`, examples reshuffled each epoch.
+
+    Epochs follow each other without a gap, as upstream's repeat: a batch may hold
+    the end of one and the beginning of the next.
+
+    Args:
+      seed: same seed, same batches.
+      total_steps: updates of the whole run, from step 0.
+      first_step: updates that were already made.
+
+    Returns:
+      input_fn(params) -> dataset of batches; `params["batch_size"]` is B.
+    """
+
+    def input_fn(params):
+        batch_size = params["batch_size"]
+        pooled = min(BATCHES_SORTED_TOGETHER, max(1, data.num_examples // batch_size))
+        pool = first_step // pooled
+        skipped = pool * pooled * batch_size
+        serialized = _shuffled_epochs(data, seed, skipped // data.num_examples)
+        serialized = serialized.skip(skipped % data.num_examples)
+        serialized = serialized.take(total_steps * batch_size - skipped)
+        pools = serialized.batch(pooled * batch_size)
+        numbered = tf.data.Dataset.zip((_count_from(pool), pools))
+        batches = numbered.flat_map(
+            lambda number, serial: tf.data.Dataset.from_tensor_slices(
+                _batches_of_pool(
+                    records.decode(data.features, serial),
+                    data,
+                    batch_size,
+                    shuffle_seed=tf.stack([tf.constant(seed, tf.int64), number]),
+                )
+            )
+        )
+        return _finished(batches.skip(first_step - pool * pooled), data, batch_size)
+
+    return input_fn
+
+
+def evaluation_input_fn(data: FineTuningData) -> Callable[[Dict[str, Any]], Any]:
+    """Every record once, those of similar length together, the last batch filled up.
+
+    Filling examples have is_real_example 0 and example_index -1.
+    """
+
+    def input_fn(params):
+        batch_size = params["batch_size"]
+        pools = tf.data.TFRecordDataset(data.path).batch(
+            BATCHES_SORTED_TOGETHER * batch_size
+        )
+        batches = pools.flat_map(
+            lambda serial: tf.data.Dataset.from_tensor_slices(
+                _batches_of_pool(
+                    _filled(records.decode(data.features, serial), batch_size),
+                    data,
+                    batch_size,
+                )
+            )
+        )
+        return _finished(batches, data, batch_size)
+
+    return input_fn
+
+
+def _count_from(first):
+    return tf.data.Dataset.range(first, tf.int64.max)
+
+
+def _shuffled_epochs(data: FineTuningData, seed: int, first_epoch: int):
+    """Serialized records for ever; each epoch has a permutation of its own."""
+    return _count_from(first_epoch).flat_map(
+        lambda epoch: tf.data.TFRecordDataset(data.path).shuffle(
+            data.num_examples, seed=seed * 1000003 + epoch
+        )
+    )
+
+
+def _filled(examples, batch_size):
+    """Adds empty examples up to a multiple of the batch size."""
+    size = tf.shape(examples["input_ids"])[0]
+    missing = -size % batch_size
+    filled = {
+        name: tf.pad(values, [[0, missing]] + [[0, 0]] * (values.shape.ndims - 1))
+        for name, values in examples.items()
+    }
+    real = tf.range(size + missing) < size
+    filled["is_real_example"] = tf.cast(real, tf.float32)[:, tf.newaxis]
+    filled["example_index"] = tf.where(
+        real[:, tf.newaxis],
+        filled["example_index"],
+        -tf.ones_like(filled["num_tokens"]),
+    )
+    return filled
+
+
+def _batches_of_pool(examples, data: FineTuningData, batch_size, shuffle_seed=None):
+    """[R, ...] -> [R / B, B, ...]: similar lengths together, batches shuffled."""
+    if data.sort_by_length:
+        order = tf.argsort(examples["num_tokens"][:, 0], stable=True)
+        examples = {name: tf.gather(v, order) for name, v in examples.items()}
+    batches = {
+        name: tf.reshape(values, tf.concat([[-1, batch_size], tf.shape(values)[1:]], 0))
+        for name, values in examples.items()
+    }
+    if shuffle_seed is None:
+        return batches
+    count = tf.shape(batches["num_tokens"])[0]
+    order = tf.argsort(tf.random.stateless_uniform([count], shuffle_seed), stable=True)
+    return {name: tf.gather(values, order) for name, values in batches.items()}
+
+
+def _finished(batches, data: FineTuningData, batch_size):
+    """Cuts or pads each batch to its length and adds the mask."""
+    finish = _finisher(data, batch_size)
+    return batches.map(finish, num_parallel_calls=2).prefetch(4)
+
+
+def _finisher(data: FineTuningData, batch_size):
+    def finish(batch):
+        num_tokens = batch["num_tokens"]
+        if data.pad_to_max:
+            length = data.max_seq_length
+        else:
+            multiple = data.length_multiple
+            longest = tf.maximum(tf.reduce_max(num_tokens), 1)
+            length = tf.minimum(
+                (longest + multiple - 1) // multiple * multiple, data.max_seq_length
+            )
+        mask = tf.cast(tf.range(length)[tf.newaxis] < num_tokens, tf.int32)
+        input_ids = _fit(batch["input_ids"], length)
+        features = {
+            "input_ids": input_ids * mask + data.pad_id * (1 - mask),
+            "input_mask": mask,
+            "segment_ids": _fit(batch["segment_ids"], length) * mask,
+            "label_ids": batch["label_ids"][:, 0],
+            "example_index": batch["example_index"][:, 0],
+        }
+        if "is_real_example" in batch:
+            features["is_real_example"] = batch["is_real_example"][:, 0]
+        else:
+            features["is_real_example"] = tf.ones([batch_size], tf.float32)
+        width = data.max_seq_length if data.pad_to_max else None
+        for name in ("input_ids", "input_mask", "segment_ids"):
+            features[name].set_shape([batch_size, width])
+        for name in ("label_ids", "example_index", "is_real_example"):
+            features[name].set_shape([batch_size])
+        return features
+
+    return finish
+
+
+def _fit(values, length):
+    """[B, any] -> [B, length], cut or padded with 0 at the end."""
+    missing = tf.maximum(length - tf.shape(values)[1], 0)
+    return tf.pad(values[:, :length], [[0, 0], [0, missing]])
