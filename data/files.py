@@ -11,6 +11,7 @@ becomes the real one only when the file is whole.
 import contextlib
 import glob as _glob
 import os
+import shutil
 from typing import Callable, Iterator, List, NamedTuple, Tuple, Type
 
 from .errors import InputError
@@ -21,10 +22,12 @@ class FileSystem(NamedTuple):
 
     open: Callable  # (path, mode) -> binary file object
     exists: Callable  # (path) -> bool
+    size: Callable  # (path) -> bytes
     replace: Callable  # (source, target): target is overwritten
     remove: Callable  # (path)
     glob: Callable  # (pattern) -> paths
     make_directories: Callable  # (path); no error when it exists
+    remove_tree: Callable  # (path)
     errors: Tuple[Type[Exception], ...]  # what these raise when the disk refuses
 
 
@@ -39,10 +42,12 @@ def _local_glob(pattern: str) -> List[str]:
 LOCAL = FileSystem(
     open=open,
     exists=os.path.exists,
+    size=os.path.getsize,
     replace=os.replace,
     remove=os.remove,
     glob=_local_glob,
     make_directories=_make_directories,
+    remove_tree=shutil.rmtree,
     errors=(OSError,),
 )
 

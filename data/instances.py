@@ -73,7 +73,7 @@ class Instances(NamedTuple):
 class Inputs(NamedTuple):
     """Rows for the model, not masked yet."""
 
-    input_ids: np.ndarray  # int32 [N, S], padded with 0
+    input_ids: np.ndarray  # int32 [N, S], padded with [PAD]
     input_mask: np.ndarray  # bool [N, S], real tokens
     segment_ids: np.ndarray  # bool [N, S], [SEP] belongs to the segment before it
     lengths: np.ndarray  # int32 [N], tokens, [CLS] and [SEP] counted
@@ -98,6 +98,8 @@ def build_instances(
     Args:
       documents: the block; random segments come from it.
     """
+    if not len(documents.tokens):
+        return Instances(documents.tokens, *np.zeros((5, 0), np.int64))
     build = _electra_instances if options.model_type == "electra" else _pairs
     instances = build(documents, options, generator)
     order = generator.random(len(instances.start_a)).argsort(kind="stable")
@@ -334,12 +336,18 @@ def _gather_sentences(documents: Documents, sentence: np.ndarray) -> np.ndarray:
 
 
 def assemble(
-    instances: Instances, rows: slice, max_seq_length: int, cls_id: int, sep_id: int
+    instances: Instances,
+    rows: slice,
+    max_seq_length: int,
+    cls_id: int,
+    sep_id: int,
+    pad_id: int,
 ) -> Inputs:
     """Some instances as rows `[CLS] A [SEP] B [SEP]`, or `[CLS] A [SEP]` without B.
 
     Example: A = 날씨 가, B = 좋 ##다, S = 9 ->
-    input_ids [CLS] 날씨 가 [SEP] 좋 ##다 [SEP] 0 0, segment_ids 0 0 0 0 1 1 1 0 0.
+    input_ids    [CLS] 날씨 가 [SEP] 좋 ##다 [SEP] [PAD] [PAD]
+    segment_ids  0     0    0  0     1  1    1     0     0
     """
     start_a, length_a, start_b, length_b = (
         array[rows, None].astype(np.int32) for array in instances[1:5]
@@ -355,7 +363,7 @@ def assemble(
     input_ids[:, 0] = cls_id
     input_ids[row, sep_a[:, 0]] = sep_id
     input_ids[row, lengths[:, 0] - 1] = sep_id
-    input_ids *= input_mask
+    input_ids[~input_mask] = pad_id
     return Inputs(input_ids, input_mask, input_mask & ~in_a, lengths[:, 0])
 
 

@@ -1,0 +1,216 @@
+"""Raw text to pre-training records: python -m data.create_pretraining_data.
+
+    python -m data.create_pretraining_data --model_type=bert \\
+        --input_file='corpus/*.txt' --output_dir=records --vocab_file=vocab.txt \\
+        --num_processes=8
+
+Input: UTF-8, plain or .gz, one sentence per line, a blank line after each document.
+Output: TFRecord files of the features that google-research/{bert,albert,electra} read,
+and manifest.json beside them. The bytes depend on the input, the settings and the seed,
+not on the number of processes. A build that was stopped goes on where it was when the
+same command is given again.
+"""
+
+import sys
+import time
+from typing import List, Optional, Sequence, Tuple
+
+from absl import flags
+
+from .errors import InputError
+from .instances import InstanceOptions
+from .manifest import Manifest
+from .masking import MaskingOptions
+from .pretraining_build import Build, build_files, build_shards
+from .records import MODEL_TYPES, file_system
+from .shards import ShardOptions
+from .tokenization import resolve_config
+
+# Upstream's defaults, which differ by model. ELECTRA is masked in the graph, at run
+# time, so its text need not be there more than once.
+_DEFAULTS = {
+    "bert": {
+        "max_seq_length": 128,
+        "dupe_factor": 10,
+        "do_whole_word_mask": False,
+        "ngram": 1,
+        "wop_prob": 0.0,
+    },
+    "albert": {
+        "max_seq_length": 512,
+        "dupe_factor": 40,
+        "do_whole_word_mask": True,
+        "ngram": 3,
+        "wop_prob": 0.15,
+    },
+    "electra": {
+        "max_seq_length": 128,
+        "dupe_factor": 1,
+        "do_whole_word_mask": False,
+        "ngram": 1,
+        "wop_prob": 0.0,
+    },
+}
+
+_SMALLEST_BLOCK = 1 << 19
+_LARGEST_BLOCK = 1 << 22
+_BLOCKS_WANTED = 64
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of this command. None = depends on the model."""
+
+    def string(name: str, default: Optional[str], text: str) -> None:
+        flags.DEFINE_string(name, default, text, flag_values=values)
+
+    def integer(name: str, default: Optional[int], text: str, low: int) -> None:
+        flags.DEFINE_integer(name, default, text, low, flag_values=values)
+
+    def share(name: str, default: Optional[float], text: str) -> None:
+        flags.DEFINE_float(name, default, text, 0.0, 1.0, flag_values=values)
+
+    def boolean(name: str, default: Optional[bool], text: str) -> None:
+        flags.DEFINE_bool(name, default, text, flag_values=values)
+
+    flags.DEFINE_enum(
+        "model_type", "bert", MODEL_TYPES, "What the records train.", flag_values=values
+    )
+    string("input_file", None, "Text files, comma-separated; patterns such as a/*.txt.")
+    string("output_dir", None, "Folder for the records, in shards.")
+    string("output_file", None, "Or: files for the records, comma-separated.")
+    string("vocab_file", None, "WordPiece vocabulary.")
+    string("spm_model_file", None, "Or: SentencePiece model.")
+    boolean("do_lower_case", None, "Lower-case the text; default: as the vocabulary's.")
+    boolean("do_whole_word_mask", None, "Mask whole words; default: ALBERT only.")
+    integer("max_seq_length", None, "Tokens per record; default 128, ALBERT 512.", 5)
+    integer("max_predictions_per_seq", 20, "Masked tokens per record at most.", 1)
+    integer("random_seed", 12345, "Seed of every random choice.", 0)
+    integer("dupe_factor", None, "Uses of the text; default 10, 40 or 1.", 1)
+    share("masked_lm_prob", 0.15, "Share of the tokens that are masked.")
+    share("short_seq_prob", 0.1, "Share of documents made into short records.")
+    integer("ngram", None, "Words masked at once at most; default 1, ALBERT 3.", 1)
+    boolean("favor_shorter_ngram", True, "n words with a probability like 1/n.")
+    boolean("random_next_sentence", False, "ALBERT: random in place of swapped.")
+    share("wop_prob", None, "Share of tokens to reorder, 0 = off; ALBERT 0.15.")
+    integer("wop_ngram", 3, "Tokens per reordered n-gram.", 2)
+    integer("num_processes", 1, "Worker processes.", 1)
+    integer("max_bad_rows", 0, "Lines that may be left out.", 0)
+    integer("block_bytes", None, "Text per shard; default by corpus, 0.5 to 4 MiB.", 1)
+    boolean("overwrite", False, "Replace records of another build.")
+    boolean("help", False, "Show these flags.")
+
+
+def _shard_options(values: flags.FlagValues) -> ShardOptions:
+    """Flags to options, with the defaults of the model where a flag was left out."""
+    chosen = {
+        name: default if values[name].value is None else values[name].value
+        for name, default in _DEFAULTS[values.model_type].items()
+    }
+    if values.model_type == "electra" and chosen["wop_prob"]:
+        raise InputError(
+            "--wop_prob is for BERT and ALBERT: ELECTRA's records hold no predictions. "
+            "Leave it out."
+        )
+    return ShardOptions(
+        InstanceOptions(
+            model_type=values.model_type,
+            max_seq_length=chosen["max_seq_length"],
+            short_seq_prob=values.short_seq_prob,
+            random_next_sentence=values.random_next_sentence,
+            dupe_factor=chosen["dupe_factor"],
+        ),
+        MaskingOptions(
+            masked_lm_prob=values.masked_lm_prob,
+            max_predictions_per_seq=values.max_predictions_per_seq,
+            whole_words=chosen["do_whole_word_mask"],
+            ngram=chosen["ngram"],
+            favor_shorter_ngram=values.favor_shorter_ngram,
+            wop_prob=chosen["wop_prob"],
+            wop_ngram=values.wop_ngram,
+        ),
+        values.random_seed,
+    )
+
+
+def _one_of(values: flags.FlagValues, first: str, second: str) -> str:
+    """The value of the one flag of two that was given."""
+    given = [values[name].value for name in (first, second) if values[name].value]
+    if len(given) != 1:
+        raise InputError(f"Pass --{first} or --{second}, and not both.")
+    return given[0]
+
+
+def _input_files(patterns: Optional[str]) -> Tuple[str, ...]:
+    """The files that comma-separated patterns match, in order, without repetition."""
+    found = []  # type: List[str]
+    for pattern in (patterns or "").split(","):
+        matches = file_system(pattern).glob(pattern) if pattern else []
+        if not matches:
+            raise InputError(
+                f"--input_file={pattern or patterns}: there is no such file."
+            )
+        found.extend(path for path in matches if path not in found)
+    return tuple(found)
+
+
+def _block_bytes(input_files: Sequence[str]) -> int:
+    """Text per shard: enough shards to share the work, not more than that."""
+    total = sum(file_system(path).size(path) for path in input_files)
+    return min(max(total // _BLOCKS_WANTED, _SMALLEST_BLOCK), _LARGEST_BLOCK)
+
+
+def _build_of_flags(values: flags.FlagValues) -> Tuple[Build, List[str]]:
+    """The build, and the files it ends in (none = it ends in its folder)."""
+    output = _one_of(values, "output_dir", "output_file")
+    output_files = [] if values.output_dir else output.split(",")
+    vocab_file = _one_of(values, "vocab_file", "spm_model_file")
+    input_files = _input_files(values.input_file)
+    build = Build(
+        input_files=input_files,
+        output_dir=f"{output_files[0]}.shards" if output_files else output,
+        options=_shard_options(values),
+        config=resolve_config(vocab_file, {"lower_case": values.do_lower_case}),
+        vocab_file=vocab_file,
+        block_bytes=values.block_bytes or _block_bytes(input_files),
+        num_processes=values.num_processes,
+        max_bad_rows=values.max_bad_rows,
+        overwrite=values.overwrite,
+    )
+    return build, output_files
+
+
+def _summary(manifest: Manifest, seconds: float, place: str) -> str:
+    totals = manifest.totals
+    left_out = (
+        f", {totals['problems']} bad lines left out" if totals["problems"] else ""
+    )
+    return (
+        f"{place}: complete, {totals['instances']:,} instances of "
+        f"{totals['documents']:,} documents ({totals['tokens']:,} tokens{left_out}), "
+        f"{totals['bytes']:,} bytes, {seconds:.1f} s."
+    )
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the command; `argv[0]` is its name."""
+    values = flags.FlagValues()
+    define_flags(values)
+    values(argv)
+    if values.help:
+        print(__doc__ + "\nFlags:" + values.get_help())
+        return
+    started = time.time()
+    build, output_files = _build_of_flags(values)
+    if output_files:
+        manifest = build_files(build, output_files)
+    else:
+        manifest = build_shards(build)
+    place = ", ".join(output_files) or build.output_dir
+    print(_summary(manifest, time.time() - started, place))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv)
+    except (InputError, flags.Error) as error:
+        sys.exit(f"Error: {error}")
