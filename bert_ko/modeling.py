@@ -6,7 +6,6 @@ Source: google-research/bert, modeling.py; arXiv:1810.04805.
 import dataclasses
 
 from encoder_ko import transformer
-from encoder_ko.compat import tf
 from encoder_ko.config import EncoderConfig
 from encoder_ko.model import EncoderModel
 
@@ -21,12 +20,5 @@ class BertModel(EncoderModel):
 
     default_scope = "bert"
 
-    def weights_of_layers(self, dtype):
-        weights = []
-        for number in range(self.config.num_hidden_layers):
-            with tf.variable_scope("layer_%d" % number):
-                variables = transformer.layer_variables(
-                    self.config, transformer.BERT_SCOPES
-                )
-            weights.append(transformer.layer_weights(variables, dtype))
-        return weights.__getitem__
+    def weights_of_blocks(self, dtype):
+        return transformer.unshared_weights(self.config, transformer.BERT_SCOPES, dtype)

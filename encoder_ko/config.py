@@ -3,10 +3,14 @@
 import dataclasses
 import difflib
 import json
+import re
 from typing import Any, Dict
 
 from data.errors import InputError
 from encoder_ko.compat import tf
+
+# Variables of heads: upstream's scopes, and the bare names of BERT's classifiers.
+_HEAD_NAMES = "^(task_specific/|cls/|output_weights$|output_bias$)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,14 +57,46 @@ class EncoderConfig:
         if self.hidden_size % self.num_attention_heads:
             raise InputError(
                 f"hidden_size={self.hidden_size} is not a multiple of "
-                f"num_attention_heads={self.num_attention_heads}: change one of them in "
-                "the model configuration."
+                f"num_attention_heads={self.num_attention_heads}: change one of them "
+                "in the model configuration."
             )
 
     @property
     def embedding_width(self) -> int:
         """Width of the embedding tables; ALBERT and ELECTRA may make it narrower."""
         return self.hidden_size
+
+    def layer_depth(self, variable_name: str) -> int:
+        """How far above the input a variable acts, for layer-wise learning rates.
+
+        Embeddings have depth 0, layer l (from 0) has l + 1, a pooler
+        `num_hidden_layers` + 1, what stands on top `num_hidden_layers` + 2: with
+        ELECTRA's variables the depths of upstream.
+
+        Example: `bert/encoder/layer_3/output/dense/kernel` -> 4.
+
+        Raises:
+          InputError: the name belongs to no layer of this model and to no head.
+        """
+        for pattern, depth in self._depths().items():
+            if re.search(pattern, variable_name):
+                return depth
+        raise InputError(
+            f"The variable {variable_name} belongs to no layer of {type(self).__name__}"
+            " and to no head, so it has no layer-wise learning rate: train without"
+            " --layerwise_lr_decay."
+        )
+
+    def _depths(self) -> Dict[str, int]:
+        """Patterns of variable names and their depths."""
+        layers = range(self.num_hidden_layers)
+        return {
+            "/embeddings/": 0,
+            "/embeddings_project/": 0,
+            **{f"/encoder/layer_{layer}/": layer + 1 for layer in layers},
+            "/pooler/": self.num_hidden_layers + 1,
+            _HEAD_NAMES: self.num_hidden_layers + 2,
+        }
 
     @classmethod
     def from_dict(cls, json_object: Dict[str, Any], source: str = "configuration"):

@@ -44,26 +44,66 @@ def classifier_logits(pooled, num_labels, dropout=None):
         "output_weights", [num_labels, width], layers.truncated_normal(0.02)
     )
     bias = layers.variable("output_bias", [num_labels], tf.zeros_initializer())
-    pooled = tf.cast(pooled, tf.float32)
-    if dropout is not None:
-        mask = dropout.mask([tf.shape(pooled)[0], width], CLASSIFIER_DROPOUT)
-        pooled = layers.dropout(pooled, mask)
+    pooled = _dropped_pooled(pooled, dropout)
     return tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
 
 
-def classification(logits, labels, is_real_example=None) -> Classification:
-    """Mean cross entropy over the real examples.
+def task_specific_logits(pooled, num_labels, task_name, dropout=None):
+    """ELECTRA's classifier: one dense layer on the first token as it is.
+
+    Args:
+      pooled: [B, H], any compute type.
+      num_labels: L.
+      task_name: part of the variables' names, `task_specific/<task_name>/dense/...`.
+      dropout: DropoutStream while training.
+
+    Returns:
+      float32 [B, L].
+    """
+    with tf.variable_scope("task_specific/" + task_name):
+        variables = layers.dense_variables(
+            "dense", pooled.shape.as_list()[-1], num_labels, layers.glorot_uniform()
+        )
+    return layers.dense(_dropped_pooled(pooled, dropout), variables)
+
+
+def _dropped_pooled(pooled, dropout):
+    """float32 [B, H], with the dropout of classifiers while training."""
+    pooled = tf.cast(pooled, tf.float32)
+    if dropout is None:
+        return pooled
+    batch, width = tf.shape(pooled)[0], pooled.shape.as_list()[-1]
+    return layers.dropout(pooled, dropout.mask([batch, width], CLASSIFIER_DROPOUT))
+
+
+def classification(
+    logits, labels, is_real_example=None, sum_over_batch=False
+) -> Classification:
+    """Cross entropy over the real examples: the mean, or ELECTRA's sum.
 
     Args:
       logits: float32 [B, L].
       labels: int32 [B].
       is_real_example: float32 [B], 0 for padding examples; None = all are real.
+      sum_over_batch: whether the loss is the sum.
     """
     per_example = cross_entropy(logits, labels)
     if is_real_example is None:
-        loss = tf.reduce_mean(per_example)
-    else:
-        loss = tf.reduce_sum(per_example * is_real_example) / tf.maximum(
-            tf.reduce_sum(is_real_example), 1.0
-        )
+        is_real_example = tf.ones_like(per_example)
+    loss = tf.reduce_sum(per_example * is_real_example)
+    if not sum_over_batch:
+        loss /= tf.maximum(tf.reduce_sum(is_real_example), 1.0)
     return Classification(loss, per_example, logits, tf.nn.softmax(logits, axis=-1))
+
+
+def classifier_head(model, features, num_labels, dropout=None) -> Classification:
+    """BERT's and ALBERT's fine-tuning head: mean cross entropy on the pooled vector.
+
+    Args:
+      model: EncoderModel.
+      features: label_ids int32 [B], is_real_example float32 [B].
+      num_labels: L.
+      dropout: DropoutStream while training.
+    """
+    logits = classifier_logits(model.get_pooled_output(), num_labels, dropout)
+    return classification(logits, features["label_ids"], features["is_real_example"])

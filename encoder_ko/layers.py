@@ -27,6 +27,11 @@ def truncated_normal(stddev: float):
     return tf.truncated_normal_initializer(stddev=stddev)
 
 
+def glorot_uniform():
+    """Initialiser of the layers for which ELECTRA's code names none."""
+    return tf.glorot_uniform_initializer()
+
+
 def variable(name, shape, initializer):
     """float32 resource variable of the current variable scope."""
     return tf.get_variable(

@@ -1,6 +1,6 @@
 """EncoderModel: input ids to hidden states, the part common to the three models."""
 
-from typing import Callable, Optional
+from typing import Optional, Sequence
 
 from data.errors import InputError
 from encoder_ko import embeddings, layers, transformer
@@ -81,14 +81,14 @@ class EncoderModel:
                 dtype,
                 self._embedding_dropout([batch * length, config.embedding_width]),
             )
-            encoder_input = self.encoder_input(self._embedding_output)
+            self._encoder_input = self.encoder_input(self._embedding_output)
             with tf.variable_scope("encoder"):
-                weights_of_layer = self.weights_of_layers(dtype)
+                weights = self.weights_of_blocks(dtype)
             encoder = transformer.Encoder(
                 config, self.activation, self._dropout, batch, length
             )
             self._all_encoder_layers = encoder.run(
-                encoder_input, input_mask, weights_of_layer
+                self._encoder_input, input_mask, weights
             )
             self._pooled_output = self._pool(self._all_encoder_layers[-1])
 
@@ -106,8 +106,11 @@ class EncoderModel:
         """[B, S, E] -> [B, S, H]."""
         return embedding_output
 
-    def weights_of_layers(self, dtype) -> Callable[[int], transformer.LayerWeights]:
-        """Creates the layers' variables; the answer gives the weights of layer l."""
+    def weights_of_blocks(self, dtype) -> Sequence[transformer.LayerWeights]:
+        """Creates the layers' variables; the weights of each block, first block first.
+
+        Blocks that share variables share one LayerWeights.
+        """
         raise NotImplementedError
 
     # Upstream's getters. Tensors have the compute type.
@@ -131,6 +134,10 @@ class EncoderModel:
     def get_embedding_output(self):
         """[B, S, E], after layer norm and dropout."""
         return self._embedding_output
+
+    def get_encoder_input(self):
+        """[B, S, H], what enters the first layer."""
+        return self._encoder_input
 
     def get_embedding_table(self):
         """float32 [vocab_size, E]."""

@@ -121,6 +121,20 @@ class Lamb(AdamWeightDecay):
         return _update_by_lamb
 
 
+def layerwise_rate(config, decay: float) -> Callable[[str], float]:
+    """`rate_of` for optimisers: the nearer to the input, the slower.
+
+    `decay ** (num_hidden_layers + 2 - depth)`: 1 for the head, decay squared for the
+    top layer, decay to the power of layers + 2 for the embeddings.
+
+    Args:
+      config: EncoderConfig; its `layer_depth` raises for unknown variables.
+      decay: above 0, at most 1.
+    """
+    top = config.num_hidden_layers + 2
+    return lambda name: decay ** (top - config.layer_depth(name))
+
+
 # --- The update of one variable ----------------------------------------------------
 
 

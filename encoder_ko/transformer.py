@@ -6,7 +6,7 @@ flattened tokens [T, H], because a matrix product and a row-wise pass need no mo
 """
 
 import math
-from typing import Callable, NamedTuple, Optional
+from typing import NamedTuple, Optional, Sequence
 
 from encoder_ko import compat, layers
 from encoder_ko.compat import tf
@@ -103,6 +103,16 @@ def layer_weights(variables: LayerVariables, dtype) -> LayerWeights:
         output=tf.cast(variables.output.kernel, dtype),
         variables=variables,
     )
+
+
+def unshared_weights(config, scopes: LayerScopes, dtype) -> Sequence[LayerWeights]:
+    """Layers with variables of their own, in the scopes `layer_0`, `layer_1`, ..."""
+    weights = []
+    for number in range(config.num_hidden_layers):
+        with tf.variable_scope(f"layer_{number}"):
+            variables = layer_variables(config, scopes)
+        weights.append(layer_weights(variables, dtype))
+    return weights
 
 
 # --- Attention -------------------------------------------------------------------
@@ -258,13 +268,13 @@ class Encoder(NamedTuple):
         context = tf.transpose(tf.matmul(probabilities, value), [0, 2, 1, 3])
         return tf.reshape(context, [batch * length, config.hidden_size])
 
-    def run(self, x, input_mask, weights_of_layer: Callable[[int], LayerWeights]):
+    def run(self, x, input_mask, weights_of_blocks: Sequence[LayerWeights]):
         """All layers.
 
         Args:
           x: [B, S, H] in the compute type.
           input_mask: int32 [B, S], 1 = token, 0 = padding.
-          weights_of_layer: LayerWeights of each layer number from 0.
+          weights_of_blocks: LayerWeights of each layer; layers may share one.
 
         Returns:
           list of [B, S, H], one for each layer.
@@ -274,8 +284,8 @@ class Encoder(NamedTuple):
         key_bias = key_mask_bias(input_mask)
         x = tf.reshape(x, [-1, config.hidden_size])
         outputs = []
-        for number in range(config.num_hidden_layers):
-            with tf.name_scope("layer_%d" % number):
-                x = self.layer(x, key_bias, weights_of_layer(number), attention)
+        for number, weights in enumerate(weights_of_blocks):
+            with tf.name_scope(f"layer_{number}"):
+                x = self.layer(x, key_bias, weights, attention)
             outputs.append(tf.reshape(x, [self.batch, self.length, config.hidden_size]))
         return outputs
