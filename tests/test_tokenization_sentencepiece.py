@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from data.tokenization import build_tokenizer, preset, resolve_config
+from data.tokenization.alignment import AlignedText
 from tests.shared_data import golden
 
 PRESET_OF_FILE = {
@@ -147,7 +148,7 @@ def test_offsets_and_the_two_ways_of_encoding_agree(preset_name, text):
     assert tokenizer.encode_ids_batch([text]) == [encoding.ids]
     assert tokenizer.tokenize(text) == encoding.pieces
     preparation = tokenizer._preparation
-    assert preparation.aligned(text).text == preparation.plain(text)
+    assert preparation.aligned(AlignedText.of(text)).text == preparation.plain(text)
     spans = encoding.offsets
     assert all(0 <= start <= end <= len(text) for start, end in spans)
     assert spans == sorted(spans)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from data.tokenization import TokenizerConfig, build_tokenizer, preset
+from data.tokenization.alignment import AlignedText
 from data.tokenization.unicode11 import category
 from tests.shared_data import golden
 
@@ -165,7 +166,7 @@ def test_offsets_and_the_two_ways_of_encoding_agree(config_name, text):
     tokenizer = golden_tokenizer(config_name)
     check_offsets(tokenizer, text)
     assert tokenizer.encode_ids_batch([text]) == [tokenizer.encode(text).ids]
-    aligned = tokenizer._normaliser.normalise_aligned(text)
+    aligned = tokenizer._normaliser.normalise_aligned(AlignedText.of(text))
     assert aligned.text == tokenizer._normaliser.normalise(text)
     assert len(aligned.text) == len(aligned.starts) == len(aligned.ends)
 

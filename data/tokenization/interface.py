@@ -16,7 +16,9 @@ from typing import (
 import numpy as np
 
 from ..errors import InputError
+from .alignment import AlignedText
 from .config import TokenizerConfig
+from .morpheme import MorphemeAnalyser
 from .vocab import Vocabulary
 
 
@@ -49,6 +51,9 @@ class Tokenizer:
 
     Subclasses define ``encode``, ``encode_ids_batch`` and ``_continues``.
 
+    With morphemes="run_time" every text is cut into morphemes first; a missing analyser
+    is an InputError when the tokenizer is built.
+
     Attributes:
       config: the TokenizerConfig.
       vocabulary: the Vocabulary.
@@ -64,6 +69,18 @@ class Tokenizer:
             [self._continues(piece) for piece in vocabulary.pieces], dtype=bool
         )
         self.fingerprint = _fingerprint(config, vocabulary)
+        self._analyser = None
+        if config.morphemes == "run_time":
+            self._analyser = MorphemeAnalyser(config.morpheme_analyser)
+
+    def _morphemes(self, texts: Iterable[str]) -> Iterable[str]:
+        """The texts, cut into morphemes where the settings ask for it."""
+        return map(self._analyser.separate, texts) if self._analyser else texts
+
+    def _morphemes_aligned(self, text: str) -> AlignedText:
+        if self._analyser:
+            return self._analyser.separate_aligned(text)
+        return AlignedText.of(text)
 
     def _continues(self, piece: str) -> bool:
         raise NotImplementedError

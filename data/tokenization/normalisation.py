@@ -63,14 +63,13 @@ class Normaliser:
             text = unicode11.lower(text)
         return unicode11.decompose(text, self._extent).translate(self._separate)
 
-    def normalise_aligned(self, text: str) -> AlignedText:
+    def normalise_aligned(self, aligned: AlignedText) -> AlignedText:
         """``normalise`` with the position of every character in the original text.
 
         A character that is deleted leaves no trace; a mark that is stripped from a
         letter counts with the letter: ``"e\u0301"`` -> ``"e"`` from 0 to 2.
         """
-        aligned = AlignedText.of(text)
-        if not (self._needs_stages and _EXCEPTIONAL.search(text)):
+        if not (self._needs_stages and _EXCEPTIONAL.search(aligned.text)):
             return aligned.translate(self._one_pass)
         aligned = aligned.translate(self._clean)
         if self._config.lower_case:
