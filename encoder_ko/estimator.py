@@ -1,0 +1,84 @@
+"""TPUEstimator and its settings; on CPU and GPU it trains there."""
+
+import dataclasses
+from typing import Any, Callable, Optional
+
+from encoder_ko.compat import tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Hardware:
+    """Where to run: upstream's flags of the same names."""
+
+    use_tpu: bool = False
+    tpu_name: Optional[str] = None
+    tpu_zone: Optional[str] = None
+    gcp_project: Optional[str] = None
+    master: Optional[str] = None
+    num_tpu_cores: int = 8
+    iterations_per_loop: int = 1000
+
+    @classmethod
+    def flag_names(cls):
+        """Names of the settings, which are those of the flags."""
+        return [field.name for field in dataclasses.fields(cls)]
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchSizes:
+    """Examples per step over all cores."""
+
+    train: int = 32
+    evaluate: int = 32
+    predict: int = 32
+
+
+def build_estimator(
+    model_fn: Callable[..., Any],
+    model_dir: str,
+    batch_sizes: BatchSizes,
+    hardware: Hardware,
+    seed: int,
+    save_checkpoints_steps: Optional[int] = 1000,
+    keep_checkpoints: int = 5,
+):
+    """A TPUEstimator for `model_fn(features, labels, mode, params)`.
+
+    Args:
+      seed: of the initial values.
+      save_checkpoints_steps: steps between checkpoints; one is always written at the
+        end of a train call.
+      keep_checkpoints: newest checkpoints that are kept.
+    """
+    tpu = tf.estimator.tpu
+    config = tpu.RunConfig(
+        cluster=_cluster(hardware),
+        master=hardware.master,
+        model_dir=model_dir,
+        tf_random_seed=seed,
+        save_checkpoints_steps=save_checkpoints_steps,
+        keep_checkpoint_max=keep_checkpoints,
+        save_summary_steps=100,
+        log_step_count_steps=None,
+        tpu_config=tpu.TPUConfig(
+            iterations_per_loop=hardware.iterations_per_loop if hardware.use_tpu else 1,
+            num_shards=hardware.num_tpu_cores if hardware.use_tpu else None,
+            per_host_input_for_training=tpu.InputPipelineConfig.PER_HOST_V2,
+        ),
+    )
+    return tpu.TPUEstimator(
+        model_fn=model_fn,
+        config=config,
+        use_tpu=hardware.use_tpu,
+        train_batch_size=batch_sizes.train,
+        eval_batch_size=batch_sizes.evaluate,
+        predict_batch_size=batch_sizes.predict,
+    )
+
+
+def _cluster(hardware: Hardware):
+    if not (hardware.use_tpu and hardware.tpu_name):
+        return None
+    return tf.distribute.cluster_resolver.TPUClusterResolver(
+        hardware.tpu_name, zone=hardware.tpu_zone, project=hardware.gcp_project
+    )

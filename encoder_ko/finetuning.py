@@ -1,0 +1,338 @@
+"""Fine-tunes an encoder: the graph, training with evaluation, the best checkpoint.
+
+What is read and what the figures mean is the task's (`data.tasks`, `data.metrics`);
+what an encoder looks like is the sibling's (`Family`).
+"""
+
+import dataclasses
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+import numpy as np
+from absl import logging
+
+from data import input_pipeline
+from data.errors import InputError
+from encoder_ko import checkpoints, estimator, hooks, layers
+from encoder_ko.compat import tf
+from encoder_ko.run_folder import RunFolder
+
+
+class Family(NamedTuple):
+    """What fine-tuning needs to know of BERT, ALBERT or ELECTRA.
+
+    Attributes:
+      name: value of --model_type.
+      config_class, model_class: EncoderConfig and EncoderModel of the sibling.
+      head: (model, features, num_labels, dropout) -> heads.Classification.
+      create_optimizer: (loss, rate, steps, warm-up steps, **options) -> TrainOp.
+    """
+
+    name: str
+    config_class: Any
+    model_class: Any
+    head: Callable[..., Any]
+    create_optimizer: Callable[..., Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Hyperparameters:
+    """How to train.
+
+    Attributes:
+      learning_rate: peak.
+      train_steps: updates of the whole run.
+      warmup_steps: updates of the warm-up.
+      eval_every_steps: updates between evaluations on dev.
+      patience: evaluations without a better result before training stops; 0 = never.
+      seed: decides initial values, order of examples and dropout.
+      optimizer_options: further arguments of the family's `create_optimizer`.
+    """
+
+    learning_rate: float
+    train_steps: int
+    warmup_steps: int
+    eval_every_steps: int
+    patience: int = 0
+    seed: int = 12345
+    optimizer_options: Dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoder:
+    """The network to fine-tune.
+
+    Attributes:
+      family: see Family. config: its configuration.
+      num_labels: width of the output layer.
+      init_checkpoint: prefix of a checkpoint to start from; None = from scratch.
+      dtype: compute type.
+    """
+
+    family: Family
+    config: Any
+    num_labels: int
+    init_checkpoint: Optional[str] = None
+    dtype: Any = tf.float32
+
+
+class Predictions(NamedTuple):
+    """In the order of the examples: probabilities [N, L], losses [N], labels [N]."""
+
+    probabilities: np.ndarray
+    losses: np.ndarray
+    labels: np.ndarray
+
+
+def model_fn_builder(
+    encoder: Encoder,
+    hyperparameters: Hyperparameters,
+    batch_size: int,
+    use_tpu: bool = False,
+    report_path: Optional[str] = None,
+):
+    """The model_fn of a TPUEstimator.
+
+    Args:
+      batch_size: examples per update, for the progress line.
+      report_path: where to write which variables were restored; only given when
+        training starts at step 0.
+    """
+
+    def model_fn(features, labels, mode, params):
+        del labels, params
+        is_training = mode == tf.estimator.ModeKeys.TRAIN
+        dropout = None
+        if is_training:
+            step = tf.train.get_or_create_global_step()
+            dropout = layers.DropoutStream(hyperparameters.seed, step)
+        model = encoder.family.model_class(
+            encoder.config,
+            is_training,
+            features["input_ids"],
+            features["input_mask"],
+            features["segment_ids"],
+            use_one_hot_embeddings=use_tpu,
+            dtype=encoder.dtype,
+            dropout=dropout,
+        )
+        head = encoder.family.head(model, features, encoder.num_labels, dropout)
+        if not is_training:
+            return _prediction_spec(head, features)
+        scaffold_fn = _initialize(encoder.init_checkpoint, report_path, use_tpu)
+        return _training_spec(encoder, hyperparameters, head, features)._replace(
+            scaffold_fn=scaffold_fn
+        )
+
+    def _training_spec(encoder, hyperparameters, head, features):
+        train = encoder.family.create_optimizer(
+            head.loss,
+            hyperparameters.learning_rate,
+            hyperparameters.train_steps,
+            hyperparameters.warmup_steps,
+            **hyperparameters.optimizer_options,
+        )
+        shown = {"loss": tf.reduce_mean(head.per_example_loss)}
+        shown["learning_rate"] = train.learning_rate
+        training_hooks = []
+        if not use_tpu:
+            tf.summary.scalar("learning_rate", train.learning_rate)
+            tf.summary.scalar("gradient_norm", train.gradient_norm)
+            training_hooks = [
+                hooks.ProgressHook(
+                    hyperparameters.train_steps,
+                    batch_size,
+                    shown,
+                    tokens=tf.reduce_sum(features["input_mask"]),
+                )
+            ]
+        return tf.estimator.tpu.TPUEstimatorSpec(
+            mode=tf.estimator.ModeKeys.TRAIN,
+            loss=head.loss,
+            train_op=train.op,
+            training_hooks=training_hooks,
+        )
+
+    return model_fn
+
+
+def _prediction_spec(head, features):
+    return tf.estimator.tpu.TPUEstimatorSpec(
+        mode=tf.estimator.ModeKeys.PREDICT,
+        predictions={
+            "probabilities": head.probabilities,
+            "per_example_loss": head.per_example_loss,
+            "label_ids": features["label_ids"],
+            "example_index": features["example_index"],
+        },
+    )
+
+
+def _initialize(init_checkpoint, report_path, use_tpu):
+    """Restores at initialisation; on TPU through the scaffold, as its API wants."""
+    if init_checkpoint is None or report_path is None:
+        return None
+
+    def restore():
+        report = checkpoints.restore_on_initialization(
+            init_checkpoint, tf.trainable_variables()
+        )
+        logging.info("%s", report.summary())
+        report.write(report_path)
+        return tf.train.Scaffold()
+
+    if use_tpu:
+        return restore
+    restore()
+    return None
+
+
+class FineTuner:
+    """One run in one folder: train, evaluate, predict.
+
+    Args:
+      folder: RunFolder, already claimed.
+      save_checkpoints_steps, keep_checkpoints: as in `estimator.build_estimator`.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        hyperparameters: Hyperparameters,
+        folder: RunFolder,
+        batch_sizes: estimator.BatchSizes,
+        hardware: estimator.Hardware,
+        save_checkpoints_steps: int = 1000,
+        keep_checkpoints: int = 1,
+    ):
+        self._hyperparameters = hyperparameters
+        self._folder = folder
+        starts = tf.train.latest_checkpoint(folder.path) is None
+        self._estimator = estimator.build_estimator(
+            model_fn_builder(
+                encoder,
+                hyperparameters,
+                batch_sizes.train,
+                hardware.use_tpu,
+                folder("restored_variables.json") if starts else None,
+            ),
+            folder.path,
+            batch_sizes,
+            hardware,
+            hyperparameters.seed,
+            save_checkpoints_steps,
+            keep_checkpoints,
+        )
+
+    @property
+    def step(self) -> int:
+        """Updates made so far, by the newest checkpoint."""
+        newest = tf.train.latest_checkpoint(self._folder.path)
+        return int(newest.rsplit("-", 1)[1]) if newest else 0
+
+    @property
+    def history(self) -> List[Dict[str, float]]:
+        """One entry per evaluation: step, seconds of training, metrics."""
+        return self._folder.read_json("history.json") or []
+
+    @property
+    def best_checkpoint(self) -> Optional[str]:
+        return checkpoints.find_checkpoint(self._folder("best"))
+
+    def train(self, data, evaluate: Callable[[Predictions], Dict[str, float]], dev):
+        """Trains to the end, or until dev has not improved for `patience` evaluations.
+
+        The checkpoint with the best dev result is kept in `best/`; without dev data
+        it is the last one.
+
+        Args:
+          data: FineTuningData of train.
+          evaluate: figures of dev predictions; "score" is the one to maximise.
+          dev: FineTuningData, or None.
+        """
+        settings = self._hyperparameters
+        history = self.history
+        while not self._finished(history):
+            following = history[-1]["step"] if history else 0
+            target = min(following + settings.eval_every_steps, settings.train_steps)
+            started = time.time()
+            if self.step < target:
+                self._train_to(data, target)
+            entry = {"step": target, "seconds": round(time.time() - started, 1)}
+            newest = tf.train.latest_checkpoint(self._folder.path)
+            if dev is not None:
+                predictions = self.predict(dev, newest)
+                entry.update(evaluate(predictions))
+                shown = {k: v for k, v in entry.items() if isinstance(v, float)}
+                logging.info("dev at step %d: %s", target, _shown(shown))
+            if not any(e["score"] >= entry.get("score", 0) for e in history if dev):
+                checkpoints.copy_checkpoint(newest, self._folder("best"))
+            history.append(entry)
+            self._folder.write_json("history.json", history)
+            self._write_summaries(entry)
+
+    def _finished(self, history) -> bool:
+        settings = self._hyperparameters
+        if not history:
+            return False
+        if history[-1]["step"] >= settings.train_steps:
+            return True
+        scores = [entry["score"] for entry in history if "score" in entry]
+        if not (settings.patience and scores):
+            return False
+        since_best = len(scores) - 1 - int(np.argmax(scores))
+        if since_best >= settings.patience:
+            logging.info("No better dev result for %d evaluations: stop.", since_best)
+            return True
+        return False
+
+    def _train_to(self, data, target):
+        settings = self._hyperparameters
+        self._estimator.train(
+            input_pipeline.training_input_fn(
+                data, settings.seed, settings.train_steps, self.step
+            ),
+            max_steps=target,
+        )
+
+    def predict(self, data, checkpoint: str) -> Predictions:
+        """Probabilities of every example, in the order of the file."""
+        count = data.num_examples
+        found = None
+        for batch in self._estimator.predict(
+            input_pipeline.evaluation_input_fn(data),
+            checkpoint_path=checkpoint,
+            yield_single_examples=False,
+        ):
+            if found is None:
+                found = Predictions(
+                    np.full((count, batch["probabilities"].shape[1]), np.nan),
+                    np.full(count, np.nan),
+                    np.zeros(count, batch["label_ids"].dtype),
+                )
+            real = batch["example_index"] >= 0
+            rows = batch["example_index"][real]
+            found.probabilities[rows] = batch["probabilities"][real]
+            found.losses[rows] = batch["per_example_loss"][real]
+            found.labels[rows] = batch["label_ids"][real]
+        if found is None or np.isnan(found.probabilities).any():
+            raise InputError(
+                f"The model's probabilities for {data.path} are not numbers: the "
+                f"weights in {checkpoint} are broken."
+            )
+        return found
+
+    def _write_summaries(self, entry):
+        """The dev figures as TensorBoard scalars, in `eval/`."""
+        with tf.Graph().as_default():
+            writer = tf.summary.FileWriter(self._folder("eval"))
+            summary = tf.Summary()
+            for name, value in entry.items():
+                if isinstance(value, float):
+                    summary.value.add(tag=f"dev/{name}", simple_value=value)
+            writer.add_summary(summary, entry["step"])
+            writer.close()
+
+
+def _shown(values: Dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in values.items())

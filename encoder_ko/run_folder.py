@@ -1,0 +1,115 @@
+"""The output folder of a run: whose it is, what it holds, what may be replaced."""
+
+import json
+import os
+from typing import Any, Dict, Optional
+
+from data.errors import InputError
+from encoder_ko.compat import tf
+
+_SETTINGS = "run_config.json"
+
+# All that a run writes; nothing else in the folder is ever touched.
+_OURS = (
+    _SETTINGS,
+    "checkpoint",
+    "model.ckpt-*",
+    "graph.pbtxt",
+    "events.out.tfevents.*",
+    "best/*",
+    "eval/*",
+    "records/*",
+    "trial_*/*",
+    "trial_*/*/*",
+    "history.json",
+    "restored_variables.json",
+    "eval_results.*",
+    "test_results.*",
+    "trials.json",
+    "confusion_matrix*.png",
+)
+
+
+class RunFolder:
+    """Files of one run under `path`."""
+
+    def __init__(self, path: str):
+        self.path = path
+
+    def __call__(self, *names: str) -> str:
+        """The path of a file of this run."""
+        return os.path.join(self.path, *names)
+
+    def claim(self, settings: Dict[str, Any], overwrite: bool) -> None:
+        """Makes the folder this run's, or resumes the same run in it.
+
+        Args:
+          settings: what decides the result (JSON values).
+          overwrite: whether another run's files are deleted first.
+
+        Raises:
+          InputError: it holds a run with other settings, each named with both values,
+            or results of an unknown run.
+        """
+        settings = json.loads(json.dumps(settings))  # as it will be read back
+        found = self.read_json(_SETTINGS)
+        if overwrite and found != settings:
+            self._delete()
+        elif found is None and self._files():
+            raise InputError(
+                f"{self.path} holds results of another program or version "
+                f"({os.path.basename(self._files()[0])}). Choose another --output_dir, "
+                "or pass --overwrite to delete them."
+            )
+        elif found is not None and found != settings:
+            raise InputError(
+                f"{self.path} holds a run with other settings: "
+                f"{'; '.join(_differences(found, settings))}. Choose another "
+                "--output_dir, repeat the settings to resume that run, or pass "
+                "--overwrite to delete it."
+            )
+        tf.io.gfile.makedirs(self.path)
+        self.write_json(_SETTINGS, settings)
+
+    def read_json(self, name: str) -> Optional[Any]:
+        """The content of a JSON file; None where it does not exist."""
+        if not tf.io.gfile.exists(self(name)):
+            return None
+        with tf.io.gfile.GFile(self(name), "r") as reader:
+            try:
+                return json.loads(reader.read())
+            except ValueError as error:
+                raise InputError(
+                    f"{self(name)} is not valid JSON ({error}): delete it and run "
+                    "the same command again."
+                ) from None
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Writes a JSON file, whole or not at all."""
+        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+        self.write_text(name, text + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Writes a text file, whole or not at all."""
+        temporary = self(name + ".incomplete")
+        with tf.io.gfile.GFile(temporary, "w") as writer:
+            writer.write(text)
+        tf.io.gfile.rename(temporary, self(name), overwrite=True)
+
+    def _files(self):
+        return [
+            path
+            for pattern in _OURS
+            for path in sorted(tf.io.gfile.glob(self(pattern)))
+            if not tf.io.gfile.isdir(path)
+        ]
+
+    def _delete(self):
+        for path in self._files():
+            tf.io.gfile.remove(path)
+
+
+def _differences(found, wanted):
+    for name in sorted(set(found) | set(wanted)):
+        if found.get(name) != wanted.get(name):
+            yield f"{name} was {found.get(name)!r} and is {wanted.get(name)!r} now"
