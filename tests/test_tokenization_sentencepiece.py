@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from data.tokenization import build_tokenizer, preset, resolve_config
-from data.tokenization.alignment import AlignedText
+from data.aligned_text import AlignedText
 from tests.shared_data import golden
 
 PRESET_OF_FILE = {

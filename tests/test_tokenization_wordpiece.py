@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from data.tokenization import TokenizerConfig, build_tokenizer, preset
-from data.tokenization.alignment import AlignedText
-from data.tokenization.unicode11 import category
+from data.aligned_text import AlignedText
+from data.unicode11 import category
 from tests.shared_data import golden
 
 PRESET_OF_FILE = {

@@ -15,8 +15,8 @@ from typing import (
 
 import numpy as np
 
+from ..aligned_text import AlignedText
 from ..errors import InputError
-from .alignment import AlignedText
 from .config import TokenizerConfig
 from .morpheme import MorphemeAnalyser
 from .vocab import Vocabulary

@@ -46,6 +46,13 @@ def _character_class(ranges: str) -> str:
 
 
 _NEWER = re.compile(f"([{_character_class(_ASSIGNED_LATER)}]+)")
+# Vowel and final jamo, and the vowel signs of Indic scripts that are not marks with a
+# combining class.
+_JOINS_PREVIOUS = re.compile(
+    "[\u1161-\u1175\u11a8-\u11c2\u09be\u09d7\u0b3e\u0b56\u0b57\u0bbe\u0bd7\u0cc2\u0cd5"
+    "\u0cd6\u0d3e\u0d57\u0dcf\u0ddf\u102e\u1b35\U00011127\U0001133e\U00011357\U000114b0"
+    "\U000114ba\U000114bd\U000115af]"
+)
 _NOT_SYLLABLES = re.compile("[^\uac00-\ud7a3]+")
 
 
@@ -69,6 +76,16 @@ def lower(text: str) -> str:
     return _outside_newer(str.lower, text)
 
 
+def compose(text: str) -> str:
+    """Canonical composition (NFC): ᄒ ᅡ ᆫ -> 한, e and a mark -> é."""
+    return _normalised("NFC", text)
+
+
+def joins_previous(char: str) -> bool:
+    """Whether composition can change this character together with the one before it."""
+    return bool(_JOINS_PREVIOUS.match(char) or combining(char))
+
+
 def decompose(text: str, extent: str) -> str:
     """Takes characters apart.
 
@@ -80,11 +97,11 @@ def decompose(text: str, extent: str) -> str:
     if extent == "none":
         return text
     if extent == "letters":
-        return _NOT_SYLLABLES.sub(lambda run: _decompose("NFD", run.group()), text)
-    return _decompose("NFD" if extent == "all" else "NFKD", text)
+        return _NOT_SYLLABLES.sub(lambda run: _normalised("NFD", run.group()), text)
+    return _normalised("NFD" if extent == "all" else "NFKD", text)
 
 
-def _decompose(form, text):
+def _normalised(form, text):
     return _outside_newer(functools.partial(unicodedata.normalize, form), text)
 
 

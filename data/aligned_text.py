@@ -83,6 +83,61 @@ class AlignedText(NamedTuple):
             ends.extend([end] * count)
         return AlignedText(text, starts, ends)
 
+    def compose(self) -> "AlignedText":
+        """``unicode11.compose``: ᄒ ᅡ ᆫ from 0 to 3 becomes 한, 0 to 3."""
+        if unicode11.compose(self.text) == self.text:
+            return self
+        firsts = [
+            index
+            for index, char in enumerate(self.text)
+            if not (index and unicode11.joins_previous(char))
+        ]
+        text, starts, ends = [], [], []
+        for first, last in zip(firsts, firsts[1:] + [len(self.text)]):
+            composed = unicode11.compose(self.text[first:last])
+            text.append(composed)
+            if composed == self.text[first:last]:
+                starts.extend(self.starts[first:last])
+                ends.extend(self.ends[first:last])
+            else:
+                starts.extend([self.starts[first]] * len(composed))
+                ends.extend([self.ends[last - 1]] * len(composed))
+        return AlignedText("".join(text), starts, ends)
+
+    def substitute(
+        self, pattern: "re.Pattern", replacement: Callable[["re.Match"], str]
+    ) -> "AlignedText":
+        """``pattern.sub(replacement, text)``.
+
+        A replacement that the match begins with keeps its positions, and its last
+        character stands for the rest too: ㅋㅋㅋㅋ -> ㅋㅋ, 0 to 1 and 1 to 4. Each
+        character of any other replacement stands for the whole match.
+        """
+        text, starts, ends = [], [], []
+        position = 0
+        for match in pattern.finditer(self.text):
+            first, last = match.span()
+            text.append(self.text[position:first])
+            starts.extend(self.starts[position:first])
+            ends.extend(self.ends[position:first])
+            position = last
+            new = replacement(match)
+            text.append(new)
+            if not new:
+                continue
+            start, end = self.starts[first], self.ends[last - 1]
+            if match.group().startswith(new):
+                starts.extend(self.starts[first : first + len(new)])
+                ends.extend(self.ends[first : first + len(new) - 1])
+                ends.append(end)
+            else:
+                starts.extend([start] * len(new))
+                ends.extend([end] * len(new))
+        text.append(self.text[position:])
+        starts.extend(self.starts[position:])
+        ends.extend(self.ends[position:])
+        return AlignedText("".join(text), starts, ends)
+
     def decompose(self, extent: str) -> "AlignedText":
         """``unicode11.decompose``: é from 0 to 1 becomes e and a mark, both 0 to 1."""
         if unicode11.decompose(self.text, extent) == self.text:
