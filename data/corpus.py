@@ -63,11 +63,11 @@ def read_blocks(
     """Reads files one after another, in blocks of about `block_bytes`.
 
     Blocks depend on the files and on `block_bytes` alone. A block ends with a document;
-    one that does not fit into a quarter of a block is cut at the end of a line.
+    one that does not fit into half a block is cut at the end of a line.
 
     Args:
       paths: text files; those that end in .gz are uncompressed.
-      block_bytes: bytes of text per block; blocks are up to a quarter larger.
+      block_bytes: bytes of text per block; blocks are up to half as large again.
       open_file: opens a path for reading bytes.
 
     Raises:
@@ -94,7 +94,9 @@ def _parts(path: str, part_bytes: int, open_file: OpenFile) -> Iterator[Part]:
             while True:
                 chunk = stream.read(part_bytes)
                 pending += chunk
-                end = _last_boundary(pending) if chunk else len(pending)
+                end = len(pending)
+                if chunk:
+                    end = _last_boundary(pending, len(pending) >= 2 * part_bytes)
                 if end:
                     read = raw.tell() - position
                     yield Part(path, line, offset, pending[:end], read)
@@ -102,7 +104,7 @@ def _parts(path: str, part_bytes: int, open_file: OpenFile) -> Iterator[Part]:
                     line += pending.count(b"\n", 0, end)
                     offset += end
                     pending = pending[end:]
-                elif len(pending) > _MAX_LINE_BYTES:
+                elif len(pending) > _MAX_LINE_BYTES and b"\n" not in pending:
                     raise InputError(f"{path}, line {line}: {_too_long('more')}")
                 if not chunk:
                     return
@@ -110,13 +112,13 @@ def _parts(path: str, part_bytes: int, open_file: OpenFile) -> Iterator[Part]:
         raise InputError(f"{path} could not be read: {error}.") from error
 
 
-def _last_boundary(data: bytes) -> int:
-    """Where the last document ends, or else the last line; 0 = neither does."""
+def _last_boundary(data: bytes, inside_documents: bool) -> int:
+    """Where the last document ends, or if need be the last line; 0 = neither does."""
     for blank in (b"\n\n", b"\n\r\n"):
         at = data.rfind(blank)
         if at >= 0:
             return at + len(blank)
-    return data.rfind(b"\n") + 1
+    return data.rfind(b"\n") + 1 if inside_documents else 0
 
 
 def parse_block(block: Block) -> ParsedBlock:
