@@ -229,6 +229,11 @@ def _work(build: Build, name: str, block: Block) -> Tuple[str, int, ShardReport]
     return name, block.read, build_shard(block, path, tokenizer, build.options, files)
 
 
+def _start_method() -> Optional[str]:
+    """How workers start: the system's way, unless TensorFlow runs (gs:// paths)."""
+    return "spawn" if "tensorflow" in sys.modules else None
+
+
 def _run(
     build: Build, blocks: Iterator[Tuple[str, Block]]
 ) -> Iterator[Tuple[str, int, ShardReport]]:
@@ -241,11 +246,8 @@ def _run(
         for name, block in blocks:
             yield _work(build, name, block)
         return
-    # A process that has started TensorFlow (for gs:// paths) cannot be forked safely.
-    method = "spawn" if "tensorflow" in sys.modules else None
-    with concurrent.futures.ProcessPoolExecutor(
-        build.num_processes, multiprocessing.get_context(method)
-    ) as pool:
+    context = multiprocessing.get_context(_start_method())
+    with concurrent.futures.ProcessPoolExecutor(build.num_processes, context) as pool:
         waiting = set()
         try:
             for name, block in blocks:
