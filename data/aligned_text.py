@@ -1,5 +1,6 @@
 """Text that is being normalised, with the original position of each character."""
 
+import os.path
 import re
 from typing import Callable, NamedTuple, Sequence
 
@@ -96,12 +97,14 @@ class AlignedText(NamedTuple):
         for first, last in zip(firsts, firsts[1:] + [len(self.text)]):
             composed = unicode11.compose(self.text[first:last])
             text.append(composed)
-            if composed == self.text[first:last]:
-                starts.extend(self.starts[first:last])
-                ends.extend(self.ends[first:last])
-            else:
-                starts.extend([self.starts[first]] * len(composed))
-                ends.extend([self.ends[last - 1]] * len(composed))
+            # The characters before the first change keep their own positions.
+            same = len(os.path.commonprefix([composed, self.text[first:last]]))
+            changed = len(composed) - same
+            starts.extend(self.starts[first : first + same])
+            ends.extend(self.ends[first : first + same])
+            if changed:
+                starts.extend([self.starts[first + same]] * changed)
+                ends.extend([self.ends[last - 1]] * changed)
         return AlignedText("".join(text), starts, ends)
 
     def substitute(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.aligned_text import AlignedText
 from data.errors import InputError
 from data.tokenization import TokenizerConfig, build_tokenizer
 from data.tokenization.morpheme import MorphemeAnalyser, morpheme_starts
@@ -33,7 +34,7 @@ def golden_texts():
 
 def test_mecab_cuts_between_morphemes():
     assert analyser("mecab").separate("이영화 재밌었어!") == "이 영화 재밌 었 어 !"
-    aligned = analyser("mecab").separate_aligned("이영화")
+    aligned = analyser("mecab").separate_aligned(AlignedText.of("이영화"))
     assert aligned.text == "이 영화"
     assert (list(aligned.starts), list(aligned.ends)) == ([0, 1, 1, 2], [1, 1, 2, 3])
 
@@ -66,7 +67,7 @@ def test_morphemes_for_the_vocabulary_only_do_not_change_the_pieces():
     tokenizer = build_tokenizer(config, vocab_file)
     plain = build_tokenizer(TokenizerConfig(), vocab_file)
     assert tokenizer.encode("이영화 재밌었어") == plain.encode("이영화 재밌었어")
-    assert tokenizer._analyser is None
+    assert tokenizer._first_steps == []
     assert tokenizer.fingerprint != plain.fingerprint
 
 
@@ -90,7 +91,7 @@ def check_only_spaces_are_added(separated, text):
 
 
 def check_aligned(name, text):
-    aligned = analyser(name).separate_aligned(text)
+    aligned = analyser(name).separate_aligned(AlignedText.of(text))
     assert aligned.text == analyser(name).separate(text)
     for char, start, end in zip(*aligned):
         assert text[start:end] == char or (char == " " and start == end)

@@ -9,9 +9,9 @@ import sentencepiece
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from data.aligned_text import AlignedText
 from data.errors import InputError
 from data.tokenization import build_tokenizer, preset, resolve_config
-from data.aligned_text import AlignedText
 from tests.shared_data import golden
 
 PRESET_OF_FILE = {

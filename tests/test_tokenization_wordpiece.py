@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from data.tokenization import TokenizerConfig, build_tokenizer, preset
-from data.aligned_text import AlignedText
 from data.unicode11 import category
 from tests.shared_data import golden
 
@@ -28,6 +27,7 @@ OTHER_CONFIGS = {
     "korean_lower": preset("korean_lower"),
     "strip_letters": TokenizerConfig(lower_case=True, strip_accents=True),
     "jamo": TokenizerConfig(decompose="all"),
+    "composed": TokenizerConfig(compose=True),
 }
 CONFIGS = dict({name: preset(name) for name in PRESET_OF_FILE.values()})
 CONFIGS.update(OTHER_CONFIGS)
@@ -136,7 +136,7 @@ def test_offsets_of_golden_texts(config_name):
     tokenizer = golden_tokenizer(config_name)
     for line in golden_lines("bert_cased"):
         check_offsets(tokenizer, line["text"])
-        if tokenizer.config.decompose != "all":
+        if tokenizer.config.decompose != "all" and not tokenizer.config.compose:
             check_slices(tokenizer, line["text"])
 
 
@@ -166,8 +166,10 @@ def test_offsets_and_the_two_ways_of_encoding_agree(config_name, text):
     tokenizer = golden_tokenizer(config_name)
     check_offsets(tokenizer, text)
     assert tokenizer.encode_ids_batch([text]) == [tokenizer.encode(text).ids]
-    aligned = tokenizer._normaliser.normalise_aligned(AlignedText.of(text))
-    assert aligned.text == tokenizer._normaliser.normalise(text)
+    prepared = tokenizer._prepared_aligned(text)
+    assert [prepared.text] == list(tokenizer._prepared([text]))
+    aligned = tokenizer._normaliser.normalise_aligned(prepared)
+    assert aligned.text == tokenizer._normaliser.normalise(prepared.text)
     assert len(aligned.text) == len(aligned.starts) == len(aligned.ends)
 
 
@@ -193,6 +195,7 @@ def test_cased_slices_give_back_every_non_space_character(text):
         ("bert_cased", "\u1112\u1161\u11ab", [(0, 3)]),
         ("strip_letters", "e\u0301\u200b가", [(0, 2), (3, 4)]),
         ("bert_uncased", "가", [(0, 1)]),
+        ("composed", "\u110b\u1167\u11bc\u1112\u116a.", [(0, 5), (5, 6)]),
     ],
 )
 def test_offsets_by_hand(config_name, text, offsets):

@@ -12,6 +12,7 @@ import json
 import os
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
+from ..cleaning import RECIPES
 from ..errors import InputError
 
 ReadBytes = Callable[[str], bytes]
@@ -25,6 +26,8 @@ _CHOICES = {
     "control_characters": ("Cc Cf", "C"),
     "morpheme_analyser": (None, "mecab", "okt", "komoran", "hannanum", "kkma"),
     "morphemes": ("none", "vocabulary", "run_time"),
+    "cleaning": (None,) + tuple(RECIPES),
+    "clean": ("none", "corpus", "run_time"),
 }
 
 
@@ -63,8 +66,12 @@ class TokenizerConfig:
       morphemes: "none", "vocabulary" (the analyser shaped the vocabulary only:
         KR-ELECTRA) or "run_time" (text is cut into morphemes before pieces:
         Dialog-KoELECTRA).
-      cleaning: None or the name of the recipe in data/cleaning.py that the corpus
-        was cleaned with. Recorded here; encode never cleans.
+      cleaning: None or the name of a recipe of data/cleaning.py.
+      clean: "none", "corpus" (the recipe was applied to the corpus only: KcELECTRA,
+        whose published scores are of uncleaned text) or "run_time" (text is cleaned
+        before pieces, too).
+      compose: bool, Unicode composition (NFC) before everything else, so that
+        decomposed Hangul (file names of macOS) is read as syllables.
       pad_token, unk_token, cls_token, sep_token, mask_token: the special pieces.
 
     Raises:
@@ -83,6 +90,8 @@ class TokenizerConfig:
     morpheme_analyser: Optional[str] = None
     morphemes: str = "none"
     cleaning: Optional[str] = None
+    clean: str = "none"
+    compose: bool = False
     pad_token: str = "[PAD]"
     unk_token: str = "[UNK]"
     cls_token: str = "[CLS]"
@@ -105,11 +114,15 @@ class TokenizerConfig:
                 f"Tokenizer setting max_chars_per_word={self.max_chars_per_word} "
                 "must be at least 1."
             )
-        if (self.morphemes == "none") != (self.morpheme_analyser is None):
+        self._check_pair("morphemes", "morpheme_analyser")
+        self._check_pair("clean", "cleaning")
+
+    def _check_pair(self, when, what):
+        if (getattr(self, when) == "none") != (getattr(self, what) is None):
             raise InputError(
-                f"Tokenizer settings morphemes={self.morphemes!r} and "
-                f"morpheme_analyser={self.morpheme_analyser!r} contradict each other. "
-                "Give both, or morphemes='none' and no analyser."
+                f"Tokenizer settings {when}={getattr(self, when)!r} and "
+                f"{what}={getattr(self, what)!r} contradict each other. Give both, or "
+                f"leave both out."
             )
 
     def _check_type(self, name, default):

@@ -16,6 +16,7 @@ from typing import (
 import numpy as np
 
 from ..aligned_text import AlignedText
+from ..cleaning import STEPS, Step, clean_aligned, recipe_steps
 from ..errors import InputError
 from .config import TokenizerConfig
 from .morpheme import MorphemeAnalyser
@@ -37,6 +38,21 @@ class Encoding(NamedTuple):
     offsets: List[Tuple[int, int]]
 
 
+def first_steps(config: TokenizerConfig) -> List[Step]:
+    """What is done to text before the algorithm's own rules: NFC, cleaning, morphemes.
+
+    Raises:
+      InputError: the morpheme analyser is not installed.
+    """
+    steps = [STEPS["compose"]] if config.compose else []
+    if config.clean == "run_time":
+        steps += recipe_steps(config.cleaning)
+    if config.morphemes == "run_time":
+        analyser = MorphemeAnalyser(config.morpheme_analyser)
+        steps.append(Step("morphemes", analyser.separate, analyser.separate_aligned))
+    return steps
+
+
 def _fingerprint(config, vocabulary):
     # Default values are left out, so that a setting added later, with a default that
     # keeps the old behaviour, does not make existing records strangers.
@@ -51,8 +67,8 @@ class Tokenizer:
 
     Subclasses define ``encode``, ``encode_ids_batch`` and ``_continues``.
 
-    With morphemes="run_time" every text is cut into morphemes first; a missing analyser
-    is an InputError when the tokenizer is built.
+    Where the settings ask for it, text is composed, cleaned and cut into morphemes
+    first; a missing analyser is an InputError when the tokenizer is built.
 
     Attributes:
       config: the TokenizerConfig.
@@ -69,18 +85,16 @@ class Tokenizer:
             [self._continues(piece) for piece in vocabulary.pieces], dtype=bool
         )
         self.fingerprint = _fingerprint(config, vocabulary)
-        self._analyser = None
-        if config.morphemes == "run_time":
-            self._analyser = MorphemeAnalyser(config.morpheme_analyser)
+        self._first_steps = first_steps(config)
 
-    def _morphemes(self, texts: Iterable[str]) -> Iterable[str]:
-        """The texts, cut into morphemes where the settings ask for it."""
-        return map(self._analyser.separate, texts) if self._analyser else texts
+    def _prepared(self, texts: Iterable[str]) -> Iterable[str]:
+        """The texts after the steps that come before the algorithm's own rules."""
+        for step in self._first_steps:
+            texts = map(step.clean, texts)
+        return texts
 
-    def _morphemes_aligned(self, text: str) -> AlignedText:
-        if self._analyser:
-            return self._analyser.separate_aligned(text)
-        return AlignedText.of(text)
+    def _prepared_aligned(self, text: str) -> AlignedText:
+        return clean_aligned(AlignedText.of(text), self._first_steps)
 
     def _continues(self, piece: str) -> bool:
         raise NotImplementedError

@@ -55,18 +55,19 @@ class MorphemeAnalyser:
             text[first:last] for first, last in zip([0] + cuts, cuts + [len(text)])
         )
 
-    def separate_aligned(self, text: str) -> AlignedText:
+    def separate_aligned(self, aligned: AlignedText) -> AlignedText:
         """``separate`` with positions; a space that was put in has an empty span."""
+        text = aligned.text
         cuts = self.cuts(text)
         parts, starts, ends = [], [], []
         for first, last in zip([0] + cuts, cuts + [len(text)]):
             if first:
                 parts.append(" ")
-                starts.append(first)
-                ends.append(first)
+                starts.append(aligned.starts[first])
+                ends.append(aligned.starts[first])
             parts.append(text[first:last])
-            starts.extend(range(first, last))
-            ends.extend(range(first + 1, last + 1))
+            starts.extend(aligned.starts[first:last])
+            ends.extend(aligned.ends[first:last])
         return AlignedText("".join(parts), starts, ends)
 
     def cuts(self, text: str) -> List[int]:

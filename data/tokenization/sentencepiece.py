@@ -135,7 +135,7 @@ class SentencePieceTokenizer(Tokenizer):
 
     def encode(self, text: str) -> Encoding:
         """Pieces, ids and offsets of one text. An unknown piece is the text itself."""
-        aligned = self._preparation.aligned(self._morphemes_aligned(text))
+        aligned = self._preparation.aligned(self._prepared_aligned(text))
         normalised, origins = self._model.Normalize(aligned.text, with_offsets=True)
         ends = _ends(origins)
         parts = self._parts(aligned.text)
@@ -173,7 +173,7 @@ class SentencePieceTokenizer(Tokenizer):
 
     def encode_ids_batch(self, texts: Iterable[str]) -> List[List[int]]:
         """The ids of each text, on all cores."""
-        prepared = [self._preparation.plain(text) for text in self._morphemes(texts)]
+        prepared = [self._preparation.plain(text) for text in self._prepared(texts)]
         batch = self._model.encode(prepared, out_type=int) if prepared else []
         if not self._split_pieces:
             return batch

@@ -72,7 +72,7 @@ class WordPieceTokenizer(Tokenizer):
 
     def encode(self, text: str) -> Encoding:
         """Pieces, ids and offsets of one text. [UNK] covers its whole word."""
-        aligned = self._normaliser.normalise_aligned(self._morphemes_aligned(text))
+        aligned = self._normaliser.normalise_aligned(self._prepared_aligned(text))
         ids = []
         offsets = []  # type: List[Tuple[int, int]]
         unknown = [self.unk_id]
@@ -94,7 +94,7 @@ class WordPieceTokenizer(Tokenizer):
         """The ids of each text."""
         normalise, table = self._normaliser.normalise, self._table
         batch = []
-        for text in self._morphemes(texts):
+        for text in self._prepared(texts):
             ids = []  # type: List[int]
             for word in normalise(text).split():
                 ids += table[word]
