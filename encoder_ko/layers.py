@@ -15,6 +15,7 @@ from typing import NamedTuple, Optional
 
 from encoder_ko import compat
 from encoder_ko.compat import tf
+from encoder_ko.random_stream import RandomStream
 
 # tf.contrib.layers.layer_norm, which all three upstream repositories use in float32.
 LAYER_NORM_EPSILON = 1e-12
@@ -181,31 +182,17 @@ class DropoutMask(NamedTuple):
     scale: object
 
 
-class DropoutStream:
-    """Random bits for dropout that depend on (seed, step, place) alone.
-
-    Nothing is kept between steps, so a resumed run draws the masks of a run that was
-    never stopped.
-
-    Args:
-      seed: Python int.
-      step: int scalar tensor, the training step (or micro-batch) that is computed.
-    """
-
-    def __init__(self, seed: int, step):
-        self._seed = seed
-        self._step = tf.cast(step, tf.int32)
-        self._places = 0
+class DropoutStream(RandomStream):
+    """A RandomStream that draws masks for dropout."""
 
     def mask(self, shape, rate: float) -> Optional[DropoutMask]:
         """Draws a mask of `shape` (ints or int32 scalars), None where rate is 0."""
         if not rate:
             return None
-        self._places += 1
-        place = (self._seed * 10007 + 2 * self._places) % (2**31 - 2)
-        chance = tf.random.stateless_uniform([], tf.stack([place + 1, self._step]))
+        by_value, by_mask = self.next_seeds()
+        chance = tf.random.stateless_uniform([], by_mask)
         return DropoutMask(
-            compat.random_bytes(shape, tf.stack([place, self._step])),
+            compat.random_bytes(shape, by_value),
             tf.cast(tf.floor(_BYTE * rate + chance), tf.int32),
             tf.constant(1.0 / (1.0 - rate)),
         )
