@@ -26,7 +26,8 @@ setup(
         "absl-py",
         "six",
         "numpy<2",
-        "protobuf<3.21",
+        # TensorFlow 1.15 cannot read what newer protobuf generates.
+        "protobuf<3.21; python_version < '3.8'",
         "tokenizers>=0.13.3",
         "scikit-learn>=1.0.2",
         "seqeval",
@@ -37,6 +38,11 @@ setup(
         "hf": ["safetensors>=0.4.5", "transformers", "torch"],
         "mecab": ["mecab-python3", "python-mecab-ko-dic"],
         "beam": ["apache-beam"],
-        "dev": ["pytest", "hypothesis", "ruff; python_version >= '3.8'"],
+        "dev": [
+            "pytest",
+            "pytest-xdist",
+            "hypothesis",
+            "ruff; python_version >= '3.8'",
+        ],
     },
 )
