@@ -3,13 +3,13 @@
 # make env    the environment in .venv that both use
 # make test-legacy   the tests under Python 3.7 and TensorFlow 1.15, where 3.7 is found
 
-is = $$p -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] not in [$(1)])'
-first = $(shell for p in $(1); do $(call is,$(2)) 2>/dev/null && echo $$p && break; done)
+is = $$p -c 'import sys, ensurepip; sys.exit("%d.%d" % sys.version_info[:2] not in "$(1)".split())'
+first = $(shell for p in $(2); do $(call is,$(1)) 2>/dev/null && echo $$p && break; done)
 pyenv = $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/$(1)*/bin/python)
 
-PYTHON ?= $(call first,python3.11 python3.10 python3.9 python3 python \
-    $(call pyenv,3.11) $(call pyenv,3.10) $(call pyenv,3.9),(3,9),(3,10),(3,11))
-LEGACY_PYTHON ?= $(call first,python3.7 $(call pyenv,3.7),(3,7))
+PYTHON ?= $(call first,3.9 3.10 3.11,python3.11 python3.10 python3.9 python3 python \
+    $(call pyenv,3.11) $(call pyenv,3.10) $(call pyenv,3.9))
+LEGACY_PYTHON ?= $(call first,3.7,python3.7 $(call pyenv,3.7))
 UV := $(shell command -v uv)
 
 RUN = .venv/bin/python
