@@ -29,11 +29,14 @@ _CENSOR_MARK = re.compile(r"(?<![A-Za-z])O{3,}(?![A-Za-z])")
 _HANJA_RUN = re.compile(
     rf"[(\[（［]\s*[{_HANJA}]+(?:[\s,·]+[{_HANJA}]+)*\s*[)\]）］]|[{_HANJA}]+"
 )
-_REPEATED = re.compile(rf"({EMOJI_SEQUENCE}|[^\s\d])\1{{2,}}")
+_REPEATED = re.compile(rf"([^\s\d]|{EMOJI_SEQUENCE})\1{{2,}}")
 _SPACES = re.compile(r"\s+")
 # Characters that are kept without a look at their Unicode category.
 _PLAIN = " -~ㄱ-ㅣ가-힣À-ÖØ-öø-ɏ∼～"
 _DOUBTFUL = re.compile(rf"({EMOJI_SEQUENCE})|[^{_PLAIN}]")
+# Cheap searches that tell whether the expensive ones can find anything.
+_NOT_PLAIN = re.compile(f"[^{_PLAIN}]")
+_PERHAPS_REPEATED = re.compile(rf"([^\s\d])\1\1|[^{_PLAIN}]")
 
 
 class Step(NamedTuple):
@@ -50,10 +53,11 @@ class Step(NamedTuple):
     clean_aligned: Callable[[AlignedText], AlignedText]
 
 
-def _substitution(name, pattern, replacement) -> Step:
+def _substitution(name, pattern, replacement, only_if=None) -> Step:
+    only_if = only_if or pattern
     return Step(
         name,
-        lambda text: pattern.sub(replacement, text),
+        lambda text: pattern.sub(replacement, text) if only_if.search(text) else text,
         lambda aligned: aligned.substitute(pattern, replacement),
     )
 
@@ -86,9 +90,11 @@ STEPS: Dict[str, Step] = {
         # OOO씨 -> " 씨"
         _substitution("censor_marks", _CENSOR_MARK, lambda match: " "),
         # 좋아요★♡😀 -> 좋아요  😀
-        _substitution("characters", _DOUBTFUL, _keep_or_space),
+        _substitution("characters", _DOUBTFUL, _keep_or_space, _NOT_PLAIN),
         # ㅋㅋㅋㅋ 최고!!!! 😀😀😀 10000원 -> ㅋㅋ 최고!! 😀😀 10000원
-        _substitution("repeats", _REPEATED, lambda match: match.group(1) * 2),
+        _substitution(
+            "repeats", _REPEATED, lambda match: match.group(1) * 2, _PERHAPS_REPEATED
+        ),
         # "  좋아요 \t 정말 " -> "좋아요 정말"
         Step("spaces", _strip, AlignedText.collapse_spaces),
     )

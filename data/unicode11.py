@@ -53,6 +53,10 @@ _JOINS_PREVIOUS = re.compile(
     "\u0cd6\u0d3e\u0d57\u0dcf\u0ddf\u102e\u1b35\U00011127\U0001133e\U00011357\U000114b0"
     "\U000114ba\U000114bd\U000115af]"
 )
+# All but Latin, common punctuation, compatibility jamo and syllables.
+_PERHAPS_UNCOMPOSED = re.compile(
+    "[^\x00-\u02ff\u2010-\u2027\u3001-\u3029\u3131-\u3163\uac00-\ud7a3]"
+)
 _NOT_SYLLABLES = re.compile("[^\uac00-\ud7a3]+")
 
 
@@ -78,7 +82,7 @@ def lower(text: str) -> str:
 
 def compose(text: str) -> str:
     """Canonical composition (NFC): ᄒ ᅡ ᆫ -> 한, e and a mark -> é."""
-    return _normalised("NFC", text)
+    return _normalised("NFC", text) if _PERHAPS_UNCOMPOSED.search(text) else text
 
 
 def joins_previous(char: str) -> bool:

@@ -1,0 +1,100 @@
+"""Raw comments or dialogue to a clean corpus: python -m data.clean_corpus.
+
+    python -m data.clean_corpus --input_file='raw/*.txt.gz' --output_file=clean.txt \\
+        --recipe=kcelectra --num_processes=8
+
+Input: UTF-8, plain or .gz, one sentence or comment per line, a blank line after each
+document. Output: the same form. The recipes are those of data/cleaning.py; the report
+says how many lines each step changed or dropped. The output does not depend on the
+number of processes.
+"""
+
+import sys
+from typing import Sequence
+
+from absl import flags
+
+from .cleaning import RECIPES, STEPS
+from .corpus_cleaning import CleaningOptions, clean_corpus
+from .errors import InputError
+from .input_files import matching_files
+from .records import file_system
+
+# KcELECTRA dropped texts under 10 characters.
+_MIN_CHARS = {"kcelectra": 10, "dialog_koelectra": 1}
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of this command."""
+    flags.DEFINE_string(
+        "input_file",
+        None,
+        "Text files, comma-separated; patterns such as a/*.txt.",
+        flag_values=values,
+    )
+    flags.DEFINE_string("output_file", None, "The clean text file.", flag_values=values)
+    flags.DEFINE_enum(
+        "recipe", "kcelectra", sorted(RECIPES), "Which preparation.", flag_values=values
+    )
+    flags.DEFINE_list(
+        "steps",
+        None,
+        f"Or: steps of your own, in order. Known: {', '.join(STEPS)}.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "min_chars",
+        None,
+        "Shorter lines are dropped; default: kcelectra 10, else 1.",
+        1,
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "drop_duplicates", True, "Drop repeated lines.", flag_values=values
+    )
+    flags.DEFINE_integer("num_processes", 1, "Worker processes.", 1, flag_values=values)
+    flags.DEFINE_integer(
+        "max_bad_rows", 0, "Lines that may be left out.", 0, flag_values=values
+    )
+    flags.DEFINE_bool(
+        "overwrite", False, "Replace the output file.", flag_values=values
+    )
+    flags.DEFINE_bool("help", False, "Show these flags.", flag_values=values)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the command; `argv[0]` is its name."""
+    values = flags.FlagValues()
+    define_flags(values)
+    values(argv)
+    if values.help:
+        print(__doc__ + "\nFlags:" + values.get_help())
+        return
+    if not values.output_file:
+        raise InputError("Pass --output_file, the clean text file to write.")
+    min_chars = values.min_chars
+    if min_chars is None:
+        min_chars = 1 if values.steps else _MIN_CHARS[values.recipe]
+    paths = matching_files(values.input_file)
+    options = CleaningOptions(
+        steps=tuple(values.steps or RECIPES[values.recipe]),
+        min_chars=min_chars,
+        drop_duplicates=values.drop_duplicates,
+    )
+    report = clean_corpus(
+        paths,
+        values.output_file,
+        options,
+        file_system(values.output_file),
+        values.num_processes,
+        values.max_bad_rows,
+        values.overwrite,
+    )
+    print(f"{values.output_file}: complete.\n{report.table()}")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv)
+    except (InputError, flags.Error) as error:
+        sys.exit(f"Error: {error}")

@@ -1,0 +1,26 @@
+"""The files that a command's --input_file flag means."""
+
+from typing import List, Optional, Tuple
+
+from .errors import InputError
+from .records import file_system
+
+
+def matching_files(
+    patterns: Optional[str], flag: str = "input_file"
+) -> Tuple[str, ...]:
+    """The files that comma-separated patterns match, in order, without repetition.
+
+    Args:
+      patterns: such as "a.txt,corpus/*.txt,gs://bucket/b.gz".
+      flag: names the flag in the message.
+    Raises:
+      InputError: a pattern matches no file.
+    """
+    found: List[str] = []
+    for pattern in (patterns or "").split(","):
+        matches = file_system(pattern).glob(pattern) if pattern else []
+        if not matches:
+            raise InputError(f"--{flag}={pattern or patterns}: there is no such file.")
+        found.extend(path for path in matches if path not in found)
+    return tuple(found)
