@@ -10,6 +10,7 @@ import re
 from typing import Dict, List, NamedTuple, Optional
 
 from data.errors import InputError
+from encoder_ko import compat
 from encoder_ko.compat import tf
 
 _OPTIMIZER_STATE = re.compile(r"/(adam_m|adam_v)$|^global_step$")
@@ -69,7 +70,7 @@ def find_checkpoint(path: str) -> Optional[str]:
     newest = tf.train.latest_checkpoint(path)
     if newest:
         return newest
-    found = sorted(tf.io.gfile.glob(os.path.join(path, "*.index")))
+    found = compat.glob(os.path.join(path, "*.index"))
     if len(found) > 1:
         names = ", ".join(os.path.basename(name)[: -len(".index")] for name in found)
         raise InputError(
@@ -154,11 +155,11 @@ def copy_checkpoint(checkpoint: str, folder: str) -> str:
     """
     tf.io.gfile.makedirs(folder)
     kept = os.path.join(folder, os.path.basename(checkpoint))
-    for path in tf.io.gfile.glob(checkpoint + ".*"):
+    for path in compat.glob(checkpoint + ".*"):
         suffix = path[len(checkpoint) :]
         tf.io.gfile.copy(path, kept + suffix + ".incomplete", overwrite=True)
         tf.io.gfile.rename(kept + suffix + ".incomplete", kept + suffix, True)
-    for path in tf.io.gfile.glob(os.path.join(folder, "*")):
+    for path in compat.glob(os.path.join(folder, "*")):
         if not path.startswith(kept + "."):
             tf.io.gfile.remove(path)
     return kept

@@ -7,7 +7,9 @@ import ctypes
 import os
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Its native code greets with lines about missing GPUs, some of them as "errors". Real
+# errors arrive as exceptions.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as _tensorflow
 import tensorflow.compat.v1 as tf
@@ -33,6 +35,14 @@ def compiled(function):
     if not IS_TF2:
         return function
     return _tensorflow.function(function, jit_compile=True)
+
+
+def glob(pattern: str):
+    """Sorted paths that match; [] where not even the folder exists (1.15 raises)."""
+    try:
+        return sorted(tf.io.gfile.glob(pattern))
+    except tf.errors.NotFoundError:
+        return []
 
 
 def random_bytes(shape, seed):

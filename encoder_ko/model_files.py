@@ -5,7 +5,7 @@ from typing import NamedTuple, Optional
 
 from data.errors import InputError
 from data.tokenization import find_vocabulary
-from encoder_ko import checkpoints
+from encoder_ko import checkpoints, compat
 from encoder_ko.compat import tf
 
 
@@ -57,7 +57,7 @@ def _find_config(model_dir, model_type):
         model_dir,
         [
             path
-            for path in tf.io.gfile.glob(os.path.join(model_dir, "*config*.json"))
+            for path in compat.glob(os.path.join(model_dir, "*config*.json"))
             if "tokenizer" not in os.path.basename(path)
         ],
         f"model configuration ({model_type}_config.json)",
@@ -66,7 +66,7 @@ def _find_config(model_dir, model_type):
 
 
 def _find_vocabulary(model_dir):
-    named = tf.io.gfile.glob(os.path.join(model_dir, "*vocab*.txt"))
+    named = compat.glob(os.path.join(model_dir, "*vocab*.txt"))
     if len(named) == 1:
         return named[0]
     if tf.io.gfile.isdir(model_dir) and not named:

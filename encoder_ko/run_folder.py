@@ -5,6 +5,7 @@ import os
 from typing import Any, Dict, Optional
 
 from data.errors import InputError
+from encoder_ko import compat
 from encoder_ko.compat import tf
 
 _SETTINGS = "run_config.json"
@@ -100,7 +101,7 @@ class RunFolder:
         return [
             path
             for pattern in _OURS
-            for path in sorted(tf.io.gfile.glob(self(pattern)))
+            for path in compat.glob(self(pattern))
             if not tf.io.gfile.isdir(path)
         ]
 
