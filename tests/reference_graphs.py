@@ -16,7 +16,8 @@ def load_parameters(session, parameters):
 
 def relative(actual, expected):
     """The greatest difference, as a share of the greatest expected value."""
-    return np.abs(np.asarray(actual) - expected).max() / np.abs(expected).max()
+    difference = np.abs(np.asarray(actual) - expected).max()
+    return difference / np.abs(expected).max() if difference else 0.0
 
 
 def recorded_graph(name):
