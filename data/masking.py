@@ -161,7 +161,9 @@ def choose_ngrams(
     left = budgets.copy()
     chosen = np.zeros(len(following) + len(weights), bool)
     active = np.arange(len(budgets))
-    for turn, order in enumerate(_random_orders(words.count, generator)):
+    is_word = np.arange(int(words.count.max())) < words.count[:, None]
+    orders = np.ascontiguousarray(_random_order(is_word, generator).T)
+    for turn, order in enumerate(orders):
         active = active[(left[active] > 0) & (turn < words.count[active])]
         if not len(active):
             break
@@ -183,16 +185,39 @@ def choose_ngrams(
     return pieces
 
 
-def _random_orders(counts: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """A random order of 0..count-1 for every row: uint16 [most, N]; the rest is junk.
+def choose_pieces(
+    eligible: np.ndarray, budgets: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """Chooses single pieces at random until each row's budget is used.
 
-    Keys of 16 bits: a radix sort orders them ten times as fast as it would doubles, and
-    equal keys (about one pair in a row of 128 in eight) fall in order of position.
+    What `choose_ngrams` would do where every piece is a word, in fewer steps.
+
+    Args:
+      eligible: bool [N, S].
+      budgets: int64 [N], pieces to choose per row at most.
+
+    Returns:
+      bool [N, S].
     """
-    shape = (len(counts), int(counts.max()) if len(counts) else 0)
-    keys = generator.integers(0, 1 << 16, shape, dtype=np.uint16)
-    keys[np.arange(shape[1]) >= counts[:, None]] = (1 << 16) - 1
-    return np.ascontiguousarray(keys.argsort(axis=1, kind="stable").T)
+    first = _random_order(eligible, generator)[:, : int(budgets.max())]
+    most = np.minimum(budgets, eligible.sum(axis=1))
+    wanted = np.arange(first.shape[1]) < most[:, None]
+    rows = np.arange(len(eligible))[:, None] * eligible.shape[1]
+    chosen = np.zeros(eligible.shape, bool)
+    chosen.ravel()[(first + rows)[wanted]] = True
+    return chosen
+
+
+def _random_order(eligible: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """The eligible columns of each row in random order, then the others: [N, columns].
+
+    Keys of 16 bits: a radix sort orders them several times as fast as it would doubles,
+    and equal keys (one pair in eight rows of 128) merely fall in order of position.
+    """
+    last = (1 << 16) - 1
+    keys = generator.integers(0, last, eligible.shape, dtype=np.uint16)
+    keys[~eligible] = last
+    return keys.argsort(axis=1, kind="stable")
 
 
 def _draw_sizes(
@@ -222,17 +247,16 @@ def gather_predictions(
       Predictions. [CLS] 오늘 날씨 좋 ##다 [SEP] with 오늘 and ##다 chosen, P = 3 ->
       positions 1 4 0, ids 오늘 ##다 [PAD], weights 1 1 0.
     """
-    row, position = np.nonzero(chosen)
-    count = chosen.sum(axis=1)
-    slot = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    flat = np.flatnonzero(chosen)
+    rows, columns = chosen.shape
+    filled = np.arange(length) < chosen.sum(axis=1)[:, None]
     predictions = Predictions(
-        np.zeros((len(chosen), length), np.int32),
-        np.zeros((len(chosen), length), np.int32),
-        np.zeros((len(chosen), length), np.float32),
+        np.zeros((rows, length), np.int32),
+        np.zeros((rows, length), np.int32),
+        filled.astype(np.float32),
     )
-    predictions.positions[row, slot] = position
-    predictions.ids[row, slot] = input_ids[row, position]
-    predictions.weights[row, slot] = 1.0
+    predictions.positions[filled] = flat % columns
+    predictions.ids[filled] = input_ids.ravel()[flat]
     return predictions
 
 
@@ -249,14 +273,17 @@ def choose_masked(
       input_ids: int32 [N, S], special tokens in place.
       lengths: int [N], tokens before the padding.
     """
+    eligible = ~vocabulary.is_special[input_ids]
+    budgets = prediction_counts(
+        lengths, options.masked_lm_prob, options.max_predictions_per_seq
+    )
+    if options.ngram == 1 and not options.whole_words:
+        return choose_pieces(eligible, budgets, generator)
     if options.whole_words:
         continues = vocabulary.is_continuation[input_ids]
     else:
         continues = np.zeros(input_ids.shape, bool)
-    words = find_words(~vocabulary.is_special[input_ids], continues)
-    budgets = prediction_counts(
-        lengths, options.masked_lm_prob, options.max_predictions_per_seq
-    )
+    words = find_words(eligible, continues)
     weights = ngram_weights(options.ngram, options.favor_shorter_ngram)
     following = words_to_segment_end(words)
     return choose_ngrams(words, following, budgets, weights, generator)
@@ -280,13 +307,13 @@ def replace_masked(
     Returns:
       int32 [N, S], a copy.
     """
-    original = input_ids[masked]
-    kind, other = generator.random((2, len(original)))
+    flat = np.flatnonzero(masked)
+    kind, other = generator.random((2, len(flat)))
     random_ids = (other * len(vocabulary.is_special)).astype(np.int32)
-    seen = np.where(kind < _REPLACE_ABOVE, original, random_ids)
+    seen = np.where(kind < _REPLACE_ABOVE, input_ids.ravel()[flat], random_ids)
     seen[kind < _KEEP_ABOVE] = vocabulary.mask_id
     replaced = input_ids.copy()
-    replaced[masked] = seen
+    replaced.ravel()[flat] = seen
     return replaced
 
 

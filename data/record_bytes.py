@@ -70,8 +70,8 @@ def _varints(values: np.ndarray) -> Piece:
     return Piece(data.reshape(rows, -1), used.reshape(rows, -1), size)
 
 
-def _joined(pieces: Sequence[Piece]) -> Piece:
-    """Pieces side by side."""
+def join(pieces: Sequence[Piece]) -> Piece:
+    """Pieces side by side, as one."""
     rows = max(len(piece.data) for piece in pieces)
     width = sum(piece.data.shape[1] for piece in pieces)
     data = np.empty((rows, width), np.uint8)
@@ -103,7 +103,7 @@ def _map_entry(name: str, dtype: str, values: np.ndarray) -> List[Piece]:
     return _message(1, _message(1, [key]) + _message(2, feature))
 
 
-def encode(arrays: Sequence[Tuple[str, str, np.ndarray]]) -> Piece:
+def encode(arrays: Sequence[Tuple[str, str, np.ndarray]]) -> List[Piece]:
     """Rows of fixed-length features as serialized tf.train.Example messages.
 
     Args:
@@ -111,12 +111,12 @@ def encode(arrays: Sequence[Tuple[str, str, np.ndarray]]) -> Piece:
         in this order. Integers must not be negative.
 
     Returns:
-      Row i serialized is `data[i][used[i]]`, `size[i]` bytes.
+      The pieces of each message, in order.
     """
     entries = []  # type: List[Piece]
     for name, dtype, values in arrays:
         entries.extend(_map_entry(name, dtype, values))
-    return _joined(_message(1, entries))
+    return _message(1, entries)
 
 
 def ragged(records: Sequence[bytes]) -> Piece:
@@ -197,15 +197,19 @@ def length_checksums(sizes: np.ndarray) -> np.ndarray:
     return data_checksums(headers, np.full(len(sizes), 8, np.int64))
 
 
-def frames(records: Piece) -> np.ndarray:
-    """TFRecord frames around records, uint8, ready to be written to a file."""
-    rows = len(records.data)
-    size = np.broadcast_to(records.size, (rows,))
+def frames(records: Sequence[Piece]) -> np.ndarray:
+    """TFRecord frames around records, uint8, ready to be written to a file.
+
+    Args:
+      records: pieces of the records, in order.
+    """
+    rows = max(len(piece.data) for piece in records)
+    size = np.broadcast_to(sum(piece.size for piece in records), (rows,))
     header = np.empty((rows, HEADER_BYTES), np.uint8)
     header[:, :8] = _bytes_of(size, "<u8")
     header[:, 8:] = _bytes_of(length_checksums(size), "<u4")
     footer = np.zeros((rows, FOOTER_BYTES), np.uint8)
-    whole = _joined([_fixed(header), records, _fixed(footer)])
+    whole = join([_fixed(header), *records, _fixed(footer)])
     framed = whole.data[whole.used]
 
     aligned = _right_aligned(framed, whole.size)

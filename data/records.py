@@ -152,7 +152,7 @@ def encode_example(features: Features, values: Mapping[str, Any]) -> bytes:
 
 def encode_batch(
     features: Features, values: Mapping[str, np.ndarray]
-) -> record_bytes.Piece:
+) -> List[record_bytes.Piece]:
     """N records, serialized, the same bytes as `encode_example` would give.
 
     Args:
@@ -160,8 +160,7 @@ def encode_batch(
       values: an array [N, length] per feature, by name; integers not negative.
 
     Returns:
-      data uint8 [N, W], used bool [N, W] and size int64 [N], bytes: record i is
-      `data[i][used[i]]`. `record_bytes.frames` makes what a file holds of them.
+      Pieces of the N records. `record_bytes.frames` makes what a file holds of them.
 
     Raises:
       ValueError: a feature is missing, unknown, or has another shape.
@@ -255,7 +254,7 @@ def write_records(
     count = 0
     with new_file(path, overwrite, file_system(path)) as stream:
         for batch in _batches(serialized):
-            stream.write(record_bytes.frames(record_bytes.ragged(batch)).tobytes())
+            stream.write(record_bytes.frames([record_bytes.ragged(batch)]).tobytes())
             count += len(batch)
     return count
 

@@ -177,7 +177,8 @@ def test_single_words_equal_a_slow_reference():
     chosen = masking.choose_ngrams(
         words, np.ones(sum(words.count), int), budgets, np.ones(1), _rng(5)
     )
-    orders = masking._random_orders(words.count, _rng(5))
+    is_word = np.arange(words.count.max()) < words.count[:, None]
+    orders = masking._random_order(is_word, _rng(5))
     for row, budget in enumerate(budgets):
         pieces = []  # as create_masked_lm_predictions collects them
         for position, piece in enumerate(ids[row]):
@@ -189,7 +190,7 @@ def test_single_words_equal_a_slow_reference():
             else:
                 pieces.append([position])
         expected = []
-        for index in orders[: len(pieces), row]:
+        for index in orders[row, : len(pieces)]:
             if len(expected) + len(pieces[index]) <= budget:
                 expected += pieces[index]
         assert np.flatnonzero(chosen[row]).tolist() == sorted(expected)
@@ -205,18 +206,18 @@ def test_choice_equals_upstreams_given_the_same_order(monkeypatch, whole_words):
     ids[after_special & VOCABULARY.is_continuation[ids]] = IDS["오늘"]
     for row, length in zip(ids, lengths):
         tokens = [PIECES[index] for index in row[:length]]
-        order = np.arange(len(tokens))  # ConstantRandom does not shuffle either
-        words = masking.find_words(
-            ~VOCABULARY.is_special[row[None]],
-            VOCABULARY.is_continuation[row[None]] & whole_words,
-        )
-        chosen = masking.choose_ngrams(
-            words,
-            np.ones(words.count[0], int),
-            masking.prediction_counts(np.array([length]), 0.15, 20),
-            np.ones(1),
-            _Keys(order[: words.count[0]]),
-        )
+        eligible = ~VOCABULARY.is_special[row[None]]
+        budget = masking.prediction_counts(np.array([length]), 0.15, 20)
+        in_order = np.arange(64)  # ConstantRandom does not shuffle either
+        if whole_words:
+            continues = VOCABULARY.is_continuation[row[None]]
+            words = masking.find_words(eligible, continues)
+            count = words.count[0]
+            chosen = masking.choose_ngrams(
+                words, np.ones(count, int), budget, np.ones(1), _Keys(in_order[:count])
+            )
+        else:
+            chosen = masking.choose_pieces(eligible, budget, _Keys(in_order))
         _, positions, _ = upstream.create_masked_lm_predictions(
             tokens, 0.15, 20, ["x"], ConstantRandom(0.5)
         )
@@ -250,6 +251,12 @@ def test_every_piece_is_chosen_equally_often():
     chosen = _choose(ids, np.full(40000, 9), masked_lm_prob=0.25)  # 2 of 6
     expected = [0, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 0, 1 / 3, 1 / 3, 0]
     assert chosen.mean(axis=0) == pytest.approx(expected, abs=0.012)
+
+
+def test_fewer_pieces_than_the_budget_are_all_chosen():
+    eligible = np.array([[False, True, True, False, True], [False] * 5])
+    chosen = masking.choose_pieces(eligible, np.array([4, 2]), _rng(0))
+    assert (chosen == eligible).all()
 
 
 def test_replacements_are_80_10_10():

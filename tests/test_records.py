@@ -23,7 +23,8 @@ def _random_values(features, rows, seed=0, largest=40000):
 
 
 def _serialized(features, values):
-    data, used, size = records.encode_batch(features, values)
+    pieces = records.encode_batch(features, values)
+    data, used, size = record_bytes.join(pieces)
     assert size.tolist() == used.sum(1).tolist()
     return [row[mask].tobytes() for row, mask in zip(data, used)]
 
