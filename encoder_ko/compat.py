@@ -13,6 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as _tensorflow
 import tensorflow.compat.v1 as tf
+from tensorflow.python.tpu import tpu_function
 
 TF_VERSION = _tensorflow.__version__
 IS_TF2 = not TF_VERSION.startswith("1.")
@@ -68,6 +69,22 @@ def random_bytes(shape, seed):
     drawn = tf.reshape(tf.bitcast(drawn, tf.uint8), [-1])
     whole_words = any(isinstance(size, int) and size % 4 == 0 for size in shape)
     return tf.reshape(drawn if whole_words else drawn[:count], shape)
+
+
+def mean_over_replicas(gradients):
+    """On TPU the mean of each gradient over the cores, elsewhere the gradients.
+
+    Each core computes the loss of its part of the batch.
+    """
+    shards = tpu_function.get_tpu_context().number_of_shards
+    if not shards:
+        return gradients
+    return [
+        None
+        if g is None
+        else tf.tpu.cross_replica_sum(tf.convert_to_tensor(g)) / shards
+        for g in gradients
+    ]
 
 
 def keep_freed_memory():

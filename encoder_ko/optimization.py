@@ -34,7 +34,8 @@ def gradients_and_norm(loss, variables):
       (list of dense tensors in the type they were computed in, None where a variable
       is not involved; float32 scalar).
     """
-    found = [_in_compute_type(g) for g in tf.gradients(loss, variables)]
+    found = compat.mean_over_replicas(tf.gradients(loss, variables))
+    found = [_in_compute_type(g) for g in found]
     values = [g.values if isinstance(g, tf.IndexedSlices) else g for g in found]
     norm = tf.sqrt(tf.add_n([_sum_of_squares(v) for v in values if v is not None]))
     return [None if g is None else tf.convert_to_tensor(g) for g in found], norm
