@@ -18,7 +18,6 @@ from .cleaning import RECIPES, STEPS
 from .corpus_cleaning import CleaningOptions, clean_corpus
 from .errors import InputError
 from .input_files import matching_files
-from .records import file_system
 
 # KcELECTRA dropped texts under 10 characters.
 _MIN_CHARS = {"kcelectra": 10, "dialog_koelectra": 1}
@@ -85,7 +84,6 @@ def main(argv: Sequence[str]) -> None:
         paths,
         values.output_file,
         options,
-        file_system(values.output_file),
         values.num_processes,
         values.max_bad_rows,
         values.overwrite,

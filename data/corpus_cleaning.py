@@ -4,24 +4,21 @@ Blocks of documents are cleaned by many processes; what depends on the order of 
 (duplicates) is decided by one, so the output does not depend on their number.
 """
 
-import collections
-import concurrent.futures
 import dataclasses
+import functools
 import hashlib
-import multiprocessing
-import sys
-from concurrent.futures.process import BrokenProcessPool
-from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
 from .cleaning import steps_named
 from .corpus import Block, parse_block, read_blocks, refuse_bad_lines, refuse_empty
 from .errors import InputError
-from .files import FileSystem, new_file
+from .files import new_file
+from .input_files import open_file
+from .parallel import map_in_order
+from .records import file_system
 from .seen_hashes import SeenHashes
-
-_WAITING_PER_PROCESS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +128,6 @@ def clean_corpus(
     paths: Sequence[str],
     output: str,
     options: CleaningOptions,
-    files: FileSystem,
     num_processes: int = 1,
     max_bad_rows: int = 0,
     overwrite: bool = False,
@@ -142,7 +138,6 @@ def clean_corpus(
       paths: text files, plain or .gz.
       output: the file to write; it gets its name when it is whole.
       options: what decides the text.
-      files: opens and writes the paths.
       num_processes: worker processes.
       max_bad_rows: lines that may be left out (not UTF-8, too long).
       overwrite: whether `output` may be replaced.
@@ -151,9 +146,10 @@ def clean_corpus(
     """
     report = CleaningReport(changed=dict.fromkeys(options.steps, 0))
     seen = SeenHashes()
-    blocks = read_blocks(paths, open_file=files.open)
-    with new_file(output, overwrite, files) as stream:
-        for cleaned in _clean_blocks(blocks, options, num_processes):
+    blocks = read_blocks(paths, open_file=open_file)
+    with new_file(output, overwrite, file_system(output)) as stream:
+        work = functools.partial(clean_block, options=options)
+        for cleaned in map_in_order(work, blocks, num_processes):
             for problem in cleaned.problems:
                 report.bad += 1
                 refuse_bad_lines(report.bad, problem, max_bad_rows)
@@ -174,31 +170,6 @@ def _refuse_nothing(report, paths, options):
             f"{report.too_short} have fewer than {options.min_chars} characters. "
             "Lower --min_chars or choose other steps."
         )
-
-
-def _clean_blocks(blocks, options, num_processes) -> Iterator[_CleanedBlock]:
-    """Cleaned blocks in the order of the corpus, a bounded number at a time."""
-    if num_processes == 1:
-        for block in blocks:
-            yield clean_block(block, options)
-        return
-    # A process that has started TensorFlow (for gs:// paths) cannot be forked safely.
-    method = "spawn" if "tensorflow" in sys.modules else None
-    context = multiprocessing.get_context(method)
-    with concurrent.futures.ProcessPoolExecutor(num_processes, context) as pool:
-        waiting = collections.deque()
-        try:
-            for block in blocks:
-                waiting.append(pool.submit(clean_block, block, options))
-                if len(waiting) >= _WAITING_PER_PROCESS * num_processes:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except BrokenProcessPool as error:
-            raise InputError(
-                f"One of {num_processes} worker processes was killed, perhaps for lack "
-                "of memory. Run the same command with a smaller --num_processes."
-            ) from error
 
 
 def _write_block(cleaned, seen, stream, report):

@@ -1,9 +1,14 @@
-"""The files that a command's --input_file flag means."""
+"""The files that a command's flags name, wherever they lie."""
 
-from typing import List, Optional, Tuple
+from typing import BinaryIO, List, Optional, Tuple
 
 from .errors import InputError
 from .records import file_system
+
+
+def open_file(path: str, mode: str) -> BinaryIO:
+    """Opens a path on this machine or, as `scheme://...`, with tf.io.gfile."""
+    return file_system(path).open(path, mode)
 
 
 def matching_files(

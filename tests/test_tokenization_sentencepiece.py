@@ -148,7 +148,9 @@ def test_offsets_and_the_two_ways_of_encoding_agree(preset_name, text):
     assert tokenizer.encode_ids_batch([text]) == [encoding.ids]
     assert tokenizer.tokenize(text) == encoding.pieces
     preparation = tokenizer._preparation
-    assert preparation.aligned(AlignedText.of(text)).text == preparation.plain(text)
+    assert preparation.normalise_aligned(
+        AlignedText.of(text)
+    ).text == preparation.normalise(text)
     spans = encoding.offsets
     assert all(0 <= start <= end <= len(text) for start, end in spans)
     assert spans == sorted(spans)
@@ -173,9 +175,9 @@ def test_korean_default_does_not_take_hangul_apart():
     config = preset("korean_sentencepiece")
     assert config.effective_decompose == "none"
     lower = golden_tokenizer("korean_sentencepiece", lower_case=True)
-    assert lower._preparation.plain("각É ABC") == "각é abc"
+    assert lower._preparation.normalise("각É ABC") == "각é abc"
     albert = golden_tokenizer("albert_uncased")
-    assert albert._preparation.plain("각É  ABC") == "\u1100\u1161\u11a8e abc"
+    assert albert._preparation.normalise("각É  ABC") == "\u1100\u1161\u11a8e abc"
 
 
 def test_words_follow_the_word_mark():

@@ -70,7 +70,7 @@ def load_model(
     )
 
 
-class _Preparation:
+class Preparation:
     """What is done to text before the model sees it, as the settings say."""
 
     def __init__(self, config: TokenizerConfig):
@@ -79,7 +79,7 @@ class _Preparation:
             lambda char: "" if unicode11.combining(char) else char
         )
 
-    def plain(self, text: str) -> str:
+    def normalise(self, text: str) -> str:
         """The prepared text; a lone surrogate becomes U+FFFD."""
         text = _SURROGATE.sub("\ufffd", text)
         if self._config.collapse_spaces:
@@ -89,8 +89,8 @@ class _Preparation:
             text = text.translate(self._without_marks)
         return unicode11.lower(text) if self._config.lower_case else text
 
-    def aligned(self, aligned: AlignedText) -> AlignedText:
-        """``plain`` with the position of every character in the original text."""
+    def normalise_aligned(self, aligned: AlignedText) -> AlignedText:
+        """``normalise`` with the position of every character in the original text."""
         aligned = aligned._replace(text=_SURROGATE.sub("\ufffd", aligned.text))
         if self._config.collapse_spaces:
             aligned = aligned.collapse_spaces()
@@ -116,7 +116,7 @@ class SentencePieceTokenizer(Tokenizer):
     ):
         self._model = model
         super().__init__(config, vocabulary)
-        self._preparation = _Preparation(config)
+        self._preparation = Preparation(config)
         self._split_pieces = {
             index: self._split_digit_comma(piece)
             for index, piece in enumerate(vocabulary.pieces)
@@ -135,7 +135,7 @@ class SentencePieceTokenizer(Tokenizer):
 
     def encode(self, text: str) -> Encoding:
         """Pieces, ids and offsets of one text. An unknown piece is the text itself."""
-        aligned = self._preparation.aligned(self._prepared_aligned(text))
+        aligned = self._preparation.normalise_aligned(self._prepared_aligned(text))
         normalised, origins = self._model.Normalize(aligned.text, with_offsets=True)
         ends = _ends(origins)
         parts = self._parts(aligned.text)
@@ -173,7 +173,7 @@ class SentencePieceTokenizer(Tokenizer):
 
     def encode_ids_batch(self, texts: Iterable[str]) -> List[List[int]]:
         """The ids of each text, on all cores."""
-        prepared = [self._preparation.plain(text) for text in self._prepared(texts)]
+        prepared = [self._preparation.normalise(text) for text in self._prepared(texts)]
         batch = self._model.encode(prepared, out_type=int) if prepared else []
         if not self._split_pieces:
             return batch

@@ -1,0 +1,47 @@
+"""Many processes on one stream, with results in the stream's order."""
+
+import collections
+import concurrent.futures
+import multiprocessing
+import sys
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Callable, Iterable, Iterator
+
+from .errors import InputError
+
+_WAITING_PER_PROCESS = 2
+
+
+def map_in_order(
+    function: Callable[[Any], Any], items: Iterable[Any], num_processes: int
+) -> Iterator[Any]:
+    """``map(function, items)`` on several processes, a bounded number at a time.
+
+    Args:
+      function: can be pickled, as its arguments and results can.
+      items: read as they are needed.
+      num_processes: 1 runs in this process.
+    Raises:
+      InputError: a process was killed.
+    """
+    if num_processes == 1:
+        yield from map(function, items)
+        return
+    # A process that has started TensorFlow (for gs:// paths) cannot be forked safely.
+    context = multiprocessing.get_context(
+        "spawn" if "tensorflow" in sys.modules else None
+    )
+    with concurrent.futures.ProcessPoolExecutor(num_processes, context) as pool:
+        waiting = collections.deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) >= _WAITING_PER_PROCESS * num_processes:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"One of {num_processes} worker processes was killed, perhaps for lack "
+                "of memory. Run the same command with a smaller --num_processes."
+            ) from error

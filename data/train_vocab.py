@@ -1,0 +1,237 @@
+"""A corpus to a vocabulary: python -m data.train_vocab.
+
+    python -m data.train_vocab --input_file='corpus/*.txt' --output_dir=models/mine \\
+        --algorithm=wordpiece --vocab_size=30000 --morpheme_analyser=mecab \\
+        --morphemes=vocabulary
+
+Input: UTF-8, plain or .gz, one sentence per line, a blank line after each document.
+Output: vocab.txt, or spm.model and spm.vocab, and tokenizer_config.json beside it, that
+records and fine-tuning obey. The share of unknown pieces in a sample is printed.
+"""
+
+import os
+import sys
+import tempfile
+from typing import List, Sequence
+
+from absl import flags
+
+from .cleaning import RECIPES
+from .errors import InputError
+from .files import new_file
+from .input_files import matching_files, open_file
+from .records import file_system
+from .text_files import read_rows
+from .tokenization import (
+    CONFIG_FILE_NAME,
+    TokenizerConfig,
+    build_tokenizer,
+    load_vocabulary,
+    preset,
+)
+from .vocabulary_text import TextOptions, read_lines, write_training_text
+from .vocabulary_training import (
+    VocabularyOptions,
+    merge_vocabulary,
+    train_sentencepiece,
+    train_wordpiece,
+)
+
+_HIGH_UNKNOWN_RATE = 0.01
+_VOCAB_FILE, _MODEL_FILE, _PIECES_FILE = "vocab.txt", "spm.model", "spm.vocab"
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of this command."""
+
+    def string(name, default, text):
+        flags.DEFINE_string(name, default, text, flag_values=values)
+
+    def integer(name, default, text, low):
+        flags.DEFINE_integer(name, default, text, low, flag_values=values)
+
+    def share(name, default, text):
+        flags.DEFINE_float(name, default, text, 0.0, 1.0, flag_values=values)
+
+    def boolean(name, default, text):
+        flags.DEFINE_bool(name, default, text, flag_values=values)
+
+    def one_of(name, default, choices, text):
+        flags.DEFINE_enum(name, default, choices, text, flag_values=values)
+
+    string("input_file", None, "Text files, comma-separated; patterns such as a/*.txt.")
+    string("output_dir", None, "Folder for the vocabulary and its settings.")
+    one_of("algorithm", "wordpiece", ["wordpiece", "unigram", "bpe"], "Kind of pieces.")
+    integer("vocab_size", 30000, "Pieces, special and unused ones counted.", 10)
+    integer("min_frequency", 2, "WordPiece: how often a pair must occur.", 1)
+    integer("limit_alphabet", 6000, "WordPiece: the most characters kept.", 1)
+    integer("num_unused_tokens", 0, "Pieces [unused1], ... to name later.", 0)
+    share("character_coverage", 0.9995, "SentencePiece: share of characters covered.")
+    one_of(
+        "normalization",
+        "identity",
+        ["identity", "nfkc", "nmt_nfkc", "nfkc_cf", "nmt_nfkc_cf"],
+        "SentencePiece: rule inside the model; ALBERT nmt_nfkc.",
+    )
+    boolean("do_lower_case", False, "Lower-case; never takes Hangul apart.")
+    boolean("strip_accents", False, "Drop accents of letters other than Hangul.")
+    boolean("compose", True, "Compose decomposed Hangul (NFC) at run time too.")
+    one_of(
+        "morpheme_analyser",
+        None,
+        ["mecab", "okt", "komoran", "hannanum", "kkma"],
+        "Cut text into morphemes by this analyser of konlpy.",
+    )
+    one_of(
+        "morphemes",
+        "vocabulary",
+        ["vocabulary", "run_time"],
+        "With an analyser: shape the vocabulary only, or cut at run time too.",
+    )
+    one_of("cleaning", None, sorted(RECIPES), "Recipe that the corpus was cleaned by.")
+    one_of(
+        "clean",
+        "corpus",
+        ["corpus", "run_time"],
+        "With a recipe: the corpus only, or text at run time too.",
+    )
+    string("merge_vocab_file", None, "WordPiece: add the other pieces of this one.")
+    share("line_share", 1.0, "Share of the lines to train on.")
+    string("sample_file", None, "Text to count unknown pieces in; default: the corpus.")
+    integer("num_processes", 1, "Worker processes.", 1)
+    integer("max_bad_rows", 0, "Lines that may be left out.", 0)
+    boolean("overwrite", False, "Replace the vocabulary in the folder.")
+    boolean("help", False, "Show these flags.")
+
+
+def _config_of_flags(values) -> TokenizerConfig:
+    is_wordpiece = values.algorithm == "wordpiece"
+    start = preset("korean_cased" if is_wordpiece else "korean_sentencepiece")
+    settings = dict(
+        start.to_dict(),
+        lower_case=values.do_lower_case,
+        strip_accents=values.strip_accents,
+        compose=values.compose,
+        collapse_spaces=not is_wordpiece,
+    )
+    if values.morpheme_analyser:
+        settings["morpheme_analyser"] = values.morpheme_analyser
+        settings["morphemes"] = values.morphemes
+    if values.cleaning:
+        settings.update(cleaning=values.cleaning, clean=values.clean)
+    return TokenizerConfig.from_dict(settings)
+
+
+def _options_of_flags(values) -> VocabularyOptions:
+    return VocabularyOptions(
+        vocab_size=values.vocab_size,
+        min_frequency=values.min_frequency,
+        limit_alphabet=values.limit_alphabet,
+        num_unused_tokens=values.num_unused_tokens,
+        model_type="bpe" if values.algorithm == "bpe" else "unigram",
+        character_coverage=values.character_coverage,
+        normalization=values.normalization,
+    )
+
+
+def _check_output(values) -> None:
+    """Refuses before hours of training what could not be written after them."""
+    if not values.output_dir:
+        raise InputError("Pass --output_dir, the folder for the vocabulary.")
+    files = file_system(values.output_dir)
+    for name in (_VOCAB_FILE, _MODEL_FILE, _PIECES_FILE, CONFIG_FILE_NAME):
+        path = os.path.join(values.output_dir, name)
+        if files.exists(path) and not values.overwrite:
+            raise InputError(
+                f"{path} exists already. Pass --overwrite to replace it, or another "
+                "--output_dir."
+            )
+    if values.merge_vocab_file and values.algorithm != "wordpiece":
+        raise InputError(
+            f"--merge_vocab_file is for --algorithm=wordpiece, not {values.algorithm}."
+        )
+    files.make_directories(values.output_dir)
+
+
+def _read_bytes(path: str) -> bytes:
+    with open_file(path, "rb") as stream:
+        return stream.read()
+
+
+def _write(values, name: str, content: bytes) -> str:
+    path = os.path.join(values.output_dir, name)
+    with new_file(path, values.overwrite, file_system(path)) as stream:
+        stream.write(content)
+    return path
+
+
+def _train(values, config, options, lines, counts) -> str:
+    """Trains and writes; returns the path of the vocabulary."""
+    if config.algorithm == "sentencepiece":
+        path = _write(values, _MODEL_FILE, train_sentencepiece(lines, options, config))
+        pieces = list(
+            build_tokenizer(config, path, read_bytes=_read_bytes).vocabulary.pieces
+        )
+        _write(values, _PIECES_FILE, _as_lines(pieces))
+        return path
+    pieces = train_wordpiece(lines, counts, options, config)
+    if len(pieces) < options.vocab_size:
+        print(
+            f"The text gives {len(pieces):,} pieces only, fewer than --vocab_size="
+            f"{options.vocab_size}."
+        )
+    if values.merge_vocab_file:
+        other = load_vocabulary(values.merge_vocab_file, _read_bytes)
+        pieces, added = merge_vocabulary(pieces, other, config)
+        print(f"{values.merge_vocab_file}: {added:,} of {len(other):,} pieces added.")
+    return _write(values, _VOCAB_FILE, _as_lines(pieces))
+
+
+def _as_lines(pieces: Sequence[str]) -> bytes:
+    return "".join(piece + "\n" for piece in pieces).encode("utf-8")
+
+
+def _report_unknown_rate(tokenizer, sample: List[str]) -> None:
+    rate = tokenizer.unknown_rate(sample)
+    print(
+        f"Unknown pieces: {100 * rate:.3f}% of those in {len(sample):,} sampled lines."
+    )
+    if rate > _HIGH_UNKNOWN_RATE:
+        print(
+            "Warning: more than 1% of the pieces are unknown. Raise --limit_alphabet "
+            "(WordPiece), --character_coverage (SentencePiece) or --vocab_size, or "
+            "clean the corpus first."
+        )
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the command; `argv[0]` is its name."""
+    values = flags.FlagValues()
+    define_flags(values)
+    values(argv)
+    if values.help:
+        print(__doc__ + "\nFlags:" + values.get_help())
+        return
+    paths = matching_files(values.input_file)
+    config, options = _config_of_flags(values), _options_of_flags(values)
+    _check_output(values)
+    text_options = TextOptions(config, values.line_share)
+    with tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n") as stream:
+        counts = write_training_text(
+            paths, text_options, stream, values.num_processes, values.max_bad_rows
+        )
+        path = _train(values, config, options, lambda: read_lines(stream), counts)
+    _write(values, CONFIG_FILE_NAME, config.to_json_string().encode("utf-8"))
+    tokenizer = build_tokenizer(config, path, read_bytes=_read_bytes)
+    print(f"{path}: {tokenizer.vocab_size:,} pieces of {counts.lines:,} lines.")
+    sample = counts.sample
+    if values.sample_file:
+        sample = [text for _, text in read_rows(values.sample_file)]
+    _report_unknown_rate(tokenizer, sample)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv)
+    except (InputError, flags.Error) as error:
+        sys.exit(f"Error: {error}")
