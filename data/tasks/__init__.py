@@ -17,7 +17,13 @@ from .declarations import (
     FineTuningDefaults,
     Task,
 )
-from .splits import LoadedSplit, find_files, held_out_split, load_split
+from .splits import (
+    LoadedSplit,
+    find_files,
+    held_out_split,
+    load_split,
+    require_files,
+)
 from .user_tasks import load_user_task
 
 __all__ = [
@@ -33,6 +39,7 @@ __all__ = [
     "held_out_split",
     "load_split",
     "load_user_task",
+    "require_files",
     "task_names",
 ]
 

@@ -89,6 +89,26 @@ def _existing(alternatives: Alternatives, data_dir: str) -> Tuple[str, ...]:
     return ()
 
 
+def require_files(task: Task, data_dir: str, split: str) -> Tuple[str, ...]:
+    """``find_files``, or an InputError that says which file is expected."""
+    paths = find_files(task, data_dir, split)
+    if paths:
+        return paths
+    expected = " or ".join(
+        " + ".join(names)
+        for file_set in task.file_sets
+        for names in getattr(file_set, split)
+    )
+    if not expected:
+        raise InputError(
+            f"{data_dir} has no {split} file for {task.name}: {task.source} names none."
+        )
+    raise InputError(
+        f"{data_dir} has no {split} file for {task.name}, expected {expected}. Fetch "
+        f"it from {task.source}, or name another folder with --data_dir."
+    )
+
+
 def load_split(
     task: Task,
     data_dir: str,
@@ -110,9 +130,7 @@ def load_split(
     Raises:
       InputError: no file for this split, no rows in it, or a row that is bad.
     """
-    paths = find_files(task, data_dir, split)
-    if not paths:
-        raise InputError(_missing_message(task, data_dir, split))
+    paths = require_files(task, data_dir, split)
     examples, notes, skipped = [], [], 0
     for path in paths:
         bad_rows = BadRows(path, options.max_bad_rows)
@@ -126,19 +144,6 @@ def load_split(
         skipped += bad_rows.count
         notes.extend([bad_rows.summary()] if bad_rows.summary() else [])
     return LoadedSplit(examples, paths, skipped, tuple(notes))
-
-
-def _missing_message(task: Task, data_dir: str, split: str) -> str:
-    names = [
-        " + ".join(names)
-        for file_set in task.file_sets
-        for names in getattr(file_set, split)
-    ]
-    expected = " or ".join(names)
-    return (
-        f"{data_dir} has no {split} file for {task.name}, expected {expected}. Fetch "
-        f"it from {task.source}, or name another folder with --data_dir."
-    )
 
 
 def _label_of(example: Any) -> Any:
