@@ -7,6 +7,7 @@ import re
 from typing import Any, Dict
 
 from data.errors import InputError
+from encoder_ko import layers
 from encoder_ko.compat import tf
 
 # Variables of heads: upstream's scopes, and the bare names of BERT's classifiers.
@@ -31,7 +32,8 @@ class EncoderConfig:
       initializer_range: standard deviation of the truncated normal initialiser.
 
     Raises:
-      InputError: a size is not positive, or the heads do not divide the hidden size.
+      InputError: a value that its key cannot have, such as a size of 0, or heads that
+        do not divide the hidden size.
     """
 
     vocab_size: int
@@ -48,12 +50,7 @@ class EncoderConfig:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.type is int and (not isinstance(value, int) or value < 1):
-                raise InputError(
-                    f"{field.name} of the model configuration is {value!r}, expected "
-                    "a whole number above 0."
-                )
+            _check_value(field, getattr(self, field.name))
         if self.hidden_size % self.num_attention_heads:
             raise InputError(
                 f"hidden_size={self.hidden_size} is not a multiple of "
@@ -125,16 +122,15 @@ class EncoderConfig:
         Raises:
           InputError: no such file, not JSON, or keys that do not fit.
         """
-        if not tf.io.gfile.exists(json_file):
+        try:
+            with tf.io.gfile.GFile(json_file, "rb") as reader:
+                json_object = json.loads(reader.read().decode("utf-8-sig"))
+        except tf.errors.NotFoundError:
             raise InputError(
                 f"There is no model configuration {json_file!r}. Give its path, for "
                 "example one of the files under configs/."
-            )
-        with tf.io.gfile.GFile(json_file, "r") as reader:
-            text = reader.read()
-        try:
-            json_object = json.loads(text)
-        except ValueError as error:
+            ) from None
+        except (tf.errors.OpError, ValueError) as error:
             raise InputError(f"{json_file} is not valid JSON: {error}") from None
         if not isinstance(json_object, dict):
             raise InputError(f"{json_file} must hold one JSON object.")
@@ -149,3 +145,22 @@ class EncoderConfig:
     def replace(self, **changes):
         """A copy with some values changed."""
         return dataclasses.replace(self, **changes)
+
+
+def _check_value(field, value):
+    """Refuses a value that the key cannot have."""
+    expected = None
+    if field.type is int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            expected = "a whole number above 0"
+    elif field.type is float:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not 0 <= value < 1:
+            expected = "a number from 0 up to but not including 1"
+    elif field.name == "hidden_act" and value not in list(layers.ACTIVATIONS):
+        expected = "one of " + ", ".join(filter(None, layers.ACTIVATIONS))
+    if expected:
+        raise InputError(
+            f"{field.name} of the model configuration is {value!r}, expected "
+            f"{expected}."
+        )
