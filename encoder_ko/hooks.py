@@ -8,6 +8,11 @@ from typing import Dict
 from data.errors import InputError
 from encoder_ko.compat import tf
 
+LOST_LOSS_ADVICE = (
+    "Lower --learning_rate or lengthen the warm-up, and pass --overwrite or another "
+    "--output_dir."
+)
+
 
 def duration(seconds: float) -> str:
     """3725 -> "1:02:05", 65 -> "1:05"."""
@@ -20,6 +25,9 @@ def duration(seconds: float) -> str:
 
 class ProgressHook(tf.train.SessionRunHook):
     """Prints step, rate, time left and values every few seconds; stops at NaN.
+
+    The rate is that of the steps since the last line; the first step of a session,
+    which also compiles, does not count.
 
     Args:
       total_steps: the last step of the run.
@@ -47,41 +55,43 @@ class ProgressHook(tf.train.SessionRunHook):
         self._unit = unit
         self._every = every_seconds if sys.stderr.isatty() else 4 * every_seconds
 
-    def begin(self):
-        self._fetches["step"] = tf.train.get_global_step()
-        self._first_step = None
+    def after_create_session(self, session, coord):
+        self._step = int(session.run(tf.train.get_global_step(session.graph)))
+        self._mark = None
 
     def before_run(self, run_context):
         return tf.train.SessionRunArgs(self._fetches)
 
     def after_run(self, run_context, run_values):
         values = dict(run_values.results)
+        tokens = int(values.pop("tokens", 0))
         now = time.time()
-        # The step may be read before or after the update: count the runs instead.
-        if self._first_step is None:
-            self._first_step = int(values["step"])
-            self._step = self._first_step
-            self._mark = (now, self._step)
-            self._tokens = 0
+        # Fetched with the update, the global step could be from before or after it.
         self._step += 1
-        self._tokens += int(values.pop("tokens", 0))
-        values.pop("step")
         _require_finite(values, self._step)
+        if self._mark is None:
+            self._start_interval(now)
+        else:
+            self._tokens += tokens
         if now - self._mark[0] >= self._every or self._step >= self._total:
             self._show(values, now)
+            self._start_interval(now)
+
+    def _start_interval(self, now):
+        self._mark, self._tokens = (now, self._step), 0
 
     def _show(self, values, now):
-        seconds = max(now - self._mark[0], 1e-9)
-        rate = (self._step - self._mark[1]) / seconds
         parts = [f"step {self._step}/{self._total}"]
         parts += [_shown(name, value) for name, value in values.items()]
-        if rate:
-            parts.append(f"{rate * self._batch_size:.1f} {self._unit}/s")
+        steps = self._step - self._mark[1]
+        if steps:
+            seconds = max(now - self._mark[0], 1e-9)
+            parts.append(f"{steps * self._batch_size / seconds:.1f} {self._unit}/s")
             if self._tokens:
                 parts.append(f"{self._tokens / seconds:.0f} tokens/s")
-            parts.append(f"{duration((self._total - self._step) / rate)} left")
+            left = (self._total - self._step) * seconds / steps
+            parts.append(f"{duration(left)} left")
         print("  ".join(parts), file=sys.stderr, flush=True)
-        self._mark, self._tokens = (now, self._step), 0
 
 
 def _shown(name, value):
@@ -93,7 +103,5 @@ def _require_finite(values, step):
         return
     shown = ", ".join(f"{name}={float(v):.6g}" for name, v in values.items())
     raise InputError(
-        f"The loss is not finite at step {step} ({shown}). Lower --learning_rate, "
-        "lengthen the warm-up, or look for bad records. The last checkpoint in the "
-        "output folder is from before."
+        f"The loss is not finite at step {step} ({shown}). {LOST_LOSS_ADVICE}"
     )
