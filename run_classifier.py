@@ -8,6 +8,8 @@ Flags of google-research/bert's run_classifier.py keep their names and meaning.
       --output_dir=runs/nsmc
 """
 
+import math
+import os
 import sys
 
 from absl import flags
@@ -85,11 +87,34 @@ _FREE_FLAGS = (
     "output_dir",
     "save_checkpoints_steps",
     "keep_checkpoints",
+    "iterations_per_loop",
+    "tpu_name",
+    "tpu_zone",
+    "gcp_project",
+    "master",
 )
+
+# The least and the greatest value of a number; None = no limit.
+_RANGES = {
+    "max_seq_length": (3, None),  # [CLS], a token, [SEP]
+    "train_batch_size": (1, None),
+    "eval_batch_size": (1, None),
+    "predict_batch_size": (1, None),
+    "save_checkpoints_steps": (1, None),
+    "iterations_per_loop": (1, None),
+    "num_tpu_cores": (1, None),
+    "num_trials": (1, None),
+    "keep_checkpoints": (1, None),
+    "eval_every_steps": (0, None),
+    "patience": (0, None),
+    "max_bad_rows": (0, None),
+    "random_seed": (0, 2**31 - 1),
+    "warmup_proportion": (0, 1),
+}
 
 
 def main():
-    task = tasks.get_task(_required("task_name"))
+    task = _task()
     output_dir = _required("output_dir")
     if not (FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict):
         raise InputError("Nothing to do: pass --do_train, --do_eval or --do_predict.")
@@ -109,6 +134,7 @@ def main():
         compute_type=tf.as_dtype(FLAGS.compute_type),
         optimizer_options={},
         settings=_settings(network),
+        flags=_flags(),
         **{
             name: FLAGS[name].value
             for name in (
@@ -134,6 +160,16 @@ def main():
     fine_tuning_job.run(job, network)
 
 
+def _task():
+    task = tasks.get_task(_required("task_name"))
+    if task.kind != tasks.CLASSIFICATION:
+        raise InputError(
+            f"{task.name} is a task of the kind {task.kind.replace('_', ' ')}; "
+            f"{os.path.basename(__file__)} fine-tunes classification."
+        )
+    return task
+
+
 def _required(name):
     value = FLAGS[name].value
     if not value:
@@ -142,27 +178,24 @@ def _required(name):
 
 
 def _check_ranges():
-    for name in (
-        "train_batch_size",
-        "eval_batch_size",
-        "predict_batch_size",
-        "num_trials",
-        "keep_checkpoints",
-        "save_checkpoints_steps",
-    ):
-        if FLAGS[name].value < 1:
-            raise InputError(f"--{name}={FLAGS[name].value}, expected at least 1.")
-    if FLAGS.max_seq_length < 3:
-        raise InputError(
-            f"--max_seq_length={FLAGS.max_seq_length}, expected at least 3: "
-            "[CLS], a token, [SEP]."
-        )
+    for name, (least, greatest) in _RANGES.items():
+        value = FLAGS[name].value
+        if not value >= least or (greatest is not None and value > greatest):
+            limit = (
+                f"at least {least}" if greatest is None else f"{least} to {greatest}"
+            )
+            raise InputError(f"--{name}={value}, expected {limit}.")
     for name in ("learning_rate", "num_train_epochs"):
-        if not FLAGS[name].value > 0:
-            raise InputError(f"--{name}={FLAGS[name].value}, expected more than 0.")
-    if not 0 <= FLAGS.warmup_proportion <= 1:
+        value = FLAGS[name].value
+        if not 0 < value < math.inf:
+            raise InputError(f"--{name}={value}, expected a number above 0.")
+    if not 0 < FLAGS.dev_fraction < 1:
         raise InputError(
-            f"--warmup_proportion={FLAGS.warmup_proportion}, expected 0 to 1."
+            f"--dev_fraction={FLAGS.dev_fraction}, expected more than 0, less than 1."
+        )
+    if FLAGS.use_tpu and not (FLAGS.tpu_name or FLAGS.master):
+        raise InputError(
+            "--use_tpu needs --tpu_name, the TPU's name or grpc:// address."
         )
 
 
@@ -193,13 +226,16 @@ def _network():
     return fine_tuning_job.Network(family, config, tokenizer, files)
 
 
+def _flags():
+    return {
+        flag.name: flag.value
+        for flag in FLAGS.get_key_flags_for_module(sys.modules[__name__])
+    }
+
+
 def _settings(network):
     """Every flag that decides the result, and what the named files hold."""
-    chosen = {
-        flag.name: flag.value
-        for flag in FLAGS.get_key_flags_for_module(sys.argv[0])
-        if flag.name not in _FREE_FLAGS
-    }
+    chosen = {k: v for k, v in _flags().items() if k not in _FREE_FLAGS}
     return dict(
         chosen,
         model_config=network.config.to_dict(),

@@ -136,6 +136,20 @@ def restore_on_initialization(checkpoint: str, variables) -> RestoreReport:
     )
 
 
+def require_variables(checkpoint: str, variables) -> None:
+    """Raises InputError unless a checkpoint has all variables, in their shapes."""
+    theirs = checkpoint_shapes(checkpoint)
+    ours = {variable.op.name: variable for variable in variables}
+    missing = sorted(set(ours) - set(theirs))
+    if missing:
+        raise InputError(
+            f"{checkpoint} lacks {len(missing)} of the model's {len(ours)} variables "
+            f"({', '.join(missing[:_SHOWN_NAMES])}), so it cannot be used untrained. "
+            "Fine-tune it with --do_train=true first, or name a fine-tuned checkpoint."
+        )
+    _check_shapes(checkpoint, ours, theirs, sorted(ours))
+
+
 def _check_shapes(checkpoint, ours, theirs, names):
     for name in names:
         expected = ours[name].shape.as_list()

@@ -24,6 +24,7 @@ class Job:
       warmup_proportion: share of the steps; eval_every_steps: 0 = once an epoch;
       save_checkpoints_steps: steps; max_seq_length: tokens; learning_rate: peak.
       settings: every flag that decides the result, to recognise a run again.
+      flags: all flags, for the report.
     """
 
     task: tasks.Task
@@ -51,6 +52,7 @@ class Job:
     compute_type: Any
     optimizer_options: Dict[str, Any]
     settings: Dict[str, Any]
+    flags: Dict[str, Any]
 
 
 class Network(NamedTuple):
@@ -113,18 +115,21 @@ def _run_once(job: Job, network: Network) -> Dict[str, float]:
     folder.claim(job.settings, job.overwrite)
     splits = _load_splits(job)
     tuner = _fine_tuner(job, network, folder, len(splits.train))
-    started = time.time()
     if job.do_train:
         _train(job, network, folder, tuner, splits)
     checkpoint = _checkpoint_to_use(job, network, tuner)
+    history = tuner.history
     facts = {
         "checkpoint": checkpoint,
         "init_checkpoint": network.files.init_checkpoint,
+        "vocab_file": network.files.vocab_file,
         "global_step": _step_of(checkpoint),
-        "flags": job.settings,
+        "flags": job.flags,
+        "model_config": network.config.to_dict(),
+        "tokenizer": network.tokenizer.config.to_dict(),
         "seed": job.random_seed,
-        "history": tuner.history,
-        "seconds": {"train": round(time.time() - started, 1)},
+        "history": history,
+        "seconds": {"train": round(sum(entry["seconds"] for entry in history), 1)},
     }
     scores = {}
     if job.do_eval:
@@ -138,6 +143,8 @@ def _run_once(job: Job, network: Network) -> Dict[str, float]:
 def _load_splits(job: Job) -> Splits:
     """Train and dev; a dev set is held out of train where there is no dev file."""
     has_dev_file = bool(tasks.find_files(job.task, job.data_dir, "dev"))
+    if job.do_predict:  # not opened yet, but its absence is not found out at the end
+        tasks.require_files(job.task, job.data_dir, "test")
     train, dev = [], []
     if job.do_train or (job.do_eval and not has_dev_file):
         train = _load(job, "train")
@@ -175,7 +182,7 @@ def _fine_tuner(job, network, folder, num_examples) -> finetuning.FineTuner:
             f"{job.batch_sizes.train} and --num_train_epochs={job.num_train_epochs:g} "
             "make no whole step: lower the batch size or train for more epochs."
         )
-    epoch = max(1, num_examples // job.batch_sizes.train)
+    epoch = max(1.0, num_examples / job.batch_sizes.train)
     return finetuning.FineTuner(
         finetuning.Encoder(
             network.family,
@@ -202,8 +209,6 @@ def _fine_tuner(job, network, folder, num_examples) -> finetuning.FineTuner:
 
 
 def _train(job, network, folder, tuner, splits):
-    if network.files.init_checkpoint is None:
-        logging.info("No checkpoint to start from: training from scratch.")
     tuner.train(
         _write_records(job, network, folder, "train", splits.train),
         lambda predictions: results.classification_figures(job.task, predictions),
@@ -245,18 +250,8 @@ def _checkpoint_to_use(job, network, tuner) -> str:
             "or name a fine-tuned one with --init_checkpoint."
         )
     if tuner.best_checkpoint is None:
-        _require_head(found)
+        tuner.check_checkpoint(found)
     return found
-
-
-def _require_head(checkpoint):
-    """Refuses to evaluate a pre-trained model as if it were fine-tuned."""
-    names = checkpoints.checkpoint_shapes(checkpoint)
-    if not any("output_weights" == n or n.startswith("task_specific/") for n in names):
-        raise InputError(
-            f"{checkpoint} is not fine-tuned (it has no classification layer): train "
-            "it with --do_train=true first."
-        )
 
 
 def _step_of(checkpoint: str) -> int:

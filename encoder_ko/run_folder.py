@@ -10,20 +10,19 @@ from encoder_ko.compat import tf
 
 _SETTINGS = "run_config.json"
 
-# All that a run writes; nothing else in the folder is ever touched.
-_OURS = (
-    _SETTINGS,
+# All that a run writes; nothing else in the folder is ever touched. What preparation
+# writes is no loss: it does not tie the folder to a run that never began.
+_PREPARED = (_SETTINGS, "records/*", "restored_variables.json")
+_RESULTS = (
     "checkpoint",
     "model.ckpt-*",
     "graph.pbtxt",
     "events.out.tfevents.*",
     "best/*",
     "eval/*",
-    "records/*",
     "trial_*/*",
     "trial_*/*/*",
     "history.json",
-    "restored_variables.json",
     "eval_results.*",
     "test_results.*",
     "trials.json",
@@ -53,23 +52,29 @@ class RunFolder:
             or results of an unknown run.
         """
         settings = json.loads(json.dumps(settings))  # as it will be read back
-        found = self.read_json(_SETTINGS)
-        if overwrite and found != settings:
-            self._delete()
-        elif found is None and self._files():
+        try:
+            tf.io.gfile.makedirs(self.path)
+        except tf.errors.OpError as error:
+            raise InputError(
+                f"The folder {self.path} cannot be made ({error.message}). Choose "
+                "another --output_dir."
+            ) from None
+        found, results = self.read_json(_SETTINGS), self._files(_RESULTS)
+        if found != settings and (overwrite or not results):
+            self._delete(settings.get("init_checkpoint"))
+        elif found is None:
             raise InputError(
                 f"{self.path} holds results of another program or version "
-                f"({os.path.basename(self._files()[0])}). Choose another --output_dir, "
+                f"({os.path.basename(results[0])}). Choose another --output_dir, "
                 "or pass --overwrite to delete them."
             )
-        elif found is not None and found != settings:
+        elif found != settings:
             raise InputError(
                 f"{self.path} holds a run with other settings: "
                 f"{'; '.join(_differences(found, settings))}. Choose another "
                 "--output_dir, repeat the settings to resume that run, or pass "
                 "--overwrite to delete it."
             )
-        tf.io.gfile.makedirs(self.path)
         self.write_json(_SETTINGS, settings)
 
     def read_json(self, name: str) -> Optional[Any]:
@@ -97,16 +102,22 @@ class RunFolder:
             writer.write(text)
         tf.io.gfile.rename(temporary, self(name), overwrite=True)
 
-    def _files(self):
+    def _files(self, patterns):
         return [
             path
-            for pattern in _OURS
+            for pattern in patterns
             for path in compat.glob(self(pattern))
             if not tf.io.gfile.isdir(path)
         ]
 
-    def _delete(self):
-        for path in self._files():
+    def _delete(self, init_checkpoint):
+        paths = self._files(_PREPARED + _RESULTS)
+        if init_checkpoint and init_checkpoint + ".index" in paths:
+            raise InputError(
+                f"--overwrite would delete {init_checkpoint}, from which this run "
+                "starts. Choose another --output_dir."
+            )
+        for path in paths:
             tf.io.gfile.remove(path)
 
 
