@@ -73,6 +73,25 @@ def define_flags(values: flags.FlagValues) -> None:
         ["identity", "nfkc", "nmt_nfkc", "nfkc_cf", "nmt_nfkc_cf"],
         "SentencePiece: rule inside the model; ALBERT nmt_nfkc.",
     )
+    _define_text_flags(values)
+    string("merge_vocab_file", None, "WordPiece: add the other pieces of this one.")
+    share("line_share", 1.0, "Share of the lines to train on.")
+    string("sample_file", None, "Text to count unknown pieces in; default: the corpus.")
+    integer("num_processes", 1, "Worker processes.", 1)
+    integer("max_bad_rows", 0, "Lines that may be left out.", 0)
+    boolean("overwrite", False, "Replace the vocabulary in the folder.")
+    boolean("help", False, "Show these flags.")
+
+
+def _define_text_flags(values):
+    """Flags that become settings of the tokenizer."""
+
+    def boolean(name, default, text):
+        flags.DEFINE_bool(name, default, text, flag_values=values)
+
+    def one_of(name, default, choices, text):
+        flags.DEFINE_enum(name, default, choices, text, flag_values=values)
+
     boolean("do_lower_case", False, "Lower-case; never takes Hangul apart.")
     boolean("strip_accents", False, "Drop accents of letters other than Hangul.")
     boolean("compose", True, "Compose decomposed Hangul (NFC) at run time too.")
@@ -95,13 +114,6 @@ def define_flags(values: flags.FlagValues) -> None:
         ["corpus", "run_time"],
         "With a recipe: the corpus only, or text at run time too.",
     )
-    string("merge_vocab_file", None, "WordPiece: add the other pieces of this one.")
-    share("line_share", 1.0, "Share of the lines to train on.")
-    string("sample_file", None, "Text to count unknown pieces in; default: the corpus.")
-    integer("num_processes", 1, "Worker processes.", 1)
-    integer("max_bad_rows", 0, "Lines that may be left out.", 0)
-    boolean("overwrite", False, "Replace the vocabulary in the folder.")
-    boolean("help", False, "Show these flags.")
 
 
 def _config_of_flags(values) -> TokenizerConfig:

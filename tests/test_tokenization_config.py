@@ -101,6 +101,14 @@ def test_missing_settings_and_presets_are_named(tmp_path):
             {"do_lower_case": True, "strip_accents": False},
             TokenizerConfig(lower_case=True),
         ),
+        (
+            {"tokenizer_class": "AlbertTokenizer", "keep_accents": False},
+            preset("albert_uncased"),
+        ),
+        (
+            {"tokenizer_class": "AlbertTokenizerFast", "do_lower_case": False},
+            preset("albert_cased"),
+        ),
     ],
 )
 def test_published_settings_are_understood(tmp_path, published, expected):

@@ -214,20 +214,26 @@ class TokenizerConfig:
 
 
 def _from_hugging_face(settings: Mapping[str, Any]) -> Dict[str, Any]:
-    """Our settings for those of a Hugging Face BertTokenizer or ElectraTokenizer.
+    """Our settings for those of a Hugging Face Bert-, Electra- or AlbertTokenizer.
 
     Their do_lower_case with strip_accents absent means Google's NFD form.
     """
     lower_case = bool(settings.get("do_lower_case", True))
-    strip_accents = settings.get("strip_accents")
-    ours = {
-        "lower_case": lower_case,
-        "strip_accents": lower_case if strip_accents is None else bool(strip_accents),
-        "decompose": "all"
-        if (lower_case if strip_accents is None else strip_accents)
-        else "letters",
-        "split_cjk": bool(settings.get("tokenize_chinese_chars", True)),
-    }
+    if str(settings.get("tokenizer_class")).startswith("Albert"):
+        strip_accents = not settings.get("keep_accents", False)
+        ours = dict(
+            _ALBERT.to_dict(),
+            collapse_spaces=bool(settings.get("remove_space", True)),
+            decompose="compatibility" if strip_accents else "none",
+        )
+    else:
+        strip_accents = settings.get("strip_accents")
+        strip_accents = lower_case if strip_accents is None else bool(strip_accents)
+        ours = {
+            "decompose": "all" if strip_accents else "letters",
+            "split_cjk": bool(settings.get("tokenize_chinese_chars", True)),
+        }
+    ours.update(lower_case=lower_case, strip_accents=strip_accents)
     for name in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"):
         token = settings.get(name)
         if isinstance(token, dict):
