@@ -18,6 +18,7 @@ from typing import List, Optional, Sequence, Tuple
 from absl import flags
 
 from .errors import InputError
+from .input_files import matching_files
 from .instances import InstanceOptions
 from .manifest import Manifest
 from .masking import MaskingOptions
@@ -140,19 +141,6 @@ def _one_of(values: flags.FlagValues, first: str, second: str) -> str:
     return given[0]
 
 
-def _input_files(patterns: Optional[str]) -> Tuple[str, ...]:
-    """The files that comma-separated patterns match, in order, without repetition."""
-    found = []  # type: List[str]
-    for pattern in (patterns or "").split(","):
-        matches = file_system(pattern).glob(pattern) if pattern else []
-        if not matches:
-            raise InputError(
-                f"--input_file={pattern or patterns}: there is no such file."
-            )
-        found.extend(path for path in matches if path not in found)
-    return tuple(found)
-
-
 def _block_bytes(input_files: Sequence[str]) -> int:
     """Text per shard: enough shards to share the work, not more than that."""
     total = sum(file_system(path).size(path) for path in input_files)
@@ -164,7 +152,7 @@ def _build_of_flags(values: flags.FlagValues) -> Tuple[Build, List[str]]:
     output = _one_of(values, "output_dir", "output_file")
     output_files = [] if values.output_dir else output.split(",")
     vocab_file = _one_of(values, "vocab_file", "spm_model_file")
-    input_files = _input_files(values.input_file)
+    input_files = matching_files(values.input_file)
     build = Build(
         input_files=input_files,
         output_dir=f"{output_files[0]}.shards" if output_files else output,

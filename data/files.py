@@ -59,8 +59,8 @@ def new_file(path: str, overwrite: bool = False, files: FileSystem = LOCAL) -> I
     """A binary file to write; it gets its name only after the last byte.
 
     Args:
-      path: the final name. Until then the bytes are in `path + ".incomplete"`, which
-        is removed when writing fails.
+      path: the final name. Until then the bytes are in a file beside it, named after
+        it, the process and `TEMPORARY_SUFFIX`, which is removed when writing fails.
       overwrite: whether an existing file may be replaced.
 
     Raises:
@@ -71,7 +71,7 @@ def new_file(path: str, overwrite: bool = False, files: FileSystem = LOCAL) -> I
         raise InputError(
             f"{path} exists already. Pass --overwrite to replace it, or another name."
         )
-    temporary = path + TEMPORARY_SUFFIX
+    temporary = f"{path}.{os.getpid()}{TEMPORARY_SUFFIX}"
     try:
         with files.open(temporary, "wb") as stream:
             yield stream

@@ -3,13 +3,18 @@
 import collections
 import concurrent.futures
 import multiprocessing
+import os
+import signal
 import sys
+import threading
+import time
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Callable, Iterable, Iterator
 
 from .errors import InputError
 
 _WAITING_PER_PROCESS = 2
+_SECONDS_BETWEEN_LOOKS = 0.5  # of a worker after its parent
 
 
 def map_in_order(
@@ -31,7 +36,9 @@ def map_in_order(
     context = multiprocessing.get_context(
         "spawn" if "tensorflow" in sys.modules else None
     )
-    with concurrent.futures.ProcessPoolExecutor(num_processes, context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+        num_processes, context, initializer=_prepare_worker, initargs=(os.getpid(),)
+    ) as pool:
         waiting = collections.deque()
         try:
             for item in items:
@@ -45,3 +52,18 @@ def map_in_order(
                 f"One of {num_processes} worker processes was killed, perhaps for lack "
                 "of memory. Run the same command with a smaller --num_processes."
             ) from error
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _prepare_worker(parent: int) -> None:
+    """Makes a worker end with its parent, also if that is killed, and not before."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -6,24 +6,22 @@ same build is started again. Shards are numbered by block, so that neither the n
 processes nor the order in which they finish can be seen in the result.
 """
 
-import concurrent.futures
 import contextlib
 import dataclasses
 import functools
 import hashlib
 import itertools
-import multiprocessing
 import os
 import sys
 import time
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from tqdm import tqdm
 
 from .corpus import Block, read_blocks, refuse_bad_lines, refuse_empty
 from .errors import InputError
-from .files import FileSystem, new_file
+from .files import TEMPORARY_SUFFIX, FileSystem, new_file
+from .input_files import open_file
 from .manifest import (
     MANIFEST_NAME,
     Manifest,
@@ -31,6 +29,7 @@ from .manifest import (
     require_settings,
     save_manifest,
 )
+from .parallel import map_in_order
 from .records import file_system, split_frames
 from .shards import ShardOptions, ShardReport, build_shard
 from .tokenization import (
@@ -42,7 +41,6 @@ from .tokenization import (
 
 _SHARD_NAME = "pretraining-{:05d}.tfrecord"
 _SHARD_PATTERN = "pretraining-*.tfrecord"
-_WAITING_PER_PROCESS = 2  # blocks handed out ahead, so that no process runs dry
 _SECONDS_BETWEEN_SAVES = 1.0
 _COUNTS = (
     "instances",
@@ -138,7 +136,9 @@ def build_shards(build: Build) -> Manifest:
     started = saved = time.time()
     built = 0
     with _progress_bar(build) as bar:
-        for name, read, report in _run(build, _missing(build, manifest, bar)):
+        missing = _missing(build, manifest, bar)
+        build_one = functools.partial(_build_one, build)
+        for name, read, report in map_in_order(build_one, missing, build.num_processes):
             manifest.files[name] = dict(report._asdict(), problems=len(report.problems))
             _check_lines(build, manifest, report.problems)
             _check_documents(build, manifest)
@@ -160,6 +160,8 @@ def _continue_or_begin(build: Build, files: FileSystem) -> Manifest:
       InputError: there are other records, and they are not to be overwritten.
     """
     found = load_manifest(build.manifest_path, files)
+    if found:
+        _remove_half_written(build, files)
     shards = files.glob(os.path.join(build.output_dir, _SHARD_PATTERN))
     if not build.overwrite:
         if found:
@@ -177,6 +179,13 @@ def _continue_or_begin(build: Build, files: FileSystem) -> Manifest:
     manifest = Manifest(build.settings(), tokenizer.identity())
     save_manifest(manifest, build.manifest_path, files)
     return manifest
+
+
+def _remove_half_written(build: Build, files: FileSystem) -> None:
+    """Removes what a killed process left of the shards that it was writing."""
+    pattern = f"{_SHARD_PATTERN}.*{TEMPORARY_SUFFIX}"
+    for path in files.glob(os.path.join(build.output_dir, pattern)):
+        files.remove(path)
 
 
 def _require_same(build: Build, found: Manifest, source: str) -> None:
@@ -201,10 +210,6 @@ def _missing(
 ) -> Iterator[Tuple[str, Block]]:
     """Blocks whose shards are not there yet, with the names of these."""
     files = file_system(build.output_dir)
-
-    def open_file(path: str, mode: str) -> BinaryIO:
-        return file_system(path).open(path, mode)
-
     for block in read_blocks(build.input_files, build.block_bytes, open_file):
         name = _SHARD_NAME.format(block.index)
         size = manifest.files.get(name, {}).get("bytes")
@@ -221,50 +226,13 @@ def _tokenizer(config: TokenizerConfig, vocab_file: str) -> Tokenizer:
     return build_tokenizer(config, vocab_file)
 
 
-def _work(build: Build, name: str, block: Block) -> Tuple[str, int, ShardReport]:
+def _build_one(build: Build, task: Tuple[str, Block]) -> Tuple[str, int, ShardReport]:
     """Builds one shard, in whatever process."""
+    name, block = task
     path = os.path.join(build.output_dir, name)
     tokenizer = _tokenizer(build.config, build.vocab_file)
     files = file_system(build.output_dir)
     return name, block.read, build_shard(block, path, tokenizer, build.options, files)
-
-
-def _start_method() -> Optional[str]:
-    """How workers start: the system's way, unless TensorFlow runs (gs:// paths)."""
-    return "spawn" if "tensorflow" in sys.modules else None
-
-
-def _run(
-    build: Build, blocks: Iterator[Tuple[str, Block]]
-) -> Iterator[Tuple[str, int, ShardReport]]:
-    """Builds shards, in order of completion; only some blocks are read ahead.
-
-    Raises:
-      InputError: a worker process died.
-    """
-    if build.num_processes == 1:
-        for name, block in blocks:
-            yield _work(build, name, block)
-        return
-    context = multiprocessing.get_context(_start_method())
-    with concurrent.futures.ProcessPoolExecutor(build.num_processes, context) as pool:
-        waiting = set()
-        try:
-            for name, block in blocks:
-                waiting.add(pool.submit(_work, build, name, block))
-                if len(waiting) >= _WAITING_PER_PROCESS * build.num_processes:
-                    done, waiting = concurrent.futures.wait(
-                        waiting, return_when=concurrent.futures.FIRST_COMPLETED
-                    )
-                    yield from (future.result() for future in done)
-            for future in concurrent.futures.as_completed(waiting):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise InputError(
-                f"One of {build.num_processes} worker processes was killed, perhaps "
-                "for lack of memory. The finished shards are kept: run the same "
-                "command again, with a smaller --num_processes."
-            ) from error
 
 
 def _check_lines(build: Build, manifest: Manifest, problems: Sequence[str]) -> None:
