@@ -11,14 +11,14 @@ not on the number of processes. A build that was stopped goes on where it was wh
 same command is given again.
 """
 
-import sys
 import time
 from typing import List, Optional, Sequence, Tuple
 
 from absl import flags
 
+from .command_line import parse, run
 from .errors import InputError
-from .input_files import matching_files
+from .input_files import matching_files, read_bytes
 from .instances import InstanceOptions
 from .manifest import Manifest
 from .masking import MaskingOptions
@@ -98,7 +98,6 @@ def define_flags(values: flags.FlagValues) -> None:
     integer("max_bad_rows", 0, "Lines that may be left out.", 0)
     integer("block_bytes", None, "Text per shard; default by corpus, 0.5 to 4 MiB.", 1)
     boolean("overwrite", False, "Replace records of another build.")
-    boolean("help", False, "Show these flags.")
 
 
 def _shard_options(values: flags.FlagValues) -> ShardOptions:
@@ -157,7 +156,9 @@ def _build_of_flags(values: flags.FlagValues) -> Tuple[Build, List[str]]:
         input_files=input_files,
         output_dir=f"{output_files[0]}.shards" if output_files else output,
         options=_shard_options(values),
-        config=resolve_config(vocab_file, {"lower_case": values.do_lower_case}),
+        config=resolve_config(
+            vocab_file, {"lower_case": values.do_lower_case}, read_bytes=read_bytes
+        ),
         vocab_file=vocab_file,
         block_bytes=values.block_bytes or _block_bytes(input_files),
         num_processes=values.num_processes,
@@ -181,11 +182,8 @@ def _summary(manifest: Manifest, seconds: float, place: str) -> str:
 
 def main(argv: Sequence[str]) -> None:
     """Runs the command; `argv[0]` is its name."""
-    values = flags.FlagValues()
-    define_flags(values)
-    values(argv)
-    if values.help:
-        print(__doc__ + "\nFlags:" + values.get_help())
+    values = parse(define_flags, argv, __doc__)
+    if values is None:
         return
     started = time.time()
     build, output_files = _build_of_flags(values)
@@ -198,7 +196,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv)
-    except (InputError, flags.Error) as error:
-        sys.exit(f"Error: {error}")
+    run(main)

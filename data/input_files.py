@@ -11,6 +11,19 @@ def open_file(path: str, mode: str) -> BinaryIO:
     return file_system(path).open(path, mode)
 
 
+def read_bytes(path: str) -> bytes:
+    """The whole of a file, wherever it lies.
+
+    Raises:
+      FileNotFoundError: there is no such file.
+    """
+    files = file_system(path)
+    if not files.exists(path):
+        raise FileNotFoundError(path)
+    with files.open(path, "rb") as stream:
+        return stream.read()
+
+
 def matching_files(
     patterns: Optional[str], flag: str = "input_file"
 ) -> Tuple[str, ...]:

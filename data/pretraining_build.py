@@ -21,7 +21,7 @@ from tqdm import tqdm
 from .corpus import Block, read_blocks, refuse_bad_lines, refuse_empty
 from .errors import InputError
 from .files import TEMPORARY_SUFFIX, FileSystem, new_file
-from .input_files import open_file
+from .input_files import open_file, read_bytes
 from .manifest import (
     MANIFEST_NAME,
     Manifest,
@@ -223,7 +223,7 @@ def _missing(
 @functools.lru_cache(maxsize=1)
 def _tokenizer(config: TokenizerConfig, vocab_file: str) -> Tokenizer:
     """Built once per process: its memory of words is what makes it fast."""
-    return build_tokenizer(config, vocab_file)
+    return build_tokenizer(config, vocab_file, read_bytes=read_bytes)
 
 
 def _build_one(build: Build, task: Tuple[str, Block]) -> Tuple[str, int, ShardReport]:

@@ -227,13 +227,20 @@ def file_system(path: str) -> FileSystem:
     import tensorflow.compat.v1 as tf
 
     gfile = tf.io.gfile
+
+    def glob(pattern: str) -> List[str]:
+        try:
+            return sorted(gfile.glob(pattern))
+        except tf.errors.NotFoundError:  # TensorFlow 1.15, where the folder is missing
+            return []
+
     return FileSystem(
         open=gfile.GFile,
         exists=gfile.exists,
         size=lambda path: gfile.stat(path).length,
         replace=lambda source, target: gfile.rename(source, target, overwrite=True),
         remove=gfile.remove,
-        glob=lambda pattern: sorted(gfile.glob(pattern)),
+        glob=glob,
         make_directories=gfile.makedirs,
         remove_tree=gfile.rmtree,
         errors=(OSError, tf.errors.OpError),

@@ -445,6 +445,15 @@ def test_bad_lines_may_be_left_out(tmp_path, capsys):
     assert "1 bad lines left out" in capsys.readouterr().out
 
 
+def test_everything_may_lie_where_tensorflow_opens_it(tmp_path):
+    _run(tmp_path / "local")
+    command = _command(f"file://{tmp_path}/remote/records", "--dupe_factor=2")
+    command = [part.replace(f"={ROOT}", f"=file://{ROOT}") for part in command]
+    command += ["--block_bytes=8192", "--num_processes=2"]
+    subprocess.run(command, cwd=ROOT, stderr=subprocess.DEVNULL, check=True)
+    assert _bytes(tmp_path / "remote" / "records") == _bytes(tmp_path / "local")
+
+
 def test_full_disk_is_named_and_leaves_nothing_half_written(tmp_path):
     folder = tmp_path / "records"
     limit = 100000  # bytes per file
@@ -505,6 +514,30 @@ def test_defaults_are_those_of_the_models_repository(tmp_path, model_type, expec
     settings = manifest.load_manifest(f"{tmp_path}/records/manifest.json").settings
     names = ("max_seq_length", "dupe_factor", "do_whole_word_mask", "ngram")
     assert tuple(settings[name] for name in names) == expected
+
+
+def test_mistakes_end_in_one_line_and_status_1(tmp_path):
+    for arguments, message in [
+        (["--no_such_flag"], "Unknown command line flag 'no_such_flag'"),
+        (["input.txt"], "Unexpected argument 'input.txt': settings are --flag=value."),
+        (["--max_seq_length=3"], "flag --max_seq_length=3: 3 is not integer >= 5"),
+        ([], "error: Pass --output_dir or --output_file, and not both."),
+    ]:
+        done = subprocess.run(
+            [sys.executable, "-m", "data.create_pretraining_data"] + arguments,
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+        )
+        lines = done.stderr.decode("utf-8").splitlines()
+        assert done.returncode == 1
+        assert len(lines) == 1 and message in lines[0]
+
+
+def test_help_lists_the_flags(capsys):
+    create_pretraining_data.main(["create_pretraining_data", "--help"])
+    text = capsys.readouterr().out
+    assert "python -m data.create_pretraining_data" in text
+    assert "--wop_prob" in text and "--num_processes" in text
 
 
 def test_building_records_does_not_load_tensorflow(tmp_path):

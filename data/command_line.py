@@ -1,0 +1,56 @@
+"""What the commands of this package do around their work. No TensorFlow."""
+
+import sys
+from typing import Callable, Optional, Sequence
+
+from absl import flags
+
+from .errors import InputError
+
+
+def parse(
+    define_flags: Callable[[flags.FlagValues], None],
+    argv: Sequence[str],
+    description: str,
+) -> Optional[flags.FlagValues]:
+    """The flags in `argv`; None after --help, which prints `description` and them.
+
+    Args:
+      define_flags: defines all flags on the object that it is given, so that commands
+        with flags of the same names can be used side by side.
+      argv: the command's name and its arguments.
+
+    Raises:
+      InputError: an argument is no flag.
+      flags.Error: a flag is unknown, or its value is not allowed.
+    """
+    values = flags.FlagValues()
+    define_flags(values)
+    flags.DEFINE_bool("help", False, "Show these flags.", flag_values=values)
+    unparsed = values(argv)
+    if len(unparsed) > 1:
+        raise InputError(
+            f"Unexpected argument {unparsed[1]!r}: settings are --flag=value."
+        )
+    if values.help:
+        print(f"{description}\nFlags:{values.get_help()}")
+        return None
+    return values
+
+
+def run(main: Callable[[Sequence[str]], None]) -> None:
+    """Runs a command; a user's mistake becomes one line and status 1."""
+    try:
+        main(sys.argv)
+    except InputError as error:
+        _exit(error)
+    except flags.Error as error:
+        _exit(f"{error}. --help lists the flags.")
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _exit(message: object) -> None:
+    print("error:", " ".join(str(message).split()), file=sys.stderr)
+    sys.exit(1)
