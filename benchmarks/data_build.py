@@ -255,7 +255,11 @@ def scale(arguments: argparse.Namespace, work: str) -> None:
         two.append(run_ours(large, arguments.vocab_file, work, processes=2))
     _line("one process", _median(one))
     _line("two processes", _median(two), processes=2)
-    print(f"two against one: {_median(two).rate / _median(one).rate:.2f} times")
+    cpu = 2 * _median(two).cpu_rate / _median(one).cpu_rate
+    print(
+        f"two against one: {_median(two).rate / _median(one).rate:.2f} times by wall "
+        f"time, {cpu:.2f} times by processor time (what two free cores would give)"
+    )
 
 
 def main() -> None:

@@ -250,9 +250,10 @@ def _check_documents(build: Build, manifest: Manifest, whole: bool = False) -> N
         return
     if not manifest.total("paired_documents"):
         raise InputError(
-            f"None of {manifest.total('documents')} documents has two sentences, so "
-            "every second segment would be a random one. Put each sentence on a line "
-            "of its own, and blank lines between documents only."
+            f"None of the first {manifest.total('documents')} documents has two "
+            "sentences, so every second segment would be a random one. Put each "
+            "sentence on a line of its own, blank lines between documents only, and "
+            "files with such documents first."
         )
 
 

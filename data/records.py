@@ -163,7 +163,7 @@ def encode_batch(
       Pieces of the N records. `record_bytes.frames` makes what a file holds of them.
 
     Raises:
-      ValueError: a feature is missing, unknown, or has another shape.
+      ValueError: a feature is missing, unknown, negative, or has another shape.
     """
     _check_names(features, values)
     arrays = []
@@ -174,6 +174,8 @@ def encode_batch(
                 f"{feature.name} has shape {list(array.shape)}; "
                 f"expected [N, {feature.length}]."
             )
+        if feature.dtype == "int64" and array.size and array.min() < 0:
+            raise ValueError(f"{feature.name} holds {array.min()}, less than 0.")
         arrays.append((feature.name, feature.dtype, array))
     return record_bytes.encode(arrays)
 

@@ -17,10 +17,12 @@ import time
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from shared_data import golden
 from upstream_code import upstream_checkout
 
 from data import create_pretraining_data, manifest, pretraining_build, records
 from data.errors import InputError
+from data.tokenization import build_tokenizer, resolve_config
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VOCABULARY = os.path.join(ROOT, "samples", "vocab.txt")
@@ -147,6 +149,33 @@ def test_wop_can_be_turned_off(tmp_path):
     arguments = ["--model_type=albert", "--wop_prob=0"]
     values = _values(tmp_path / "records", *arguments, features=features)
     assert len(values["input_ids"]) > 100
+
+
+def test_whole_words_of_sentencepiece_follow_the_spacing(tmp_path):
+    model = golden("tokenization", "albert_spm.model")
+    folder = tmp_path / "records"
+    create_pretraining_data.main(
+        ["create_pretraining_data", f"--input_file={CORPUS}", "--model_type=albert"]
+        + [f"--spm_model_file={model}", f"--output_dir={folder}", "--wop_prob=0"]
+        + ["--max_seq_length=64", "--dupe_factor=2"]
+    )
+    features = records.pretraining_features("albert", 64, 20)
+    values = _decoded(sorted(folder.glob("*.tfrecord")), features)
+    tokenizer = build_tokenizer(resolve_config(model), model)
+    pieces = tokenizer.convert_ids_to_tokens(range(tokenizer.vocab_size))
+    ids = _unmasked(values, "masked_lm")
+    inside = 0
+    for row in range(len(ids)):
+        weights = values["masked_lm_weights"][row]
+        masked = set(values["masked_lm_positions"][row][weights > 0])
+        for position in range(2, values["input_mask"][row].sum()):
+            piece, previous = ids[row, [position, position - 1]]
+            if {piece, previous} & tokenizer.special_ids:
+                continue
+            if not pieces[piece].startswith("\u2581"):
+                assert (position in masked) == (position - 1 in masked)
+                inside += position in masked
+    assert inside > 100
 
 
 def test_electra_records_are_not_masked(tmp_path):
@@ -408,7 +437,7 @@ def _corpus(folder, content):
             "\n \n",
             "The corpus holds no text: .*corpus.txt. Expected UTF-8, one sentence",
         ),
-        ("하나\n\n둘\n\n셋\n", "None of 3 documents has two sentences"),
+        ("하나\n\n둘\n\n셋\n", "None of the first 3 documents has two sentences"),
         (b"\xc7\xcf\n", "line 1: byte 0xC7 at offset 0 of the file is not valid UTF-8"),
         ("가" * 200000, "line 1: more characters, expected at most 100000"),
     ],

@@ -160,6 +160,9 @@ def test_wrong_values_are_named():
     batch = {name: np.zeros((2, 5), int) for name in row}
     with pytest.raises(ValueError, match=r"input_ids has shape \[2, 5\]; expected"):
         records.encode_batch(features, batch)
+    batch = {name: np.full((2, 4), -1) for name in row}
+    with pytest.raises(ValueError, match="input_ids holds -1, less than 0"):
+        records.encode_batch(features, batch)
 
 
 # RFC 3720, B.4: CRC-32C of 32 zero bytes, 32 of 0xFF, and 0..31.
