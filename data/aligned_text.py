@@ -1,5 +1,6 @@
 """Text that is being normalised, with the original position of each character."""
 
+import functools
 import os.path
 import re
 from typing import Callable, NamedTuple, Sequence
@@ -146,9 +147,9 @@ class AlignedText(NamedTuple):
         if unicode11.decompose(self.text, extent) == self.text:
             return self
         chars = [
-            (unicode11.combining(part), part, start, end)
+            (order, part, start, end)
             for char, start, end in zip(*self)
-            for part in unicode11.decompose(char, extent)
+            for order, part in _parts(char, extent)
         ]
         _, text, starts, ends = zip(*_in_canonical_order(chars))
         return AlignedText("".join(text), starts, ends)
@@ -165,6 +166,13 @@ class AlignedText(NamedTuple):
             starts.extend(self.starts[first:last])
             ends.extend(self.ends[first:last])
         return AlignedText(" ".join(text), starts, ends)
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def _parts(char, extent):
+    """What one character decomposes into, each part with its combining class."""
+    parts = unicode11.decompose(char, extent)
+    return tuple((unicode11.combining(part), part) for part in parts)
 
 
 def _in_canonical_order(chars):

@@ -11,15 +11,17 @@ import re
 import unicodedata
 
 # Code points that Unicode 12.0 to 14.0 assigned: unassigned (Cn) in Unicode 11.0.
-_ASSIGNED_LATER = """
+_BASIC_PLANE = """
 61d 870-88e 890-891 898-89f 8b5 8be-8d2 b55 c3c c5d c77 cdd d04 d81 e86 e89 e8c
 e8e-e93 e98 ea0 ea8-ea9 eac eba 170d 1715 171f 180f 1abf-1ace 1b4c 1b7d-1b7e 1cfa 1dfa
 20c0 2b97 2bc9 2bff 2c2f 2c5f 2e4f-2e5d 31bb-31bf 32ff 4db6-4dbf 9ff0-9fff a7ba-a7ca
-a7d0-a7d1 a7d3 a7d5-a7d9 a7f2-a7f6 a82c ab66-ab6b fbc2 fd40-fd4f fdcf fdfe-fdff 1019c
-10570-1057a 1057c-1058a 1058c-10592 10594-10595 10597-105a1 105a3-105b1 105b3-105b9
-105bb-105bc 10780-10785 10787-107b0 107b2-107ba 10e80-10ea9 10eab-10ead 10eb0-10eb1
-10f70-10f89 10fb0-10fcb 10fe0-10ff6 11070-11075 110c2 11147 111ce-111cf 1145a
-1145f-11461 116b8-116b9 11740-11746 11900-11906 11909 1190c-11913 11915-11916
+a7d0-a7d1 a7d3 a7d5-a7d9 a7f2-a7f6 a82c ab66-ab6b fbc2 fd40-fd4f fdcf fdfe-fdff
+"""
+_OTHER_PLANES = """
+1019c 10570-1057a 1057c-1058a 1058c-10592 10594-10595 10597-105a1 105a3-105b1
+105b3-105b9 105bb-105bc 10780-10785 10787-107b0 107b2-107ba 10e80-10ea9 10eab-10ead
+10eb0-10eb1 10f70-10f89 10fb0-10fcb 10fe0-10ff6 11070-11075 110c2 11147 111ce-111cf
+1145a 1145f-11461 116b8-116b9 11740-11746 11900-11906 11909 1190c-11913 11915-11916
 11918-11935 11937-11938 1193b-11946 11950-11959 119a0-119a7 119aa-119d7 119da-119e4
 11a84-11a85 11ab0-11abf 11fb0 11fc0-11ff1 11fff 12f90-12ff2 13430-13438 16a70-16abe
 16ac0-16ac9 16f45-16f4a 16f4f 16f7f-16f87 16fe2-16fe4 16ff0-16ff1 187f2-187f7
@@ -45,7 +47,12 @@ def _character_class(ranges: str) -> str:
     )
 
 
-_NEWER = re.compile(f"([{_character_class(_ASSIGNED_LATER)}]+)")
+# The lookahead spares ordinary text a hundred comparisons with rare planes.
+_NEWER = re.compile(
+    f"[{_character_class(_BASIC_PLANE)}]"
+    f"|(?=[\U00010000-\U0010ffff])[{_character_class(_OTHER_PLANES)}]"
+)
+_NEWER_RUN = re.compile(f"((?:{_NEWER.pattern})+)")
 # Vowel and final jamo, and the vowel signs of Indic scripts that are not marks with a
 # combining class.
 _JOINS_PREVIOUS = re.compile(
@@ -113,7 +120,7 @@ def _outside_newer(function, text):
     # Pythons disagree on characters newer than Unicode 11.0 only.
     if text.isascii() or not _NEWER.search(text):
         return function(text)
-    parts = _NEWER.split(text)
+    parts = _NEWER_RUN.split(text)
     return "".join(
         part if index % 2 else function(part) for index, part in enumerate(parts)
     )
