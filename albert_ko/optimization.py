@@ -12,6 +12,7 @@ def create_optimizer(
     optimizer="lamb",
     poly_power=1.0,
     start_warmup_step=0,
+    update=optimization.PLAIN_UPDATE,
     **options,
 ) -> optimization.TrainOp:
     """Polynomial decay from step 0, replaced by the warm-up while it lasts; clip at 1.
@@ -24,6 +25,7 @@ def create_optimizer(
       optimizer: a name in `optimizers.OPTIMIZERS`.
       poly_power: power of the decay.
       start_warmup_step: step at which the warm-up begins; the rate is 0 before it.
+      update: clipping, accumulation and what to do with a lost gradient.
       **options: further arguments of the optimiser.
     """
     step = tf.train.get_or_create_global_step()
@@ -32,5 +34,5 @@ def create_optimizer(
         step, decayed, init_lr, num_warmup_steps, start_warmup_step
     )
     return optimization.train_op(
-        loss, optimizers.OPTIMIZERS[optimizer](rate, **options)
+        loss, optimizers.OPTIMIZERS[optimizer](rate, **options), options=update
     )

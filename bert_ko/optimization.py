@@ -5,7 +5,13 @@ from encoder_ko.compat import tf
 
 
 def create_optimizer(
-    loss, init_lr, num_train_steps, num_warmup_steps, optimizer="adamw", **options
+    loss,
+    init_lr,
+    num_train_steps,
+    num_warmup_steps,
+    optimizer="adamw",
+    update=optimization.PLAIN_UPDATE,
+    **options,
 ) -> optimization.TrainOp:
     """Linear decay from step 0, replaced by the warm-up while it lasts; clip at 1.
 
@@ -15,11 +21,12 @@ def create_optimizer(
       num_train_steps: updates until the rate is 0.
       num_warmup_steps: updates of the warm-up.
       optimizer: a name in `optimizers.OPTIMIZERS`.
+      update: clipping, accumulation and what to do with a lost gradient.
       **options: further arguments of the optimiser.
     """
     step = tf.train.get_or_create_global_step()
     decayed = schedules.polynomial_decay(step, init_lr, num_train_steps)
     rate = schedules.warmup_replacing(step, decayed, init_lr, num_warmup_steps)
     return optimization.train_op(
-        loss, optimizers.OPTIMIZERS[optimizer](rate, **options)
+        loss, optimizers.OPTIMIZERS[optimizer](rate, **options), options=update
     )

@@ -13,6 +13,7 @@ def create_optimizer(
     warmup_proportion=0.0,
     lr_decay_power=1.0,
     optimizer="adamw",
+    update=optimization.PLAIN_UPDATE,
     **options,
 ) -> optimization.TrainOp:
     """Polynomial decay multiplied by the warm-up; clip at 1.
@@ -26,6 +27,7 @@ def create_optimizer(
         the share `warmup_proportion` of all updates, which may be a fraction of a step.
       lr_decay_power: power of the decay.
       optimizer: a name in `optimizers.OPTIMIZERS`.
+      update: clipping, accumulation and what to do with a lost gradient.
       **options: further arguments of the optimiser, for example
         `rate_of=optimizers.layerwise_rate(config, 0.8)`.
     """
@@ -40,4 +42,5 @@ def create_optimizer(
         optimizers.OPTIMIZERS[optimizer](
             rate, weight_decay_rate=weight_decay_rate, **options
         ),
+        options=update,
     )

@@ -71,3 +71,68 @@ def test_tpu_cores_share_the_mean_gradient():
         optimization.gradients_and_norm(weight[0], [weight])
         kinds = [operation.type for operation in graph.get_operations()]
     assert kinds.count("CrossReplicaSum") == 1
+
+
+def run_updates(batches, options, weight=(1.0, -2.0)):
+    """Weights, steps and norms after feeding gradients one call at a time."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        kernel = tf.get_variable("kernel", initializer=weight, use_resource=True)
+        fed = tf.placeholder(tf.float32, [2])
+        train = optimization.train_op(
+            tf.reduce_sum(kernel * fed), AdamWeightDecay(0.1), options=options
+        )
+        session.run(tf.global_variables_initializer())
+        session.run(tf.local_variables_initializer())
+        norms = [
+            session.run([train.gradient_norm, train.op], {fed: batch})[0]
+            for batch in batches
+        ]
+        step = session.run(tf.train.get_global_step())
+        saved = sorted(v.op.name for v in tf.global_variables())
+        return session.run(kernel), step, norms, saved
+
+
+def test_accumulated_batches_make_the_update_of_their_mean():
+    """Two updates of three micro-batches, against two of their means."""
+    micro = np.random.RandomState(0).randn(6, 2).astype(np.float32)
+    options = optimization.UpdateOptions(accumulation_steps=3)
+    weights, step, norms, saved = run_updates(micro, options)
+    means = micro.reshape(2, 3, 2).mean(1)
+    expected, _, expected_norms, names = run_updates(
+        means, optimization.UpdateOptions()
+    )
+    np.testing.assert_allclose(weights, expected, rtol=1e-6)
+    assert step == 2
+    np.testing.assert_allclose(norms[2::3], expected_norms, rtol=1e-6)
+    assert norms[0] == norms[1] == norms[3] == 0
+    assert saved == names == ["global_step", "kernel", "kernel/adam_m", "kernel/adam_v"]
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+@pytest.mark.parametrize("steps", [1, 2])
+def test_updates_that_are_not_finite_are_skipped(lost, steps):
+    """They leave weights and moments alone; the step goes on."""
+    good, bad = [[0.5, -0.25]] * steps, [[0.5, lost]] * steps
+    options = optimization.UpdateOptions(accumulation_steps=steps, skip_nonfinite=True)
+    weights, step, _, saved = run_updates(good + bad + good, options)
+    expected, _, _, _ = run_updates(good + good, options)
+    np.testing.assert_array_equal(weights, expected)
+    assert step == 3
+    assert "skipped_updates" in saved
+
+
+def test_skipped_updates_are_counted():
+    with tf.Graph().as_default(), tf.Session() as session:
+        kernel = tf.get_variable("kernel", initializer=[1.0], use_resource=True)
+        fed = tf.placeholder(tf.float32, [1])
+        train = optimization.train_op(
+            tf.reduce_sum(kernel * fed),
+            AdamWeightDecay(0.1),
+            options=optimization.UpdateOptions(skip_nonfinite=True),
+        )
+        session.run(tf.global_variables_initializer())
+        counts = [
+            session.run([train.skipped, train.op], {fed: [value]})[0]
+            for value in (1.0, np.nan, 1.0, np.inf)
+        ]
+    assert counts == [0, 1, 1, 2]
