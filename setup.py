@@ -21,7 +21,7 @@ setup(
         "tensorflow>=1.15.5,<2.16",
         "tensorflow-estimator>=1.15.1,<2.16",
         "cloud-tpu-client",
-        "sentencepiece",
+        "sentencepiece>=0.1.96,<0.2.2",  # 0.2.2 breaks ties otherwise
         "konlpy",
         "absl-py",
         "six",
