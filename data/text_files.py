@@ -225,7 +225,7 @@ def _sound_lines(
 
 
 def _too_long(max_line_chars: int, length: Optional[int] = None) -> str:
-    received = "more" if length is None else f"{length:,}"
+    received = "too many" if length is None else f"{length:,}"
     return (
         f"{received} characters, expected at most {max_line_chars:,} "
         "(is a line end missing?)."

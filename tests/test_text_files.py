@@ -131,7 +131,7 @@ def test_an_overlong_line_is_not_read_into_memory_and_can_be_skipped(write):
     assert "line 2: 200,000 characters, expected at most 100,000" in error_of(path)
     assert lines_of(path, max_bad_rows=1) == [(1, "a"), (3, "b")]
     message = error_of(write(b"a\n" + b"x" * 900000 + b"\nb\n"))
-    assert "line 2: more characters, expected at most 100,000" in message
+    assert "line 2: too many characters, expected at most 100,000" in message
     path = write(b"a\n" + b"x" * 900000 + b"\nb\xff\n")
     assert "line 3: byte 0xFF at offset 900004" in error_of(path, max_bad_rows=1)
 
@@ -145,7 +145,7 @@ def test_the_longest_allowed_line_passes(write):
 def test_overlong_line_of_a_wide_encoding(write):
     path = write(("가" * 300 + "\n").encode("utf-16"))
     message = error_of(path, encoding="utf-16", max_line_chars=50)
-    assert "line 1: more characters, expected at most 50" in message
+    assert "line 1: too many characters, expected at most 50" in message
 
 
 def test_a_table_keeps_quotation_marks(write):
