@@ -78,7 +78,7 @@ def new_file(path: str, overwrite: bool = False, files: FileSystem = LOCAL) -> I
         files.replace(temporary, path)
     except files.errors as error:
         raise InputError(
-            f"{path} could not be written: {error}. Nothing was left under that name: "
+            f"{path} could not be written: {error}. Nothing half-written is left: "
             "make room or choose another place, and run the same command again."
         ) from error
     finally:

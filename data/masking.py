@@ -1,21 +1,21 @@
 """Which tokens of pre-training instances are masked or moved: pure functions of arrays.
 
 Rows are instances with [CLS] and [SEP] in place; every random choice comes from the
-generator that is passed in. Three ways of choosing share one algorithm,
-`choose_ngrams`: single pieces or whole words (BERT), n-grams of words (ALBERT), and the
-n-grams whose order word order prediction (WOP) shuffles.
+generator that is passed in. Whole words (BERT), n-grams of words (ALBERT) and the
+n-grams whose order word order prediction (WOP) shuffles are chosen by one algorithm,
+`choose_ngrams`; single pieces by a shorter one that does the same.
 
 Whole words follow Korean spacing, as the vocabulary shows it: a word is a piece and
 the continuations after it (`##` pieces, or pieces without U+2581).
 
     [CLS] 한국 ##어 를 공부 ##한다 [SEP]      pieces
-          |한국어|  |를| |공부한다|            words: first 1, 3, 4; size 2, 1, 2
+          |한국어|  |를| |공부한다|            words of 2, 1 and 2 pieces
 
 Sources: Devlin et al. 2018 (arXiv 1810.04805), google-research/bert and /albert
 create_pretraining_data.py; StructBERT (arXiv 1908.04577) for the word order objective.
 
-Letters: N rows, S positions, K words of all rows one after another, P predictions,
-C chosen positions of all rows one after another.
+Letters: N rows, S positions, K words and C chosen positions of all rows one after
+another, P predictions.
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-_KEEP_ABOVE = 0.8  # below: [MASK]
-_REPLACE_ABOVE = 0.9  # between: unchanged; above: a random token
+_MASK_BELOW = 0.8
+_KEEP_BELOW = 0.9  # and above, a random token
 
 
 @dataclasses.dataclass(frozen=True)
@@ -310,8 +310,8 @@ def replace_masked(
     flat = np.flatnonzero(masked)
     kind, other = generator.random((2, len(flat)))
     random_ids = (other * len(vocabulary.is_special)).astype(np.int32)
-    seen = np.where(kind < _REPLACE_ABOVE, input_ids.ravel()[flat], random_ids)
-    seen[kind < _KEEP_ABOVE] = vocabulary.mask_id
+    seen = np.where(kind < _KEEP_BELOW, input_ids.ravel()[flat], random_ids)
+    seen[kind < _MASK_BELOW] = vocabulary.mask_id
     replaced = input_ids.copy()
     replaced.ravel()[flat] = seen
     return replaced

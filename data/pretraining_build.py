@@ -131,8 +131,12 @@ def build_shards(build: Build) -> Manifest:
     """
     files = file_system(build.output_dir)
     manifest = _continue_or_begin(build, files)
-    if manifest.complete:
+    if manifest.complete and all(
+        _is_there(os.path.join(build.output_dir, name), entry, files)
+        for name, entry in manifest.files.items()
+    ):
         return manifest
+    manifest.complete = False
     started = saved = time.time()
     built = 0
     with _progress_bar(build) as bar:
@@ -212,12 +216,16 @@ def _missing(
     files = file_system(build.output_dir)
     for block in read_blocks(build.input_files, build.block_bytes, open_file):
         name = _SHARD_NAME.format(block.index)
-        size = manifest.files.get(name, {}).get("bytes")
-        path = os.path.join(build.output_dir, name)
-        if size == 0 or (size and files.exists(path) and files.size(path) == size):
+        entry = manifest.files.get(name)
+        if entry and _is_there(os.path.join(build.output_dir, name), entry, files):
             bar.update(block.read)
         else:
             yield name, block
+
+
+def _is_there(path: str, entry: Dict[str, Any], files: FileSystem) -> bool:
+    """Whether a file that a manifest lists is there and as long as it says."""
+    return files.exists(path) and files.size(path) == entry["bytes"]
 
 
 @functools.lru_cache(maxsize=1)
@@ -244,9 +252,9 @@ def _check_lines(build: Build, manifest: Manifest, problems: Sequence[str]) -> N
 
 def _check_documents(build: Build, manifest: Manifest, whole: bool = False) -> None:
     """Raises InputError if no document has two sentences, as far as can be seen."""
-    if build.options.instances.model_type == "electra" or (
-        len(manifest.files) < _BLOCKS_BEFORE_GIVING_UP and not whole
-    ):
+    if build.options.instances.model_type == "electra":
+        return
+    if len(manifest.files) != _BLOCKS_BEFORE_GIVING_UP and not whole:
         return
     if not manifest.total("paired_documents"):
         raise InputError(
@@ -318,7 +326,8 @@ def _finished_files(
         manifest = load_manifest(f"{path}.{MANIFEST_NAME}", files)
         if manifest:
             _require_same(build, manifest, path)
-            manifests.append(manifest)
+            if _is_there(path, manifest.files[os.path.basename(path)], files):
+                manifests.append(manifest)
         elif not files.exists(build.manifest_path):  # else stopped while sharing out
             raise InputError(f"{path} exists already. {_RESTART}")
     return manifests[0] if len(manifests) == len(output_files) else None
@@ -353,7 +362,5 @@ def _share_out(
 def _frames(build: Build, shards: Manifest, files: FileSystem) -> Iterator[bytes]:
     """The framed records of all shards, in order."""
     for name in sorted(shards.files):
-        if not shards.files[name]["bytes"]:
-            continue
         with files.open(os.path.join(build.output_dir, name), "rb") as stream:
             yield from split_frames(stream)

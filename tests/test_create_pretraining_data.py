@@ -216,6 +216,17 @@ def test_finished_build_says_so_and_does_nothing(tmp_path, capsys):
     assert re.search(message, capsys.readouterr().out)
 
 
+def test_shard_that_was_lost_or_cut_is_built_again(tmp_path):
+    folder = tmp_path / "records"
+    _run(folder)
+    before = _bytes(folder)
+    lost, cut = sorted(folder.glob("*.tfrecord"))[1:3]
+    lost.unlink()
+    cut.write_bytes(cut.read_bytes()[:1000])
+    _run(folder)
+    assert _bytes(folder) == before
+
+
 def test_manifest_has_settings_tokenizer_counts_and_checksums(tmp_path):
     folder = tmp_path / "records"
     _run(folder)
