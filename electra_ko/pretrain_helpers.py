@@ -12,7 +12,8 @@ from typing import NamedTuple, Tuple
 
 from encoder_ko import compat
 from encoder_ko.compat import tf
-from encoder_ko.heads import TokenPredictions, gather_positions
+from encoder_ko.heads import TokenPredictions
+from encoder_ko.positions import gather_positions, scatter_update
 from encoder_ko.random_stream import RandomStream
 
 __all__ = [
@@ -60,35 +61,6 @@ class Masked(NamedTuple):
     positions: object
     ids: object
     weights: object
-
-
-def scatter_update(sequence, updates, positions):
-    """Writes values at positions of each row.
-
-    Args:
-      sequence: int32 or float32 [B, S] or [B, S, D].
-      updates: the same type, [B, N] or [B, N, D].
-      positions: int32 [B, N]; 0 = no update.
-
-    Returns:
-      (the updated sequence, int32 [B, S] with 1 at the positions written). Where a
-      position comes several times, the mean of its updates, of integers the floor:
-      `오늘 날씨 가` = 7 8 9 with 20 and 25 at position 2 -> 7 8 22.
-    """
-    shape = tf.shape(sequence)
-    rows = tf.broadcast_to(tf.range(shape[0])[:, None], tf.shape(positions))
-    places = tf.stack([rows, positions], -1)
-    times = tf.scatter_nd(places, tf.cast(positions > 0, tf.int32), shape[:2])
-    total = tf.scatter_nd(places, updates, shape)
-    written = times > 0
-    divisor = tf.cast(tf.maximum(times, 1), sequence.dtype)
-    if sequence.shape.ndims == 3:
-        divisor, chosen = divisor[:, :, None], written[:, :, None]
-    else:
-        chosen = written
-    mean = total // divisor if sequence.dtype.is_integer else total / divisor
-    chosen = tf.broadcast_to(chosen, shape)
-    return tf.where(chosen, mean, sequence), tf.cast(written, tf.int32)
 
 
 def mask(features, options: MaskingOptions, random: RandomStream) -> Masked:

@@ -8,6 +8,7 @@ from typing import NamedTuple, Optional
 
 from encoder_ko import compat, layers
 from encoder_ko.compat import tf
+from encoder_ko.positions import gather_positions
 
 # Upstream writes 0.9 = keep probability into the code, whatever the configuration.
 CLASSIFIER_DROPOUT = 0.1
@@ -139,21 +140,6 @@ class TokenPredictions(NamedTuple):
     def predictions(self):
         """int32 [B, P], the most probable tokens."""
         return tf.argmax(self.logits(), -1, output_type=tf.int32)
-
-
-def gather_positions(sequence, positions):
-    """The values at some positions of each row.
-
-    Args:
-      sequence: [B, S] or [B, S, H].
-      positions: int32 [B, P].
-
-    Returns:
-      [B, P] or [B, P, H].
-    """
-    batch, length = tf.shape(sequence)[0], tf.shape(sequence)[1]
-    flat = tf.reshape(sequence, tf.concat([[-1], tf.shape(sequence)[2:]], 0))
-    return tf.gather(flat, positions + length * tf.range(batch)[:, None])
 
 
 def predict_tokens(
