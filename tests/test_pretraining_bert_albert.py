@@ -178,3 +178,56 @@ def test_trajectory_equals_upstream(family, optimizer, one_hot):
             )
             assert norm == pytest.approx(curve["grad_global_norm"][step], rel=1e-4)
         check_final_values(session, curve)
+
+
+def test_word_order_loss_by_hand():
+    """The head is silenced, so its bias alone decides: probabilities .1 .2 .3 .4.
+
+    WOP asks for tokens 3 and 1 (a third slot is padding), MLM for token 0, and the
+    sentence order is a coin toss: 0.5 * -(ln .4 + ln .2) / 2 - ln .1 + ln 2.
+    """
+    config = AlbertConfig(
+        vocab_size=4,
+        embedding_size=4,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+    )
+    rows = {
+        "input_ids": [[0, 1, 2, 3]],
+        "input_mask": [[1, 1, 1, 1]],
+        "segment_ids": [[0, 0, 1, 1]],
+        "masked_lm_positions": [[1, 0]],
+        "masked_lm_ids": [[0, 0]],
+        "masked_lm_weights": [[1.0, 0.0]],
+        "wop_positions": [[2, 3, 0]],
+        "wop_ids": [[3, 1, 0]],
+        "wop_weights": [[1.0, 1.0, 0.0]],
+        "next_sentence_labels": [[1]],
+    }
+    with tf.Graph().as_default(), tf.Session() as session:
+        features = {name: tf.constant(value) for name, value in rows.items()}
+        output = albert_ko.pretraining.build(
+            config, features, options(True, wop_weight=0.5)
+        )
+        session.run(tf.global_variables_initializer())
+        silenced = {
+            v.op.name: np.zeros(v.shape, np.float32)
+            for v in tf.trainable_variables("cls")
+        }
+        silenced["cls/predictions/output_bias"] = np.log([0.1, 0.2, 0.3, 0.4])
+        for variable in tf.trainable_variables("cls"):
+            variable.load(silenced[variable.op.name], session)
+        loss, losses, metrics = session.run(
+            [output.loss, output.losses, output.metrics]
+        )
+    wop = -(np.log(0.4) + np.log(0.2)) / 2
+    assert losses["wop_loss"] == pytest.approx(wop, rel=1e-5)
+    assert losses["masked_lm_loss"] == pytest.approx(-np.log(0.1), rel=1e-4)
+    assert losses["sentence_order_loss"] == pytest.approx(np.log(2), rel=1e-6)
+    total = 0.5 * wop - np.log(0.1) + np.log(2)
+    assert loss == pytest.approx(total, rel=1e-4)
+    # Token 3 is the most probable one everywhere.
+    right = metrics["wop_accuracy"]
+    assert (right.values * right.weights).tolist() == [[1.0, 0.0, 0.0]]
