@@ -35,7 +35,13 @@ def write_evaluation(
     write_evaluation_text(folder, name, figures, facts["global_step"])
     folder.write_json(
         f"{name}_results.json",
-        dict(facts, task=task.name, metrics=figures, versions=versions()),
+        dict(
+            task=task.name,
+            labels=list(task.label_names),
+            metrics=figures,
+            versions=versions(),
+            **facts,
+        ),
     )
     picture = (
         "confusion_matrix.png" if name == "eval" else f"confusion_matrix_{name}.png"

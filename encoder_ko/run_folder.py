@@ -92,7 +92,7 @@ class RunFolder:
 
     def write_json(self, name: str, content: Any) -> None:
         """Writes a JSON file, whole or not at all."""
-        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+        text = json.dumps(content, indent=2, ensure_ascii=False)
         self.write_text(name, text + "\n")
 
     def write_text(self, name: str, text: str) -> None:
