@@ -164,16 +164,24 @@ def _check_shapes(checkpoint, ours, theirs, names):
 def copy_checkpoint(checkpoint: str, folder: str) -> str:
     """Copies a checkpoint's files into a folder, replacing what was there.
 
+    Whenever it is interrupted, the folder's newest checkpoint is a whole one.
+
     Returns:
       The prefix of the copy.
     """
     tf.io.gfile.makedirs(folder)
-    kept = os.path.join(folder, os.path.basename(checkpoint))
+    name = os.path.basename(checkpoint)
+    kept = os.path.join(folder, name)
     for path in compat.glob(checkpoint + ".*"):
         suffix = path[len(checkpoint) :]
         tf.io.gfile.copy(path, kept + suffix + ".incomplete", overwrite=True)
         tf.io.gfile.rename(kept + suffix + ".incomplete", kept + suffix, True)
+    newest = os.path.join(folder, "checkpoint")
+    with tf.io.gfile.GFile(newest + ".incomplete", "w") as writer:
+        # The name alone, so that the folder may be moved.
+        writer.write(f'model_checkpoint_path: "{name}"\n')
+    tf.io.gfile.rename(newest + ".incomplete", newest, True)
     for path in compat.glob(os.path.join(folder, "*")):
-        if not path.startswith(kept + "."):
+        if path != newest and not path.startswith(kept + "."):
             tf.io.gfile.remove(path)
     return kept
