@@ -19,6 +19,7 @@ from encoder_ko.run_folder import RunFolder
 
 # Of a history entry: time, and the metric that is there under its own name too.
 _NOT_METRICS = ("seconds", "score")
+_NOT_LOGGED = _NOT_METRICS + ("macro_precision", "macro_recall")
 
 
 class Family(NamedTuple):
@@ -387,7 +388,7 @@ def _dev_line(entry: Dict[str, Any], is_best: bool) -> str:
     figures = ", ".join(
         f"{name} {value:.4f}"
         for name, value in entry.items()
-        if isinstance(value, float) and name not in _NOT_METRICS
+        if isinstance(value, float) and name not in _NOT_LOGGED
     )
     best = " (the best so far)" if is_best else ""
     return f"dev at step {entry['step']}: {figures}{best}"
