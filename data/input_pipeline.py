@@ -6,11 +6,12 @@ what an uninterrupted run reads from step t on.
 """
 
 import dataclasses
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Tuple
 
 import tensorflow.compat.v1 as tf
 
 from . import records
+from .pretraining_records import RecordFiles, plan_reading
 
 # Examples of this many batches are sorted by length before they are cut into batches.
 BATCHES_SORTED_TOGETHER = 50
@@ -42,6 +43,13 @@ class FineTuningData:
     pad_id: int = 0
     length_multiple: int = 8
     sort_by_length: bool = True
+
+
+class Batches(NamedTuple):
+    """Batches `first` to `last` - 1 of a run, counted from its beginning."""
+
+    first: int
+    last: int
 
 
 def training_input_fn(
@@ -154,7 +162,7 @@ def _batches_of_pool(examples, data: FineTuningData, batch_size, shuffle_seed=No
     if shuffle_seed is None:
         return batches
     count = tf.shape(batches["num_tokens"])[0]
-    order = tf.argsort(tf.random.stateless_uniform([count], shuffle_seed), stable=True)
+    order = _random_order(count, shuffle_seed)
     return {name: tf.gather(values, order) for name, values in batches.items()}
 
 
@@ -202,3 +210,81 @@ def _fit(values, length):
     """[B, any] -> [B, length], cut or padded with 0 at the end."""
     missing = tf.maximum(length - tf.shape(values)[1], 0)
     return tf.pad(values[:, :length], [[0, 0], [0, missing]])
+
+
+# --- Pre-training ----------------------------------------------------------------
+
+
+def pretraining_input_fn(
+    data: RecordFiles,
+    seed: int,
+    batches: Batches,
+    shuffle: bool = True,
+) -> Callable[[Dict[str, Any]], Any]:
+    """Batches of pre-training records from a position on, epoch after epoch.
+
+    In each epoch the files come in another order, and records are shuffled within
+    groups of files (`pretraining_records.plan_reading`). The records before the
+    position are not read, but for those of its group. An epoch ends within a batch.
+
+    Args:
+      seed: same seed, same batches.
+      batches: which ones.
+      shuffle: False = files and records in order.
+
+    Returns:
+      input_fn(params) -> dataset of {name: [B, length]}; `params["batch_size"]` is B.
+    """
+
+    def input_fn(params):
+        batch_size = params["batch_size"]
+        first, last = batches.first * batch_size, batches.last * batch_size
+        plan = plan_reading(data.counts, first, last, seed if shuffle else None)
+        groups = tf.data.Dataset.from_tensor_slices((plan.files, plan.seeds))
+        paths = tf.constant(data.paths)
+
+        def read_group(files, group_seed):
+            chosen = tf.gather(paths, tf.boolean_mask(files, files >= 0))
+            serialized = tf.data.TFRecordDataset(chosen)
+            if not shuffle:
+                return serialized
+            return serialized.batch(plan.largest).flat_map(
+                lambda whole: tf.data.Dataset.from_tensor_slices(
+                    tf.gather(whole, _random_order(tf.size(whole), group_seed))
+                )
+            )
+
+        serialized = groups.flat_map(read_group).skip(plan.skipped)
+        serialized = serialized.take(last - first)
+        return _decoded(serialized.batch(batch_size, drop_remainder=True), data)
+
+    return input_fn
+
+
+def pretraining_evaluation_input_fn(data: RecordFiles, max_steps: int, fixed: bool):
+    """The first `max_steps` batches in file order, each record once.
+
+    Upstream repeats the data until it has that many batches.
+
+    Args:
+      fixed: whether a last batch that is not full is left out, as a TPU needs it.
+    """
+
+    def input_fn(params):
+        serialized = tf.data.TFRecordDataset(list(data.paths))
+        serialized = serialized.batch(params["batch_size"], drop_remainder=fixed)
+        return _decoded(serialized.take(max_steps), data)
+
+    return input_fn
+
+
+def _random_order(count, seed):
+    """A permutation of range(count) that depends on `seed`, int64 [2], alone."""
+    return tf.argsort(tf.random.stateless_uniform([count], seed), stable=True)
+
+
+def _decoded(batches, data):
+    return batches.map(
+        lambda serialized: records.decode(data.features, serialized),
+        num_parallel_calls=2,
+    ).prefetch(4)

@@ -222,6 +222,17 @@ def decode(features: Features, serialized: Any) -> Dict[str, Any]:
     }
 
 
+def layout(serialized: bytes) -> Dict[str, int]:
+    """Names of the features of one record and how many values each has."""
+    import tensorflow.compat.v1 as tf
+
+    example = tf.train.Example.FromString(serialized)
+    return {
+        name: len(getattr(entry, entry.WhichOneof("kind")).value)
+        for name, entry in example.features.feature.items()
+    }
+
+
 def file_system(path: str) -> FileSystem:
     """What opens `path`: this machine, or TensorFlow for `scheme://...`."""
     if "://" not in path:

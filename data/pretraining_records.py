@@ -1,0 +1,270 @@
+"""The pre-training records that training reads: which files, how many, in what order.
+
+Records may be this project's (with a manifest, which is checked) or Google's. Every
+disagreement between records and flags is found before training begins.
+"""
+
+import dataclasses
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from . import record_bytes
+from .errors import InputError
+from .input_files import matching_files
+from .manifest import Manifest, load_manifest, manifest_path, require_settings
+from .records import (
+    Features,
+    file_system,
+    layout,
+    pretraining_features,
+    read_records,
+)
+
+# Records that are shuffled together: some 50 MB at 128 tokens.
+SHUFFLED_TOGETHER = 32768
+
+_REBUILD = (
+    "Rebuild them with python -m data.create_pretraining_data, or change the flag."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordFiles:
+    """Checked files of pre-training records.
+
+    Attributes:
+      paths: files that hold records. counts: how many each.
+      features: their schema.
+      settings: flags that they were built with; {} for Google's.
+      tokenizer: identity of the tokenizer that they were built with, or None.
+    """
+
+    paths: Tuple[str, ...]
+    counts: Tuple[int, ...]
+    features: Features
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    tokenizer: Optional[Mapping[str, Any]] = None
+
+    @property
+    def total(self) -> int:
+        """Number of records."""
+        return sum(self.counts)
+
+
+def open_records(
+    input_file: str,
+    model_type: str,
+    max_seq_length: int,
+    max_predictions_per_seq: int,
+    flag: str = "input_file",
+) -> RecordFiles:
+    """Finds and checks records.
+
+    Args:
+      input_file: comma-separated files or patterns.
+      model_type: "bert", "albert" or "electra".
+      max_seq_length, max_predictions_per_seq: what training expects.
+      flag: name of the flag that `input_file` is from.
+
+    Raises:
+      InputError: there are none; they were built for other values, which are named
+        with those of the flags; a build is not finished; a file is cut off.
+    """
+    paths = matching_files(input_file, flag)
+    manifests = _load_manifests(paths)
+    wanted = {"model_type": model_type, "max_seq_length": max_seq_length}
+    if model_type != "electra":
+        wanted["max_predictions_per_seq"] = max_predictions_per_seq
+    for source, manifest in manifests.items():
+        _check_manifest(source, manifest, wanted)
+    counts = [_count(path, manifests) for path in paths]
+    if not sum(counts):
+        raise InputError(
+            f"--{flag}={input_file} holds no records: build them with "
+            "python -m data.create_pretraining_data."
+        )
+    kept = [(path, count) for path, count in zip(paths, counts) if count]
+    first = next(iter(manifests.values()), None)
+    return RecordFiles(
+        paths=tuple(path for path, _ in kept),
+        counts=tuple(count for _, count in kept),
+        features=_check_layout(kept[0][0], wanted),
+        settings=first.settings if first else {},
+        tokenizer=first.tokenizer if first else None,
+    )
+
+
+def _load_manifests(paths: Sequence[str]) -> Dict[str, Manifest]:
+    """The manifests beside the files, by path."""
+    found: Dict[str, Manifest] = {}
+    for path in paths:
+        files = file_system(path)
+        source = manifest_path(path, files)
+        if source and source not in found:
+            found[source] = load_manifest(source, files)
+    return found
+
+
+def _check_manifest(source: str, manifest: Manifest, wanted: Mapping[str, Any]) -> None:
+    if not manifest.complete:
+        raise InputError(
+            f"{source}: this build of records is not finished. Give its command again; "
+            "it goes on where it stopped."
+        )
+    require_settings(manifest.settings, wanted, source, _REBUILD)
+
+
+def _count(path: str, manifests: Mapping[str, Manifest]) -> int:
+    """Records in a file: by its manifest, or else by reading all lengths."""
+    files = file_system(path)
+    size = files.size(path)
+    name = path.replace("\\", "/").rsplit("/", 1)[-1]
+    for manifest in manifests.values():
+        entry = manifest.files.get(name)
+        if entry and entry["bytes"] == size:
+            return entry["instances"]
+    return count_records(path)
+
+
+def count_records(path: str) -> int:
+    """Counts records by their lengths; contents are passed over.
+
+    Raises:
+      InputError: the file is cut off or not a TFRecord file; see `name_damage`.
+    """
+    files = file_system(path)
+    size, place, count = files.size(path), 0, 0
+    with files.open(path, "rb") as stream:
+        while place < size:
+            header = stream.read(record_bytes.HEADER_BYTES)
+            length = int.from_bytes(header[:8], "little")
+            place += len(header) + length + record_bytes.FOOTER_BYTES
+            if place > size:
+                name_damage([path])
+                break
+            stream.seek(place)
+            count += 1
+    return count
+
+
+def name_damage(paths: Sequence[str]) -> None:
+    """Reads files until it finds a damaged record.
+
+    Raises:
+      InputError: a record is truncated or corrupt; the message has its file and the
+        byte at which it begins.
+    """
+    for path in paths:
+        for _ in read_records(path):
+            pass
+
+
+def _check_layout(path: str, wanted: Mapping[str, Any]) -> Features:
+    """The schema of a file, by its first record.
+
+    Raises:
+      InputError: features are missing, or have other lengths than the flags say.
+    """
+    found = layout(next(iter(read_records(path))))
+    features = pretraining_features(
+        wanted["model_type"],
+        wanted["max_seq_length"],
+        wanted.get("max_predictions_per_seq", 0),
+        found.get("wop_positions", 0),
+    )
+    missing = [feature.name for feature in features if feature.name not in found]
+    if missing:
+        raise InputError(
+            f"{path} lacks the features {', '.join(missing)} that "
+            f"--model_type={wanted['model_type']} needs. {_REBUILD}"
+        )
+    if wanted["model_type"] == "electra" and "masked_lm_positions" in found:
+        raise InputError(
+            f"{path} holds masked records, but ELECTRA masks at run time. {_REBUILD}"
+        )
+    actual = {"max_seq_length": found["input_ids"]}
+    if "masked_lm_positions" in found:
+        actual["max_predictions_per_seq"] = found["masked_lm_positions"]
+    require_settings(actual, {k: wanted[k] for k in actual}, path, _REBUILD)
+    return features
+
+
+# --- The order of reading ----------------------------------------------------------
+
+
+class ReadingPlan(NamedTuple):
+    """Groups of files, one after another.
+
+    Attributes:
+      files: int32 [G, F], numbers of the files of each group, -1 = none.
+      seeds: int64 [G, 2], for the shuffle within each group.
+      skipped: records to leave out of the first group.
+      largest: records of the largest group.
+    """
+
+    files: np.ndarray
+    seeds: np.ndarray
+    skipped: int
+    largest: int
+
+
+def plan_reading(
+    counts: Sequence[int], first: int, last: int, seed: Optional[int]
+) -> ReadingPlan:
+    """Which files to read for the records `first` to `last` - 1 of a run.
+
+    An epoch reads every file once, in an order of its own; consecutive files make a
+    group until it has SHUFFLED_TOGETHER records. So files can be passed over without
+    reading them, and a group fits into memory.
+
+    Args:
+      counts: records in each file.
+      first, last: counted over all epochs.
+      seed: None = always in the order of the files.
+
+    Returns:
+      ReadingPlan. Files of 3 and 2 records without a seed, records 4 to 11: epoch 0
+      from file 1 on (its first record skipped), then both files, then file 0.
+    """
+    groups: List[Tuple[List[int], Tuple[int, int]]] = []
+    total = sum(counts)
+    epoch, before = first // total, first // total * total
+    skipped = 0
+    largest = 1
+    while before < last:
+        for number, group in enumerate(_groups_of_epoch(counts, epoch, seed)):
+            size = sum(counts[file] for file in group)
+            if before + size > first and before < last:
+                if not groups:
+                    skipped = first - before
+                groups.append((group, (seed or 0, (epoch << 20) + number)))
+                largest = max(largest, size)
+            before += size
+        epoch += 1
+    width = max((len(group) for group, _ in groups), default=1)
+    files = np.full((len(groups), width), -1, np.int32)
+    for row, (group, _) in zip(files, groups):
+        row[: len(group)] = group
+    seeds = np.array([seeds for _, seeds in groups], np.int64).reshape(-1, 2)
+    return ReadingPlan(files, seeds, skipped, largest)
+
+
+def _groups_of_epoch(
+    counts: Sequence[int], epoch: int, seed: Optional[int]
+) -> List[List[int]]:
+    """The files of an epoch in groups of consecutive ones."""
+    order = np.arange(len(counts))
+    if seed is not None:
+        # Keys are random bits, whose stream is the same in every release of NumPy.
+        generator = np.random.Generator(np.random.PCG64([seed, epoch]))
+        order = generator.random(len(counts)).argsort(kind="stable")
+    groups: List[List[int]] = [[]]
+    size = 0
+    for file in order.tolist():
+        if size >= SHUFFLED_TOGETHER:
+            groups.append([])
+            size = 0
+        groups[-1].append(file)
+        size += counts[file]
+    return groups
