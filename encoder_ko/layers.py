@@ -11,6 +11,7 @@ D head size, P predictions.
 """
 
 import math
+import zlib
 from typing import NamedTuple, Optional
 
 from encoder_ko import compat
@@ -34,7 +35,16 @@ def glorot_uniform():
 
 
 def variable(name, shape, initializer):
-    """float32 resource variable of the current variable scope."""
+    """float32 resource variable of the current variable scope.
+
+    Where the graph has a seed, random initial values depend on it and on the name
+    alone, not on what else is in the graph.
+    """
+    settings = initializer.get_config()
+    if "seed" in settings and tf.get_default_graph().seed is not None:
+        whole_name = f"{tf.get_variable_scope().name}/{name}"
+        settings["seed"] = zlib.crc32(whole_name.encode())
+        initializer = type(initializer).from_config(settings)
     return tf.get_variable(
         name, shape, tf.float32, initializer=initializer, use_resource=True
     )
