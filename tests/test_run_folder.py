@@ -1,0 +1,101 @@
+"""RunFolder: whose folder it is, and what may be replaced in it."""
+
+import pytest
+
+from data.errors import InputError
+from encoder_ko.run_folder import RunFolder
+
+SETTINGS = {"learning_rate": 5e-5, "train_batch_size": 32, "vocab_file": None}
+
+
+@pytest.fixture()
+def folder(tmp_path):
+    """A folder claimed with SETTINGS in which something was trained."""
+    claimed = RunFolder(str(tmp_path / "nested" / "run"))
+    claimed.claim(SETTINGS, overwrite=False)
+    claimed.write_text("model.ckpt-7.index", "weights")
+    claimed.write_json("history.json", [{"step": 7}])
+    return claimed
+
+
+def test_the_same_settings_find_everything_as_it_was(folder):
+    for overwrite in (False, True):
+        folder.claim(dict(SETTINGS), overwrite)
+        assert folder.read_json("history.json") == [{"step": 7}]
+        assert folder.read_json("run_config.json") == SETTINGS
+
+
+def test_each_difference_is_named_with_both_values(folder):
+    other = dict(SETTINGS, learning_rate=1e-4, patience=2)
+    with pytest.raises(InputError) as raised:
+        folder.claim(other, overwrite=False)
+    assert str(raised.value) == (
+        f"{folder.path} holds a run with other settings: learning_rate was 5e-05 and "
+        "is 0.0001 now; patience was None and is 2 now. Choose another --output_dir, "
+        "repeat the settings to resume that run, or pass --overwrite to delete it."
+    )
+    assert folder.read_json("history.json") == [{"step": 7}]
+
+
+def test_overwrite_deletes_a_run_and_nothing_else(folder, tmp_path):
+    kept = tmp_path / "nested" / "run" / "notes.txt"
+    kept.write_text("내 메모", encoding="utf-8")
+    (tmp_path / "nested" / "run" / "best").mkdir()
+    folder.write_text("best/model.ckpt-7.index", "weights")
+    folder.claim(dict(SETTINGS, patience=2), overwrite=True)
+    assert folder.read_json("history.json") is None
+    found = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert found == ["notes.txt", "run_config.json"]
+    assert kept.read_text(encoding="utf-8") == "내 메모"
+
+
+def test_overwrite_does_not_delete_what_the_run_starts_from(folder):
+    settings = dict(SETTINGS, init_checkpoint=folder("model.ckpt-7"))
+    with pytest.raises(InputError, match="--overwrite would delete .*model.ckpt-7, fr"):
+        folder.claim(settings, overwrite=True)
+    assert folder.read_json("history.json") == [{"step": 7}]
+
+
+def test_results_of_another_program_are_left_alone(tmp_path):
+    (tmp_path / "model.ckpt-1000.index").write_text("theirs", encoding="utf-8")
+    folder = RunFolder(str(tmp_path))
+    with pytest.raises(InputError) as raised:
+        folder.claim(SETTINGS, overwrite=False)
+    assert str(raised.value) == (
+        f"{tmp_path} holds results of another program or version "
+        "(model.ckpt-1000.index). Choose another --output_dir, or pass --overwrite to "
+        "delete them."
+    )
+
+
+def test_a_run_that_never_began_does_not_tie_the_folder(tmp_path):
+    """A wrong --data_dir at the first try, the right one at the second."""
+    folder = RunFolder(str(tmp_path))
+    folder.claim(dict(SETTINGS, data_dir="nsmcc"), overwrite=False)
+    (tmp_path / "records").mkdir()
+    folder.write_text("records/train.tf_record", "records")
+    folder.claim(dict(SETTINGS, data_dir="nsmc"), overwrite=False)
+    assert folder.read_json("run_config.json")["data_dir"] == "nsmc"
+
+
+def test_broken_json_is_named(folder):
+    folder.write_text("history.json", '[{"step": 7}')
+    with pytest.raises(InputError, match="history.json is not valid JSON .* delete it"):
+        folder.read_json("history.json")
+    assert folder.read_json("trials.json") is None
+
+
+def test_files_are_written_whole_or_not_at_all(folder, monkeypatch):
+    def disk_full(source, target, overwrite):
+        raise OSError("no space")
+
+    monkeypatch.setattr("encoder_ko.run_folder.tf.io.gfile.rename", disk_full)
+    with pytest.raises(OSError, match="no space"):
+        folder.write_json("history.json", [{"step": 14}])
+    assert folder.read_json("history.json") == [{"step": 7}]
+
+
+def test_json_keeps_korean_and_the_order(folder):
+    folder.write_json("results.json", {"부정": 1, "긍정": 2})
+    with open(folder("results.json"), encoding="utf-8") as reader:
+        assert reader.read() == '{\n  "부정": 1,\n  "긍정": 2\n}\n'
