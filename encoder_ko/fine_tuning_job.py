@@ -16,6 +16,10 @@ from encoder_ko.model_files import ModelFiles
 from encoder_ko.run_folder import RunFolder
 
 
+# Share of examples as long as allowed from which on the log mentions them.
+_MUCH_CUT = 0.02
+
+
 @dataclasses.dataclass(frozen=True)
 class Job:
     """What to do, as the flags of run_classifier.py of the same names say.
@@ -221,16 +225,24 @@ def _write_records(job, network, folder, split, examples):
     tf.io.gfile.makedirs(folder("records"))
     path = folder("records", split + ".tf_record")
     features = records.classification_features()
-    records.write_records(
-        path,
-        (
-            records.encode_example(features, values)
-            for values in model_inputs.classification_records(
-                network.tokenizer, examples, job.max_seq_length
-            )
-        ),
-        overwrite=True,
-    )
+    lengths = []
+
+    def encoded():
+        for values in model_inputs.classification_records(
+            network.tokenizer, examples, job.max_seq_length
+        ):
+            lengths.append(values["num_tokens"])
+            yield records.encode_example(features, values)
+
+    records.write_records(path, encoded(), overwrite=True)
+    share = model_inputs.full_share(lengths, job.max_seq_length)
+    if split == "train" and share >= _MUCH_CUT:
+        logging.info(
+            "%.1f%% of the training examples fill --max_seq_length=%d: the end of most "
+            "of them was cut off.",
+            100 * share,
+            job.max_seq_length,
+        )
     return input_pipeline.FineTuningData(
         path,
         len(examples),
