@@ -1,0 +1,272 @@
+"""The rules of the project's shape, by reading the source: imports, flags, randomness.
+
+data  <-  encoder_ko  <-  bert_ko, albert_ko, electra_ko  <-  scripts in the root
+"""
+
+import ast
+import os
+import sys
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LAYERS = {"data": 0, "encoder_ko": 1, "bert_ko": 2, "albert_ko": 2, "electra_ko": 2}
+SCRIPTS = 3
+# Modules that take the parsed flags, or the words to parse, from a script.
+FLAG_PARSERS = ("data.command_line", "encoder_ko.command_line", "encoder_ko.flag_files")
+TENSORFLOW_IN_DATA = ("data.records", "data.input_pipeline")
+MOST_LINES = 400
+MOST_LINES_OF_A_FUNCTION = 60
+
+
+def source_files():
+    """Module name -> path, for the packages and the scripts in the root."""
+    found = {}
+    for name in sorted(os.listdir(ROOT)):
+        if name.endswith(".py") and name != "setup.py":
+            found[name[: -len(".py")]] = os.path.join(ROOT, name)
+    for package in LAYERS:
+        for folder, _, names in os.walk(os.path.join(ROOT, package)):
+            for name in sorted(names):
+                if name.endswith(".py"):
+                    path = os.path.join(folder, name)
+                    module = os.path.relpath(path, ROOT)[: -len(".py")]
+                    module = module.replace(os.sep, ".")
+                    found[module.replace(".__init__", "")] = path
+    return found
+
+
+FILES = source_files()
+
+
+def read(path):
+    with open(path, encoding="utf-8") as reader:
+        return reader.read()
+
+
+TREES = {module: ast.parse(read(path)) for module, path in FILES.items()}
+COMMANDS = {
+    module
+    for module, path in FILES.items()
+    if module.startswith("data.") and '__name__ == "__main__"' in read(path)
+}
+
+
+def top(module):
+    return module.split(".")[0]
+
+
+def layer(module):
+    return LAYERS.get(top(module), SCRIPTS)
+
+
+def imports(module):
+    """The dotted names that a module imports, relative ones made absolute."""
+    is_package = os.path.basename(FILES[module]) == "__init__.py"
+    package = module.split(".") if is_package else module.split(".")[:-1]
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield name.name
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join(base + ([node.module] if node.module else []))
+            for name in node.names:
+                yield f"{base}.{name.name}"
+
+
+def modules_imported(module):
+    """Modules of the project that a module imports."""
+    for name in imports(module):
+        while name and name not in FILES:
+            name = name.rpartition(".")[0]
+        if name and name != module:
+            yield name
+
+
+def names_used(tree):
+    """(dotted name, node) of every attribute, such as np.random.seed."""
+    for node in ast.walk(tree):
+        parts, inner = [], node
+        while isinstance(inner, ast.Attribute):
+            parts.append(inner.attr)
+            inner = inner.value
+        if parts and isinstance(inner, ast.Name):
+            yield ".".join([inner.id] + parts[::-1]), node
+
+
+def test_imports_go_downwards():
+    for module in FILES:
+        for imported in modules_imported(module):
+            same = top(module) == top(imported)
+            assert same or layer(imported) < layer(module), f"{module} -> {imported}"
+
+
+def test_no_circle_of_imports():
+    done = set()
+
+    def visit(module, way):
+        assert module not in way, " -> ".join(way[way.index(module) :] + [module])
+        if module not in done:
+            for imported in modules_imported(module):
+                visit(imported, way + [module])
+            done.add(module)
+
+    for module in FILES:
+        visit(module, [])
+
+
+def test_data_imports_its_own_modules_relatively():
+    """So that it cannot mix with another installed package of that name."""
+    for module in FILES:
+        if top(module) == "data":
+            for node in ast.walk(TREES[module]):
+                if isinstance(node, ast.ImportFrom) and not node.level:
+                    assert top(node.module) != "data", module
+                elif isinstance(node, ast.Import):
+                    assert "data" not in [top(name.name) for name in node.names], module
+
+
+def test_tensorflow_is_imported_where_the_rules_say():
+    for module in FILES:
+        names = [name for name in imports(module) if top(name) == "tensorflow"]
+        if top(module) == "data":
+            allowed = module in TENSORFLOW_IN_DATA or module in COMMANDS
+            assert allowed or not names, f"{module} imports {names}"
+        else:
+            assert module == "encoder_ko.compat" or not names, module
+
+
+def test_only_compat_asks_for_the_tensorflow_version():
+    asking = ("IS_TF2", "tf.__version__", "tf.version", "tf.VERSION")
+    for module in FILES:
+        if module != "encoder_ko.compat":
+            for name, _ in names_used(TREES[module]):
+                assert not name.endswith("IS_TF2"), module
+                assert not name.startswith(asking), f"{module}: {name}"
+
+
+def test_no_contrib_layers_or_keras():
+    for module, tree in TREES.items():
+        for name, _ in names_used(tree):
+            assert not name.startswith(("tf.contrib", "tf.layers", "tf.keras")), module
+        for name in imports(module):
+            assert "keras" not in name and "contrib" not in name, f"{module}: {name}"
+
+
+def test_flags_live_in_scripts_and_commands():
+    for module, tree in TREES.items():
+        is_script = layer(module) == SCRIPTS or module in COMMANDS
+        if is_script:
+            continue
+        if module not in FLAG_PARSERS:
+            assert "absl.flags" not in list(imports(module)), module
+        if module != "data.command_line":  # which adds --help to a command's flags
+            defined = [n for n, _ in names_used(tree) if n.startswith("flags.DEFINE")]
+            assert not defined, f"{module}: {defined}"
+
+
+STATELESS = (
+    "np.random.RandomState",
+    "np.random.Generator",
+    "np.random.SeedSequence",
+    "np.random.default_rng",
+    "np.random.PCG64",
+    "np.random.Philox",
+    "random.Random",
+    "tf.random.stateless_uniform",
+    "tf.random.stateless_normal",
+)
+
+
+def test_no_global_random_state():
+    """Every random choice takes a generator or a seed."""
+    for module, tree in TREES.items():
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        keywords = {id(c.func): {k.arg for k in c.keywords} for c in calls}
+        imported = set(imports(module))
+        shared = ["np.random.", "tf.random."]
+        shared += ["random."] if "random" in imported else []
+        for name, node in names_used(tree):
+            if name.startswith(tuple(shared)):
+                allowed = name.startswith(STATELESS) or "seed" in keywords.get(
+                    id(node), ()
+                )
+                assert allowed, f"{module}: {name}"
+            assert "set_random_seed" not in name, f"{module}: {name}"
+        assert not any(name.startswith("random.") for name in imported), module
+
+
+def test_every_package_is_listed_for_installation():
+    packages = {
+        os.path.relpath(os.path.dirname(path), ROOT).replace(os.sep, ".")
+        for path in FILES.values()
+        if os.path.basename(path) == "__init__.py"
+    }
+    call = ast.parse(read(os.path.join(ROOT, "setup.py"))).body[-1].value
+    listed = {k.arg: k.value for k in call.keywords}["packages"]
+    assert sorted(ast.literal_eval(listed)) == sorted(packages)
+
+
+def test_every_folder_of_modules_is_a_package():
+    for path in FILES.values():
+        folder = os.path.dirname(path)
+        assert folder == ROOT or os.path.exists(os.path.join(folder, "__init__.py"))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="needs feature_version of ast")
+def test_syntax_is_that_of_python_3_7():
+    for path in FILES.values():
+        ast.parse(read(path), feature_version=(3, 7))
+
+
+def test_users_mistakes_are_no_assertions_and_no_error_is_swallowed():
+    for module, tree in TREES.items():
+        for node in ast.walk(tree):
+            assert not isinstance(node, ast.Assert), f"{module}, line {node.lineno}"
+            if isinstance(node, ast.ExceptHandler):
+                caught = node.type.id if isinstance(node.type, ast.Name) else node.type
+                place = f"{module}, line {node.lineno}"
+                assert caught not in (None, "Exception", "BaseException"), place
+
+
+def test_modules_and_functions_are_short():
+    """A script's declarations of flags do not count: they are its manual."""
+    for module, tree in TREES.items():
+        lines = read(FILES[module]).count("\n") - lines_of_flags(tree, FILES[module])
+        assert lines <= MOST_LINES, f"{module} has {lines} lines"
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                lines = lines_of_code(node, FILES[module])
+                place = f"{module}.{node.name} has {lines} lines"
+                assert lines <= MOST_LINES_OF_A_FUNCTION, place
+
+
+def lines_of_flags(tree, path):
+    if "import flags" not in read(path):
+        return 0
+    starts = [node.lineno for node in tree.body] + [read(path).count("\n")]
+    return sum(
+        end - node.lineno
+        for node, end in zip(tree.body, starts[1:])
+        if "flags.DEFINE" in "".join(name for name, _ in names_used(node))
+        and isinstance(node, ast.Expr)
+    )
+
+
+def lines_of_code(function, path):
+    """Lines from `def` to the end, without the docstring and blank lines."""
+    source = read(path).split("\n")
+    first = function.lineno
+    last = max(getattr(node, "lineno", 0) for node in ast.walk(function))
+    code = [line for line in source[first - 1 : last] if line.strip()]
+    docstring = ast.get_docstring(function, clean=False) or ""
+    return len(code) - len([line for line in docstring.split("\n") if line.strip()])
+
+
+def test_names_say_what_a_module_is():
+    for module in FILES:
+        last = module.split(".")[-1]
+        words = last.split("_")
+        for vague in ("utils", "util", "helper", "manager", "misc", "common"):
+            assert vague not in words, module
