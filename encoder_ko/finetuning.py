@@ -132,11 +132,6 @@ def model_fn_builder(
         if not is_training:
             return _prediction_spec(head, features)
         scaffold_fn = _initialize(encoder.init_checkpoint, report_path, use_tpu)
-        return _training_spec(encoder, hyperparameters, head, features)._replace(
-            scaffold_fn=scaffold_fn
-        )
-
-    def _training_spec(encoder, hyperparameters, head, features):
         train = encoder.family.create_optimizer(
             head.loss,
             hyperparameters.learning_rate,
@@ -144,28 +139,33 @@ def model_fn_builder(
             hyperparameters.warmup_steps,
             **hyperparameters.optimizer_options,
         )
-        shown = {"loss": tf.reduce_mean(head.per_example_loss)}
-        shown["learning_rate"] = train.learning_rate
-        training_hooks = []
-        if not use_tpu:
-            tf.summary.scalar("learning_rate", train.learning_rate)
-            tf.summary.scalar("gradient_norm", train.gradient_norm)
-            training_hooks = [
-                hooks.ProgressHook(
-                    hyperparameters.train_steps,
-                    batch_size,
-                    shown,
-                    tokens=tf.reduce_sum(features["input_mask"]),
-                )
-            ]
+        progress = []
+        if not use_tpu:  # whose steps run many to a session call
+            tokens = tf.reduce_sum(features["input_mask"])
+            progress = _progress(head, train, tokens, hyperparameters, batch_size)
         return tf.estimator.tpu.TPUEstimatorSpec(
-            mode=tf.estimator.ModeKeys.TRAIN,
+            mode=mode,
             loss=head.loss,
             train_op=train.op,
-            training_hooks=training_hooks,
+            training_hooks=progress,
+            scaffold_fn=scaffold_fn,
         )
 
     return model_fn
+
+
+def _progress(head, train, tokens, hyperparameters, batch_size):
+    """Summaries for TensorBoard, and the hook that prints a line now and then."""
+    tf.summary.scalar("learning_rate", train.learning_rate)
+    tf.summary.scalar("gradient_norm", train.gradient_norm)
+    shown = {
+        "loss": tf.reduce_mean(head.per_example_loss),
+        "learning_rate": train.learning_rate,
+    }
+    hook = hooks.ProgressHook(
+        hyperparameters.train_steps, batch_size, shown, tokens=tokens
+    )
+    return [hook]
 
 
 def _prediction_spec(head, features):
