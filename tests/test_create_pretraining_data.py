@@ -287,7 +287,7 @@ def _command(output, *arguments):
 
 
 def test_killed_build_goes_on(tmp_path):
-    arguments = ["--dupe_factor=400", "--block_bytes=8192", "--num_processes=2"]
+    arguments = ["--dupe_factor=200", "--block_bytes=8192", "--num_processes=2"]
     folder = tmp_path / "records"
     process = subprocess.Popen(
         _command(folder, *arguments), cwd=ROOT, stderr=subprocess.DEVNULL
@@ -489,7 +489,7 @@ def test_everything_may_lie_where_tensorflow_opens_it(tmp_path):
     _run(tmp_path / "local")
     command = _command(f"file://{tmp_path}/remote/records", "--dupe_factor=2")
     command = [part.replace(f"={ROOT}", f"=file://{ROOT}") for part in command]
-    command += ["--block_bytes=8192", "--num_processes=2"]
+    command += ["--block_bytes=8192"]
     subprocess.run(command, cwd=ROOT, stderr=subprocess.DEVNULL, check=True)
     assert _bytes(tmp_path / "remote" / "records") == _bytes(tmp_path / "local")
 
