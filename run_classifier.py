@@ -178,13 +178,7 @@ def _required(name):
 
 
 def _check_ranges():
-    for name, (least, greatest) in _RANGES.items():
-        value = FLAGS[name].value
-        if not value >= least or (greatest is not None and value > greatest):
-            limit = (
-                f"at least {least}" if greatest is None else f"{least} to {greatest}"
-            )
-            raise InputError(f"--{name}={value}, expected {limit}.")
+    command_line.check_ranges(FLAGS, _RANGES)
     for name in ("learning_rate", "num_train_epochs"):
         value = FLAGS[name].value
         if not 0 < value < math.inf:

@@ -4,8 +4,9 @@ Source: google-research/albert, run_pretraining.py; word order prediction (WOP) 
 StructBERT's form, arXiv:1908.04577.
 """
 
-from albert_ko.modeling import AlbertModel
-from encoder_ko import objectives
+from albert_ko.modeling import AlbertConfig, AlbertModel
+from albert_ko.optimization import create_optimizer
+from encoder_ko import objectives, pretraining
 
 
 def build(config, features, options) -> objectives.PretrainingOutput:
@@ -29,3 +30,35 @@ def build(config, features, options) -> objectives.PretrainingOutput:
         },
         {"wop": options.wop_weight},
     )
+
+
+def _create_optimizer(loss, options: pretraining.OptimizerOptions, update):
+    return create_optimizer(
+        loss,
+        options.learning_rate,
+        options.num_train_steps,
+        options.num_warmup_steps,
+        optimizer=options.optimizer,
+        poly_power=options.power,
+        start_warmup_step=options.start_warmup_step,
+        update=update,
+        weight_decay_rate=options.weight_decay_rate,
+    )
+
+
+RECIPE = pretraining.Recipe(
+    name="albert",
+    config_class=AlbertConfig,
+    defaults=dict(
+        max_seq_length=512,
+        train_batch_size=4096,
+        eval_batch_size=64,
+        optimizer="lamb",
+        learning_rate=0.00176,
+        num_train_steps=125000,
+        num_warmup_steps=3125,
+        save_checkpoints_steps=5000,
+    ),
+    build=build,
+    create_optimizer=_create_optimizer,
+)

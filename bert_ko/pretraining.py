@@ -3,8 +3,9 @@
 Source: google-research/bert, run_pretraining.py.
 """
 
-from bert_ko.modeling import BertModel
-from encoder_ko import objectives
+from bert_ko.modeling import BertConfig, BertModel
+from bert_ko.optimization import create_optimizer
+from encoder_ko import objectives, pretraining
 
 
 def build(config, features, options) -> objectives.PretrainingOutput:
@@ -27,3 +28,33 @@ def build(config, features, options) -> objectives.PretrainingOutput:
         },
         {"wop": options.wop_weight},
     )
+
+
+def _create_optimizer(loss, options: pretraining.OptimizerOptions, update):
+    return create_optimizer(
+        loss,
+        options.learning_rate,
+        options.num_train_steps,
+        options.num_warmup_steps,
+        optimizer=options.optimizer,
+        update=update,
+        weight_decay_rate=options.weight_decay_rate,
+    )
+
+
+RECIPE = pretraining.Recipe(
+    name="bert",
+    config_class=BertConfig,
+    defaults=dict(
+        max_seq_length=128,
+        train_batch_size=32,
+        eval_batch_size=8,
+        optimizer="adamw",
+        learning_rate=5e-5,
+        num_train_steps=100000,
+        num_warmup_steps=10000,
+        save_checkpoints_steps=1000,
+    ),
+    build=build,
+    create_optimizer=_create_optimizer,
+)

@@ -3,7 +3,8 @@
 matplotlib is imported inside the functions: training must not wait for it.
 """
 
-from typing import Optional, Sequence, Tuple
+import itertools
+from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -20,6 +21,15 @@ _KOREAN_FONTS = (
 )
 _LATIN_FONT = "DejaVu Sans"  # comes with matplotlib
 _DARK, _PALE = "#1a1a1a", "#ffffff"
+# Okabe and Ito's colours, which differ for any colour vision, and line styles for grey.
+_STYLES = tuple(
+    {"color": color, "linestyle": line}
+    for line, colors in (
+        ("-", ("#0072b2", "#d55e00", "#009e73", "#cc79a7")),
+        ("--", ("#56b4e9", "#e69f00", "#555555", "#999933")),
+    )
+    for color in colors
+)
 _MOST_WITH_NUMBERS = 12  # classes; above, a cell is too small for two lines of text
 
 
@@ -133,3 +143,50 @@ def _has_glyphs(font: str, texts: Sequence[str]) -> bool:
     path = font_manager.findfont(font_manager.FontProperties(family=font))
     glyphs = ft2font.FT2Font(path).get_charmap()
     return all(ord(character) in glyphs for text in texts for character in text)
+
+
+class Curve(NamedTuple):
+    """Values over training steps; `marked` ones are few, as evaluations are."""
+
+    name: str
+    steps: Sequence[int]
+    values: Sequence[float]
+    marked: bool = False
+
+
+def write_curves_png(path: str, panels: Dict[str, Sequence[Curve]], title: str) -> None:
+    """Draws curves over the steps of a run, one panel below the other.
+
+    Args:
+      path: the PNG to write; an existing one is replaced.
+      panels: name of the vertical axis -> its curves; panels without any are left out.
+      title: one line above the picture.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    panels = {name: curves for name, curves in panels.items() if curves}
+    count = max(len(panels), 1)
+    figure = Figure(figsize=(8.0, 2.6 * count + 0.6), dpi=120)
+    FigureCanvasAgg(figure)
+    for number, (name, curves) in enumerate(panels.items(), 1):
+        axes = figure.add_subplot(count, 1, number)
+        for curve, style in zip(curves, itertools.cycle(_STYLES)):
+            axes.plot(
+                curve.steps,
+                curve.values,
+                label=curve.name,
+                marker="o" if curve.marked else None,
+                markersize=4,
+                linewidth=1.4,
+                **style,
+            )
+        axes.set_ylabel(name)
+        axes.grid(color="#dddddd", linewidth=0.6)
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        if number == count:
+            axes.set_xlabel("step")
+    figure.suptitle(title, fontfamily=_LATIN_FONT, fontsize=12)
+    figure.savefig(path, bbox_inches="tight", facecolor="white")

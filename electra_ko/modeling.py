@@ -40,6 +40,29 @@ class ElectraConfig(EncoderConfig):
         return self.embedding_size
 
 
+_SIZES = {
+    # layers, width, heads, embedding width where it is not the same
+    "small": (12, 256, 4, 128),
+    "base": (12, 768, 12, None),
+    "large": (24, 1024, 16, None),
+}
+
+
+def config_of_size(
+    size: str, vocab_size: int, embedding_size: Optional[int] = None
+) -> ElectraConfig:
+    """The discriminator that upstream's `model_size` means: small, base or large."""
+    layers_, width, heads, narrow = _SIZES[size]
+    return ElectraConfig(
+        vocab_size=vocab_size,
+        num_hidden_layers=layers_,
+        hidden_size=width,
+        num_attention_heads=heads,
+        intermediate_size=4 * width,
+        embedding_size=embedding_size or narrow,
+    )
+
+
 def generator_config(
     config: ElectraConfig, hidden_fraction: float = 0.25, layers_fraction: float = 1.0
 ) -> ElectraConfig:

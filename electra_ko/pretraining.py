@@ -10,8 +10,14 @@ import dataclasses
 from typing import NamedTuple
 
 from electra_ko import pretrain_helpers
-from electra_ko.modeling import GENERATOR_SCOPE, ElectraModel, generator_config
-from encoder_ko import heads, layers, objectives
+from electra_ko.modeling import (
+    GENERATOR_SCOPE,
+    ElectraConfig,
+    ElectraModel,
+    generator_config,
+)
+from electra_ko.optimization import create_optimizer
+from encoder_ko import heads, layers, objectives, pretraining
 from encoder_ko.compat import tf
 
 _EPSILON = 1e-6
@@ -166,3 +172,34 @@ def _discriminator_metrics(per_row_loss, labels, predictions, probabilities, rea
         "disc_recall": accuracy_over(as_float[0] * real),
         "disc_auc": objectives.Ranking(labels, probabilities, real),
     }
+
+
+def _create_optimizer(loss, options: pretraining.OptimizerOptions, update):
+    return create_optimizer(
+        loss,
+        options.learning_rate,
+        options.num_train_steps,
+        weight_decay_rate=options.weight_decay_rate,
+        warmup_steps=options.num_warmup_steps,
+        lr_decay_power=options.power,
+        optimizer=options.optimizer,
+        update=update,
+    )
+
+
+RECIPE = pretraining.Recipe(
+    name="electra",
+    config_class=ElectraConfig,
+    defaults=dict(
+        max_seq_length=128,
+        train_batch_size=128,
+        eval_batch_size=128,
+        optimizer="adamw",
+        learning_rate=5e-4,
+        num_train_steps=1000000,
+        num_warmup_steps=10000,
+        save_checkpoints_steps=1000,
+    ),
+    build=build,
+    create_optimizer=_create_optimizer,
+)

@@ -9,11 +9,13 @@ import os
 import re
 from typing import Dict, List, NamedTuple, Optional
 
+from absl import logging
+
 from data.errors import InputError
 from encoder_ko import compat
 from encoder_ko.compat import tf
 
-_OPTIMIZER_STATE = re.compile(r"/(adam_m|adam_v)$|^global_step$")
+_OPTIMIZER_STATE = re.compile(r"/(adam_m|adam_v)$|^(global_step|skipped_updates)$")
 _SHOWN_NAMES = 3
 
 
@@ -134,6 +136,35 @@ def restore_on_initialization(checkpoint: str, variables) -> RestoreReport:
         [name for name in rest if not _OPTIMIZER_STATE.search(name)],
         [name for name in rest if _OPTIMIZER_STATE.search(name)],
     )
+
+
+def start_from(
+    checkpoint: Optional[str], report_path: Optional[str], use_tpu: bool = False
+):
+    """`restore_on_initialization` of all trainable variables, logged and reported.
+
+    Args:
+      checkpoint: prefix of the files; None = nothing is restored.
+      report_path: where every name is written, as JSON; None = nothing is restored.
+      use_tpu: on TPU it happens in the scaffold, as its API wants.
+
+    Returns:
+      scaffold_fn of a TPUEstimatorSpec, or None.
+    """
+
+    if checkpoint is None or report_path is None:
+        return None
+
+    def restore():
+        report = restore_on_initialization(checkpoint, tf.trainable_variables())
+        logging.info("%s", report.summary())
+        report.write(report_path)
+        return tf.train.Scaffold()
+
+    if use_tpu:
+        return restore
+    restore()
+    return None
 
 
 def require_variables(checkpoint: str, variables) -> None:

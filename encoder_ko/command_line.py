@@ -1,13 +1,18 @@
 """What every command-line script does around its work."""
 
 import sys
-from typing import Callable, List, Optional
+from typing import Callable, List, Mapping, Optional, Tuple
 
 from absl import app, flags, logging
 
 from data.errors import InputError
 from encoder_ko import compat
 from encoder_ko.compat import tf
+
+Ranges = Mapping[str, Tuple[float, Optional[float]]]
+
+# Exit status of a run that SIGTERM ended: 128 + the signal's number.
+STOPPED_BY_SIGNAL = 143
 
 
 def run(main: Callable[[], None], arguments: Optional[List[str]] = None) -> None:
@@ -33,6 +38,21 @@ def run(main: Callable[[], None], arguments: Optional[List[str]] = None) -> None
             sys.exit(130)
 
     app.run(guarded, arguments, flags_parser=_parse)
+
+
+def check_ranges(values: flags.FlagValues, ranges: Ranges) -> None:
+    """Raises InputError for the first flag that is out of its range.
+
+    Args:
+      ranges: name -> (least, greatest or None).
+    """
+    for name, (least, greatest) in ranges.items():
+        value = values[name].value
+        if not value >= least or (greatest is not None and value > greatest):
+            limit = (
+                f"at least {least}" if greatest is None else f"{least} to {greatest}"
+            )
+            raise InputError(f"--{name}={value}, expected {limit}.")
 
 
 def _parse(arguments: List[str]) -> List[str]:

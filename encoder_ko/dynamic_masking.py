@@ -8,6 +8,8 @@ one is cut off where the budget ends.
 Letters: B batch, S sequence, P predictions, W moved positions, K moved n-grams of n.
 """
 
+from typing import Any, Mapping
+
 from data.masking import MaskingOptions, VocabularyTraits, ngram_weights
 from data.records import wop_length
 from encoder_ko.compat import tf
@@ -17,6 +19,31 @@ from encoder_ko.random_stream import RandomStream
 _MASKED_BELOW = 0.8
 _KEPT_BELOW = 0.9  # above: a random token
 _TRIES_TO_SHUFFLE = 8
+
+
+def options_for(
+    max_predictions_per_seq: int,
+    usual: Mapping[str, Any],
+    recorded: Mapping[str, Any],
+    given: Mapping[str, Any],
+) -> MaskingOptions:
+    """How to mask: as flags say, else as the records were built, else as usual.
+
+    Args:
+      usual: every option of data.create_pretraining_data by the name of its flag.
+      recorded: settings of the records, by the same names.
+      given: flags; None = not given.
+    """
+    chosen = {}
+    for name, value in usual.items():
+        chosen[name] = recorded.get(name, value)
+        if given[name] is not None:
+            chosen[name] = given[name]
+    return MaskingOptions(
+        max_predictions_per_seq=max_predictions_per_seq,
+        whole_words=chosen.pop("do_whole_word_mask"),
+        **chosen,
+    )
 
 
 def mask_anew(

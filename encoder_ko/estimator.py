@@ -41,6 +41,7 @@ def build_estimator(
     seed: int,
     save_checkpoints_steps: Optional[int] = 1000,
     keep_checkpoints: int = 5,
+    save_summary_steps: int = 100,
 ):
     """A TPUEstimator for `model_fn(features, labels, mode, params)`.
 
@@ -49,6 +50,7 @@ def build_estimator(
       save_checkpoints_steps: steps between checkpoints; one is always written at the
         end of a train call.
       keep_checkpoints: newest checkpoints that are kept.
+      save_summary_steps: steps between summaries; 0 = none.
     """
     tpu = tf.estimator.tpu
     config = tpu.RunConfig(
@@ -58,7 +60,7 @@ def build_estimator(
         tf_random_seed=seed,
         save_checkpoints_steps=save_checkpoints_steps,
         keep_checkpoint_max=keep_checkpoints,
-        save_summary_steps=100,
+        save_summary_steps=save_summary_steps,
         log_step_count_steps=None,
         tpu_config=tpu.TPUConfig(
             iterations_per_loop=hardware.iterations_per_loop if hardware.use_tpu else 1,

@@ -131,7 +131,9 @@ def model_fn_builder(
         head = encoder.family.head(model, features, encoder.num_labels, dropout)
         if not is_training:
             return _prediction_spec(head, features)
-        scaffold_fn = _initialize(encoder.init_checkpoint, report_path, use_tpu)
+        scaffold_fn = checkpoints.start_from(
+            encoder.init_checkpoint, report_path, use_tpu
+        )
         train = encoder.family.create_optimizer(
             head.loss,
             hyperparameters.learning_rate,
@@ -178,25 +180,6 @@ def _prediction_spec(head, features):
             "example_index": features["example_index"],
         },
     )
-
-
-def _initialize(init_checkpoint, report_path, use_tpu):
-    """Restores at initialisation; on TPU through the scaffold, as its API wants."""
-    if init_checkpoint is None or report_path is None:
-        return None
-
-    def restore():
-        report = checkpoints.restore_on_initialization(
-            init_checkpoint, tf.trainable_variables()
-        )
-        logging.info("%s", report.summary())
-        report.write(report_path)
-        return tf.train.Scaffold()
-
-    if use_tpu:
-        return restore
-    restore()
-    return None
 
 
 class FineTuner:

@@ -1,9 +1,12 @@
 """Session hooks: progress with rate and time left, and a stop at a lost loss."""
 
 import math
+import numbers
+import signal
 import sys
+import threading
 import time
-from typing import Dict
+from typing import Callable, Dict, Union
 
 from data.errors import InputError
 from encoder_ko.compat import tf
@@ -36,6 +39,9 @@ class ProgressHook(tf.train.SessionRunHook):
       unit: what an example is called.
       tokens: int scalar tensor, tokens in the batch, or None.
       every_seconds: least time between two lines.
+      runs_per_step: micro-batches whose gradients make one update.
+      lost_loss_advice: what to do where the loss is not finite, or a function that
+        says it; None = nothing, go on.
     """
 
     def __init__(
@@ -46,6 +52,8 @@ class ProgressHook(tf.train.SessionRunHook):
         unit: str = "examples",
         tokens=None,
         every_seconds: float = 5.0,
+        runs_per_step: int = 1,
+        lost_loss_advice: Union[None, str, Callable[[], str]] = LOST_LOSS_ADVICE,
     ):
         self._total = total_steps
         self._batch_size = batch_size
@@ -54,9 +62,12 @@ class ProgressHook(tf.train.SessionRunHook):
             self._fetches["tokens"] = tokens
         self._unit = unit
         self._every = every_seconds if sys.stderr.isatty() else 4 * every_seconds
+        self._runs_per_step = runs_per_step
+        self._advice = lost_loss_advice
 
     def after_create_session(self, session, coord):
         self._step = int(session.run(tf.train.get_global_step(session.graph)))
+        self._runs = 0
         self._mark = None
 
     def before_run(self, run_context):
@@ -67,15 +78,25 @@ class ProgressHook(tf.train.SessionRunHook):
         tokens = int(values.pop("tokens", 0))
         now = time.time()
         # Fetched with the update, the global step could be from before or after it.
-        self._step += 1
-        _require_finite(values, self._step)
+        self._runs += 1
+        due = self._runs % self._runs_per_step == 0
+        self._require_finite(values, self._step + 1)
+        self._step += due
         if self._mark is None:
             self._start_interval(now)
         else:
             self._tokens += tokens
-        if now - self._mark[0] >= self._every or self._step >= self._total:
+        is_time = now - self._mark[0] >= self._every or self._step >= self._total
+        if due and is_time:
             self._show(values, now)
             self._start_interval(now)
+
+    def _require_finite(self, values, step):
+        if self._advice is None or math.isfinite(values["loss"]):
+            return
+        shown = ", ".join(f"{name}={float(v):.6g}" for name, v in values.items())
+        advice = self._advice() if callable(self._advice) else self._advice
+        raise InputError(f"The loss is not finite at step {step} ({shown}). {advice}")
 
     def _start_interval(self, now):
         self._mark, self._tokens = (now, self._step), 0
@@ -95,13 +116,47 @@ class ProgressHook(tf.train.SessionRunHook):
 
 
 def _shown(name, value):
+    if isinstance(value, numbers.Integral):
+        return f"{name} {value}"
     return f"{name} {float(value):.3g}" if "rate" in name else f"{name} {value:.4f}"
 
 
-def _require_finite(values, step):
-    if math.isfinite(values["loss"]):
-        return
-    shown = ", ".join(f"{name}={float(v):.6g}" for name, v in values.items())
-    raise InputError(
-        f"The loss is not finite at step {step} ({shown}). {LOST_LOSS_ADVICE}"
-    )
+class StopOnSignalHook(tf.train.SessionRunHook):
+    """Ends training after the update that runs when the process gets SIGTERM.
+
+    The Estimator then saves a checkpoint as at any end, so that a preempted run loses
+    nothing.
+
+    Args:
+      runs_per_step: micro-batches whose gradients make one update.
+
+    Attributes:
+      stopped: whether a signal ended training.
+    """
+
+    def __init__(self, runs_per_step: int = 1):
+        self.stopped = False
+        self._runs_per_step = runs_per_step
+        self._previous = None
+
+    def begin(self):
+        self._runs = 0
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGTERM, self._note)
+
+    def _note(self, number, frame):
+        self.stopped = True
+
+    def after_run(self, run_context, run_values):
+        self._runs += 1
+        if self.stopped and self._runs % self._runs_per_step == 0:
+            run_context.request_stop()
+
+    def end(self, session):
+        self.restore()
+
+    def restore(self):
+        """Gives the signal back to whoever had it; also after an error."""
+        if self._previous is not None:
+            signal.signal(signal.SIGTERM, self._previous)
+            self._previous = None

@@ -11,6 +11,7 @@ from encoder_ko.compat import tf
 
 # Upstream: BERT and ALBERT, run_pretraining.py.
 _MASKED_LM_EPSILON = 1e-5
+_NO_WEIGHT = 1e-9  # a mean over nothing is 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +76,40 @@ class PretrainingOutput(NamedTuple):
     losses: Dict[str, object]
     metrics: Dict[str, object]
     predictions: Dict[str, object]
+
+
+def batch_metrics(metrics) -> Dict[str, object]:
+    """name -> float32 scalar, the means of one batch; rankings need more than one."""
+    return {
+        name: heads.weighted_mean(metric.values, metric.weights, _NO_WEIGHT)
+        for name, metric in metrics.items()
+        if isinstance(metric, WeightedMean) and not name.endswith("_loss")
+    }
+
+
+def streaming_metrics(metrics):
+    """`eval_metrics` of a TPUEstimatorSpec: (function, its arguments by name)."""
+    parts = {
+        f"{name}/{part}": value
+        for name, metric in metrics.items()
+        for part, value in metric._asdict().items()
+    }
+
+    def metric_fn(**found):
+        def of(name, kind):
+            return kind(*[found[f"{name}/{part}"] for part in kind._fields])
+
+        return {
+            name: _streaming(of(name, type(metric))) for name, metric in metrics.items()
+        }
+
+    return metric_fn, parts
+
+
+def _streaming(metric):
+    if isinstance(metric, Ranking):
+        return tf.metrics.auc(metric.labels, metric.scores, metric.weights)
+    return tf.metrics.mean(metric.values, metric.weights)
 
 
 class Objective(NamedTuple):

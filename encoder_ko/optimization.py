@@ -151,7 +151,7 @@ class _Update:
 def _accumulate(gradients, update):
     """(gradient norm or 0 where no update is due, updates skipped so far)."""
     local, steps = tf.GraphKeys.LOCAL_VARIABLES, update.options.accumulation_steps
-    batches = _zeros("summed_batches", [], tf.int64, local)
+    batches = _summed_batches()
     sums = [
         _zeros(f"{v.op.name}/gradient_sum", v.shape, tf.float32, local)
         for v in update.variables
@@ -176,6 +176,24 @@ def _accumulate(gradients, update):
         return tf.constant(0.0), tf.constant(0, tf.int64)
 
     return tf.cond(tf.equal(count % steps, 0), apply, wait)
+
+
+def _summed_batches():
+    """int64 variable: micro-batches since the session began, at an update."""
+    local = tf.GraphKeys.LOCAL_VARIABLES
+    return _zeros("summed_batches", [], tf.int64, local)
+
+
+def micro_step(options: UpdateOptions):
+    """int64 scalar: micro-batches of the run before this one, for random streams.
+
+    The global step where there is no accumulation.
+    """
+    step = tf.train.get_or_create_global_step()
+    steps = options.accumulation_steps
+    if steps == 1:
+        return tf.identity(step)
+    return step * steps + _summed_batches() % steps
 
 
 def _zeros(name, shape, dtype, collection):

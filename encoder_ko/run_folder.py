@@ -27,6 +27,8 @@ _RESULTS = (
     "test_results.*",
     "trials.json",
     "confusion_matrix*.png",
+    "training_log.jsonl",
+    "training_curves.png",
 )
 
 

@@ -1,0 +1,225 @@
+"""A whole pre-training run: records, training, evaluation, results."""
+
+import dataclasses
+import os
+import time
+from typing import Any, Dict, List, Optional
+
+from absl import logging
+
+from data import plots
+from data.errors import InputError
+from data.pretraining_records import RecordFiles
+from data.tokenization import CONFIG_FILE_NAME, Tokenizer
+from encoder_ko import estimator, pretraining, results
+from encoder_ko.compat import tf
+from encoder_ko.run_folder import RunFolder
+from encoder_ko.training_log import FILE_NAME, read_log
+
+_HISTORY = "history.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What to do, as the flags of run_pretraining.py of the same names say.
+
+    Attributes:
+      model_type: bert, albert or electra.
+      data: records to train on. eval_data: records to evaluate.
+      tokenizer: kept beside the checkpoints, if known.
+      eval_every_steps: updates between evaluations; 0 = at the end only.
+      settings: every flag that decides the result, to recognise a run again.
+      flags: all flags, for the report.
+    """
+
+    model_type: str
+    output_dir: str
+    do_train: bool
+    do_eval: bool
+    data: RecordFiles
+    eval_data: RecordFiles
+    tokenizer: Optional[Tokenizer]
+    network: pretraining.Network
+    schedule: pretraining.Schedule
+    hardware: estimator.Hardware
+    eval_batch_size: int
+    max_eval_steps: int
+    eval_every_steps: int
+    save_checkpoints_steps: int
+    keep_checkpoints: int
+    overwrite: bool
+    settings: Dict[str, Any]
+    flags: Dict[str, Any]
+
+
+def run(job: Job) -> bool:
+    """Does the job.
+
+    Returns:
+      Whether it is done; not, if SIGTERM ended it.
+
+    Raises:
+      InputError: for anything wrong in records, files or settings.
+    """
+    folder = RunFolder(job.output_dir)
+    folder.claim(job.settings, job.overwrite)
+    _write_model_files(job, folder)
+    pretrainer = pretraining.Pretrainer(
+        job.network,
+        job.schedule,
+        folder,
+        job.hardware,
+        job.eval_batch_size,
+        job.save_checkpoints_steps,
+        job.keep_checkpoints,
+    )
+    started = time.time()
+    if job.do_train and not _train(job, folder, pretrainer):
+        logging.info(
+            "Stopped by a signal; step %d is saved. The same command goes on from "
+            "there.",
+            pretrainer.step,
+        )
+        return False
+    seconds = {"train": round(time.time() - started, 1)}
+    if job.do_eval:
+        _evaluate(job, folder, pretrainer, seconds)
+    _draw_curves(job, folder)
+    return True
+
+
+def _write_model_files(job: Job, folder: RunFolder) -> None:
+    """Configuration and tokenizer, so that the folder is a whole model."""
+    folder.write_text(
+        f"{job.model_type}_config.json", job.network.config.to_json_string()
+    )
+    if job.tokenizer is None:
+        return
+    vocab_file = job.tokenizer.vocabulary.path
+    name = "vocab.txt" if vocab_file.endswith(".txt") else os.path.basename(vocab_file)
+    if os.path.abspath(vocab_file) != os.path.abspath(folder(name)):
+        tf.io.gfile.copy(vocab_file, folder(name), overwrite=True)
+    folder.write_text(CONFIG_FILE_NAME, job.tokenizer.config.to_json_string())
+
+
+def _train(job: Job, folder: RunFolder, pretrainer: pretraining.Pretrainer) -> bool:
+    """Trains to the end, with evaluations in between if asked for."""
+    _announce(job, folder, pretrainer.step)
+    total = job.schedule.train_steps
+    history = [
+        entry
+        for entry in folder.read_json(_HISTORY) or []
+        if entry["step"] <= pretrainer.step
+    ]
+    while pretrainer.step < total:
+        every = job.eval_every_steps or total
+        target = min(total, (pretrainer.step // every + 1) * every)
+        if not pretrainer.train(job.data, target):
+            return False
+        if job.eval_every_steps and target < total:
+            figures = pretrainer.evaluate(job.eval_data, job.max_eval_steps)
+            _remember(folder, history, figures)
+    return True
+
+
+def _announce(job: Job, folder: RunFolder, step: int) -> None:
+    total = job.schedule.train_steps
+    if step >= total:
+        logging.info(
+            "This run is complete (step %d of %d): nothing is trained again. To train "
+            "longer, begin a new schedule with --init_checkpoint=%s, another "
+            "--output_dir and its own --num_train_steps.",
+            step,
+            total,
+            tf.train.latest_checkpoint(folder.path),
+        )
+        return
+    epochs = total * job.schedule.batch_size / job.data.total
+    logging.info(
+        "%d records in %d files; %d steps of %d are %.2f passes over them.",
+        job.data.total,
+        len(job.data.paths),
+        total,
+        job.schedule.batch_size,
+        epochs,
+    )
+    if step:
+        logging.info("Resuming at step %d of %d.", step, total)
+    elif job.network.init_checkpoint is None:
+        logging.info("No checkpoint to start from: training from scratch.")
+
+
+def _remember(
+    folder: RunFolder, history: List[Dict[str, Any]], figures: Dict[str, float]
+) -> None:
+    """Adds an evaluation to the history, in place of one of the same step."""
+    step = figures["global_step"]
+    entry = {name: value for name, value in figures.items() if name != "global_step"}
+    history[:] = [other for other in history if other["step"] != step]
+    history.append(dict(entry, step=step))
+    folder.write_json(_HISTORY, history)
+
+
+def _evaluate(job, folder, pretrainer, seconds) -> None:
+    """`eval_results.txt` in upstream's form and `eval_results.json`."""
+    if not pretrainer.step:
+        raise InputError(
+            f"{job.output_dir} holds no trained model: train one with --do_train=true."
+        )
+    started = time.time()
+    figures = pretrainer.evaluate(job.eval_data, job.max_eval_steps)
+    seconds["eval"] = round(time.time() - started, 1)
+    _remember(folder, folder.read_json(_HISTORY) or [], figures)
+    folder.write_text(
+        "eval_results.txt",
+        "".join(f"{name} = {value}\n" for name, value in sorted(figures.items())),
+    )
+    folder.write_json(
+        "eval_results.json",
+        {
+            "metrics": figures,
+            "records": {
+                "train": job.data.total,
+                "evaluated": min(
+                    job.eval_data.total, job.max_eval_steps * job.eval_batch_size
+                ),
+            },
+            "seconds": seconds,
+            "seed": job.schedule.seed,
+            "flags": job.flags,
+            "model_config": job.network.config.to_dict(),
+            "versions": results.versions(),
+        },
+    )
+
+
+def _draw_curves(job: Job, folder: RunFolder) -> None:
+    """`training_curves.png` from the log and the history of evaluations."""
+    log, history = read_log(folder(FILE_NAME)), folder.read_json(_HISTORY) or []
+    if not log:
+        return
+
+    def curves(suffix):
+        names = [name for name in log[-1] if name.endswith(suffix)]
+        return [_curve(log, name, name) for name in sorted(names)] + [
+            _curve(history, name, f"{name} (evaluation)", marked=True)
+            for name in sorted(history[-1] if history else [])
+            if name.endswith(suffix)
+        ]
+
+    plots.write_curves_png(
+        folder("training_curves.png"),
+        {
+            "loss": curves("loss"),
+            "accuracy": curves("accuracy"),
+            "learning rate": [_curve(log, "learning_rate", "learning rate")],
+            "gradient norm": [_curve(log, "gradient_norm", "gradient norm")],
+        },
+        f"{job.model_type}: step {log[-1]['step']} of {job.schedule.train_steps}",
+    )
+
+
+def _curve(entries, name, label, marked=False) -> plots.Curve:
+    found = [(entry["step"], entry[name]) for entry in entries if name in entry]
+    steps, values = zip(*found)
+    return plots.Curve(label, steps, values, marked)
