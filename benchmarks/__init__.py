@@ -1,0 +1,1 @@
+"""Measurements against other people's code, each one command."""
