@@ -12,7 +12,7 @@ import math
 import os
 import sys
 
-from absl import flags
+from absl import flags, logging
 
 from bert_ko.finetuning import FAMILY as BERT
 from data import tasks
@@ -217,6 +217,14 @@ def _network():
     check_vocabulary(
         tokenizer.vocabulary, config.vocab_size, tokenizer.config.special_tokens
     )
+    if len(tokenizer.vocabulary) < config.vocab_size:
+        logging.warning(
+            "%s has %d pieces, fewer than the %d rows of the embedding table. Is it "
+            "the vocabulary of this model?",
+            files.vocab_file,
+            len(tokenizer.vocabulary),
+            config.vocab_size,
+        )
     return fine_tuning_job.Network(family, config, tokenizer, files)
 
 
