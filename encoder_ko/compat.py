@@ -88,19 +88,45 @@ def mean_over_replicas(gradients):
 
 
 def keep_freed_memory():
-    """Makes the C library keep large freed blocks instead of returning them.
+    """Makes the C library keep large freed blocks, in huge pages, and reuse them.
 
     TensorFlow allocates every activation anew. Without this each step gives hundreds
     of megabytes back to the system and faults them in again page by page, which took a
-    third of a step of BERT-base on two cores. Does nothing where the C library is not
-    glibc. For command-line programs: it concerns the whole process.
+    third of a step of BERT-base on two cores. Huge pages, which most systems give only
+    to those who ask, took another tenth off. Does nothing where the C library is not
+    glibc. For command-line programs, early: it concerns the whole process.
     """
     if not sys.platform.startswith("linux"):
         return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallopt"):
         return
-    trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, 2**31 - 1)
-    mallopt(top_pad, 2**28)
+    # malloc.h: no block outside the one heap, and the heap is never cut.
+    mmap_max, arena_max, trim_threshold, top_pad = -4, -8, -1, -2
+    for option, value in (
+        (mmap_max, 0),
+        (arena_max, 1),
+        (trim_threshold, -1),
+        (top_pad, 2**28),
+    ):
+        library.mallopt(option, value)
+    _ask_for_huge_pages(library, os.sysconf("SC_PHYS_PAGES") // 2)
+
+
+def _ask_for_huge_pages(library, pages: int):
+    """Asks for huge pages on `pages` pages of address space that the heap uses next."""
+    library.malloc.restype = ctypes.c_void_p
+    library.malloc.argtypes = [ctypes.c_size_t]
+    library.free.argtypes = [ctypes.c_void_p]
+    library.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    page = os.sysconf("SC_PAGE_SIZE")
+    block = library.malloc(pages * page)
+    if block is None:  # a limit on address space: do without
+        return
+    use_huge_pages = 14  # MADV_HUGEPAGE of sys/mman.h
+    start = -(-block // page) * page
+    library.madvise(start, (pages - 1) * page, use_huge_pages)
+    # Stays behind as the end of the heap: protobuf calls malloc_trim, which would give
+    # the freed block back otherwise. Never touched, it takes no memory.
+    library.malloc(2**26)
+    library.free(block)
