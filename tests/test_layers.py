@@ -5,6 +5,7 @@ import pytest
 
 from encoder_ko import layers, transformer
 from encoder_ko.compat import tf
+from encoder_ko.config import EncoderConfig
 
 
 def evaluate(build, *arrays):
@@ -144,7 +145,8 @@ def gradients_agree(fused, plain, *shapes):
     actual = evaluate(build(fused, tf.float32), *arrays)
     expected = evaluate(build(plain, tf.float64), *arrays)
     for ours, theirs in zip(actual, expected):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=2e-5)
+        allowed = 1e-5 * max(1.0, np.abs(theirs).max())
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=allowed)
 
 
 @pytest.mark.parametrize(
@@ -190,21 +192,96 @@ def test_gradients_of_bias_dropout_residual_norm(with_dropout):
     gradients_agree(fused, plain, [4, 7], [7], [4, 7], [7], [7])
 
 
+# One whole layer: width 8, two heads of 4, inner width 12; the inputs of the formula.
+SHAPES = dict(
+    x=[2, 3, 8],
+    query=[8, 8],
+    query_bias=[8],
+    key=[8, 8],
+    key_bias=[8],
+    value=[8, 8],
+    value_bias=[8],
+    attention_output=[8, 8],
+    attention_output_bias=[8],
+    gamma=[8],
+    beta=[8],
+    intermediate=[8, 12],
+    intermediate_bias=[12],
+    output=[12, 8],
+    output_bias=[8],
+    output_gamma=[8],
+    output_beta=[8],
+)
+INPUT_MASK = np.array([[1, 1, 1], [1, 1, 0]], np.int32)
+
+
+def plain_layer(kept_attention, v):
+    """The layer as its paper has it, on named float64 tensors."""
+
+    def dense(x, name):
+        return tf.tensordot(x, v[name], 1) + v[name + "_bias"]
+
+    def heads(x):
+        return tf.transpose(tf.reshape(x, [2, 3, 2, 4]), [0, 2, 1, 3])
+
+    x = v["x"]
+    query, key, value = (heads(dense(x, name)) for name in ("query", "key", "value"))
+    scores = tf.matmul(query, key, transpose_b=True) / 2.0
+    scores += (1.0 - INPUT_MASK[:, None, None, :]) * -10000.0
+    context = tf.matmul(tf.nn.softmax(scores) * kept_attention, value)
+    context = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [2, 3, 8])
+    x = plain_norm(dense(context, "attention_output") + x, v["gamma"], v["beta"])
+    inner = plain_gelu_tanh(dense(x, "intermediate"), 0.0)
+    x = dense(inner, "output") + x
+    return plain_norm(x, v["output_gamma"], v["output_beta"])
+
+
+def our_layer(dropout, v):
+    config = EncoderConfig(
+        vocab_size=1,
+        hidden_size=8,
+        num_attention_heads=2,
+        intermediate_size=12,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=ATTENTION_DROPOUT,
+    )
+    variables = transformer.LayerVariables(
+        *[
+            layers.DenseVariables(v[name], v[name + "_bias"])
+            for name in ("query", "key", "value", "attention_output")
+        ],
+        attention_norm=layers.NormVariables(v["gamma"], v["beta"]),
+        intermediate=layers.DenseVariables(v["intermediate"], v["intermediate_bias"]),
+        output=layers.DenseVariables(v["output"], v["output_bias"]),
+        output_norm=layers.NormVariables(v["output_gamma"], v["output_beta"]),
+    )
+    weights = transformer.layer_weights(variables, tf.float32)
+    encoder = transformer.Encoder(config, "gelu", dropout, 2, 3)
+    return encoder.run(v["x"], tf.constant(INPUT_MASK), [weights])[0]
+
+
+ATTENTION_DROPOUT = 0.3
+
+
+def stream():
+    return layers.DropoutStream(4, tf.constant(9))
+
+
 @pytest.mark.parametrize("with_dropout", [False, True])
-def test_gradients_of_attention_probabilities(with_dropout):
-    """Two heads of size 9, three queries and keys; the last key is padding."""
-    drawn = np.random.RandomState(3).randint(0, 256, [1, 2, 3, 3]).astype(np.uint8)
-    key_bias = float32(0, 0, -10000).reshape([1, 1, 1, 3])
+def test_gradients_of_a_whole_layer(with_dropout):
+    """Attention with padding and dropout, two norms, GELU: by input and all weights."""
 
-    def fused(scores):
-        mask = mask_of(drawn) if with_dropout else None
-        return transformer.Attention(9).probabilities(scores, key_bias, mask)
+    def fused(*inputs):
+        return our_layer(stream() if with_dropout else None, dict(zip(SHAPES, inputs)))
 
-    def plain(scores):
-        whole = tf.nn.softmax(scores / 3.0 + key_bias.astype(np.float64))
-        return whole * ((drawn >= 77) / 0.7 if with_dropout else 1.0)
+    def plain(*inputs):
+        kept = tf.constant(1.0, tf.float64)
+        if with_dropout:  # the only mask that this layer draws
+            mask = stream().mask([2, 2, 3, 3], ATTENTION_DROPOUT)
+            kept = tf.cast(layers.keep_factor(*mask), tf.float64)
+        return plain_layer(kept, dict(zip(SHAPES, inputs)))
 
-    gradients_agree(fused, plain, [1, 2, 3, 3])
+    gradients_agree(fused, plain, *SHAPES.values())
 
 
 # --- Dropout -----------------------------------------------------------------------
