@@ -10,9 +10,8 @@ Letters: B batch, S sequence, N masked slots, V vocabulary.
 import dataclasses
 from typing import NamedTuple, Tuple
 
-from encoder_ko import compat
 from encoder_ko.compat import tf
-from encoder_ko.heads import TokenPredictions
+from encoder_ko.heads import VOCABULARY_BLOCK, TokenPredictions
 from encoder_ko.positions import gather_positions, scatter_update
 from encoder_ko.random_stream import RandomStream
 
@@ -108,8 +107,6 @@ def mask(features, options: MaskingOptions, random: RandomStream) -> Masked:
 
 # --- Sampling --------------------------------------------------------------------
 
-_BLOCK = 128
-
 
 def sample_tokens(predicted: TokenPredictions, random: RandomStream):
     """A token for each position, drawn from the generator's softmax.
@@ -124,31 +121,16 @@ def sample_tokens(predicted: TokenPredictions, random: RandomStream):
     products, bias = predicted.products, predicted.bias
     rows, size = tf.shape(products)[0], products.shape.as_list()[1]
     uniform = random.uniform([rows, 2])
-    weights, highest = _weights_of_blocks(products, bias)
-    block = _draw(weights, uniform[:, :1])
+    block = _draw(predicted.exponents.sums, uniform[:, :1])
 
-    tokens = block[:, None] * _BLOCK + tf.range(_BLOCK)
+    tokens = block[:, None] * VOCABULARY_BLOCK + tf.range(VOCABULARY_BLOCK)
     inside = tokens < size
     tokens = tf.minimum(tokens, size - 1)
-    places = tokens + size * tf.range(rows)[:, None]
-    logits = tf.cast(tf.gather(tf.reshape(products, [-1]), places), tf.float32)
-    weights = tf.exp(logits + tf.gather(bias, tokens) - highest)
-    weights *= tf.cast(inside, tf.float32)
-    sampled = block * _BLOCK + _draw(weights, uniform[:, 1:])
+    logits = tf.cast(gather_positions(products, tokens), tf.float32)
+    logits += tf.gather(bias, tokens) - predicted.exponents.highest
+    weights = tf.exp(logits) * tf.cast(inside, tf.float32)
+    sampled = block * VOCABULARY_BLOCK + _draw(weights, uniform[:, 1:])
     return tf.stop_gradient(tf.reshape(sampled, tf.shape(predicted.losses)))
-
-
-@compat.compiled
-def _weights_of_blocks(products, bias):
-    """Sums of exp(logit - highest) over 128 tokens each, [R, V / 128]; highest."""
-    rows, size = tf.shape(products)[0], products.shape.as_list()[1]
-    blocks = -(-size // _BLOCK)
-    logits = tf.cast(products, tf.float32) + bias
-    highest = tf.reduce_max(logits, -1, keepdims=True)
-    weights = tf.exp(logits - highest)
-    weights = tf.pad(weights, [[0, 0], [0, blocks * _BLOCK - size]])
-    weights = tf.reshape(weights, tf.stack([rows, blocks, _BLOCK]))
-    return tf.reduce_sum(weights, -1), highest
 
 
 def _draw(weights, uniform):

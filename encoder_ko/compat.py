@@ -46,6 +46,13 @@ def glob(pattern: str):
         return []
 
 
+def softmax(logits):
+    """Softmax over the last axis; TensorFlow 1.15 has none in bfloat16."""
+    if IS_TF2:
+        return tf.nn.softmax(logits)
+    return tf.cast(tf.nn.softmax(tf.cast(logits, tf.float32)), logits.dtype)
+
+
 def random_bytes(shape, seed):
     """Uniform random bytes that depend on `seed` alone.
 

@@ -95,6 +95,15 @@ def dense(inputs, variables: DenseVariables, activation=None):
     return biased_activation(product, variables.bias, activation)
 
 
+def column_sums(x):
+    """The sum over all rows: [T, W] -> float32 [W].
+
+    A product with ones: several times as fast as a reduction of the same pass.
+    """
+    ones = tf.ones([1, tf.shape(x)[0]], x.dtype)
+    return tf.cast(tf.matmul(ones, x)[0], tf.float32)
+
+
 def biased_activation(product, bias, activation=None):
     """`activation(product + bias)`, one pass over memory for the GELU forms."""
     fused = _FUSED_ACTIVATIONS.get(activation)
@@ -148,13 +157,17 @@ def _fused_bias_activation(function, slope):
     def backward(product, bias, upstream):
         biased = tf.cast(product, tf.float32) + bias
         gradient = tf.cast(upstream, tf.float32) * slope(biased)
-        return tf.cast(gradient, product.dtype), tf.reduce_sum(gradient, 0)
+        return tf.cast(gradient, product.dtype)
 
     forward, backward = compat.compiled(forward), compat.compiled(backward)
 
     @tf.custom_gradient
     def apply(product, bias):
-        return forward(product, bias), lambda dy: backward(product, bias, dy)
+        def gradients(upstream):
+            by_product = backward(product, bias, upstream)
+            return by_product, column_sums(by_product)
+
+        return forward(product, bias), gradients
 
     return apply
 
@@ -217,11 +230,21 @@ def keep_factor(bytes_, threshold, scale):
     )
 
 
+@compat.compiled
+def _dropout(x, *mask):
+    return tf.cast(tf.cast(x, tf.float32) * keep_factor(*mask), x.dtype)
+
+
 def dropout(x, mask: Optional[DropoutMask]):
     """`x` with the masked values set to 0 and the others scaled; `x` without a mask."""
     if mask is None:
         return x
-    return tf.cast(tf.cast(x, tf.float32) * keep_factor(*mask), x.dtype)
+
+    @tf.custom_gradient
+    def apply(x):
+        return _dropout(x, *mask), lambda upstream: _dropout(upstream, *mask)
+
+    return apply(x)
 
 
 # --- Layer normalisation ---------------------------------------------------------
@@ -237,12 +260,11 @@ def _normalize(x):
 
 
 def _normalize_gradient(upstream, normalized, inverse, gamma):
-    """Gradients of `normalized * gamma + beta` by its input, gamma and beta."""
+    """Gradient of `normalized * gamma + beta` by what was normalised."""
     by_normalized = upstream * gamma
     mean = tf.reduce_mean(by_normalized, -1, keepdims=True)
     along = tf.reduce_mean(by_normalized * normalized, -1, keepdims=True)
-    by_input = inverse * (by_normalized - mean - normalized * along)
-    return by_input, tf.reduce_sum(upstream * normalized, 0), tf.reduce_sum(upstream, 0)
+    return inverse * (by_normalized - mean - normalized * along)
 
 
 def _norm_forward(x, gamma, beta):
@@ -252,10 +274,10 @@ def _norm_forward(x, gamma, beta):
 
 
 def _norm_backward(normalized, inverse, gamma, upstream):
-    by_input, by_gamma, by_beta = _normalize_gradient(
+    by_input = _normalize_gradient(
         tf.cast(upstream, tf.float32), tf.cast(normalized, tf.float32), inverse, gamma
     )
-    return tf.cast(by_input, normalized.dtype), by_gamma, by_beta
+    return tf.cast(by_input, normalized.dtype)
 
 
 _norm_forward = compat.compiled(_norm_forward)
@@ -265,7 +287,12 @@ _norm_backward = compat.compiled(_norm_backward)
 @tf.custom_gradient
 def _layer_norm(x, gamma, beta):
     output, normalized, inverse = _norm_forward(x, gamma, beta)
-    return output, lambda dy: _norm_backward(normalized, inverse, gamma, dy)
+
+    def gradients(upstream):
+        by_input = _norm_backward(normalized, inverse, gamma, upstream)
+        return by_input, column_sums(upstream * normalized), column_sums(upstream)
+
+    return output, gradients
 
 
 def layer_norm(x, variables: NormVariables):
@@ -292,18 +319,13 @@ def _residual_forward(x, bias, residual, gamma, beta, *mask):
 
 
 def _residual_backward(normalized, inverse, gamma, upstream, *mask):
-    by_sum, by_gamma, by_beta = _normalize_gradient(
+    """Gradients by the branch, which dropout thins out, and by the sum."""
+    by_sum = _normalize_gradient(
         tf.cast(upstream, tf.float32), tf.cast(normalized, tf.float32), inverse, gamma
     )
     by_branch = by_sum * keep_factor(*mask) if mask else by_sum
     dtype = normalized.dtype
-    return (
-        tf.cast(by_branch, dtype),
-        tf.reduce_sum(by_branch, 0),
-        tf.cast(by_sum, dtype),
-        by_gamma,
-        by_beta,
-    )
+    return tf.cast(by_branch, dtype), tf.cast(by_sum, dtype)
 
 
 _residual_forward = compat.compiled(_residual_forward)
@@ -330,9 +352,20 @@ def bias_dropout_residual_norm(product, bias, residual, norm, mask=None):
         output, normalized, inverse = _residual_forward(
             product, bias, residual, gamma, beta, *drawn
         )
-        return output, lambda dy: _residual_backward(
-            normalized, inverse, gamma, dy, *drawn
-        )
+
+        def gradients(upstream):
+            by_branch, by_sum = _residual_backward(
+                normalized, inverse, gamma, upstream, *drawn
+            )
+            return (
+                by_branch,
+                column_sums(by_branch),
+                by_sum,
+                column_sums(upstream * normalized),
+                column_sums(upstream),
+            )
+
+        return output, gradients
 
     return apply(
         product,

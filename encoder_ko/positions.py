@@ -13,9 +13,12 @@ def gather_positions(sequence, positions):
     Returns:
       [B, P] or [B, P, H].
     """
-    batch, length = tf.shape(sequence)[0], tf.shape(sequence)[1]
-    flat = tf.reshape(sequence, tf.concat([[-1], tf.shape(sequence)[2:]], 0))
-    return tf.gather(flat, positions + length * tf.range(batch)[:, None])
+    shape = tf.shape(
+        sequence, out_type=tf.int64
+    )  # logits may have more than 2**31 places
+    flat = tf.reshape(sequence, tf.concat([[-1], shape[2:]], 0))
+    first_of_row = shape[1] * tf.range(shape[0])[:, None]
+    return tf.gather(flat, tf.cast(positions, tf.int64) + first_of_row)
 
 
 def scatter_update(sequence, updates, positions):

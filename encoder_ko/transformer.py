@@ -126,8 +126,7 @@ def _split_heads_forward(product, bias):
 
 
 def _split_heads_backward(*upstream):
-    by_product = tf.transpose(tf.stack(upstream), [1, 3, 0, 2, 4])
-    return by_product, tf.reduce_sum(tf.cast(by_product, tf.float32), [0, 1])
+    return tf.transpose(tf.stack(upstream), [1, 3, 0, 2, 4])
 
 
 _split_heads_forward = compat.compiled(_split_heads_forward)
@@ -136,59 +135,79 @@ _split_heads_backward = compat.compiled(_split_heads_backward)
 
 @tf.custom_gradient
 def _split_heads(product, bias):
-    return _split_heads_forward(product, bias), _split_heads_backward
+    def gradients(*upstream):
+        by_product = _split_heads_backward(*upstream)
+        width = bias.shape.num_elements()
+        by_bias = layers.column_sums(tf.reshape(by_product, [-1, width]))
+        return by_product, tf.reshape(by_bias, bias.shape)
+
+    return _split_heads_forward(product, bias), gradients
 
 
-def _softmax_forward(scale):
-    def forward(scores, key_bias, *mask):
-        logits = tf.cast(scores, tf.float32) * scale + key_bias
-        logits -= tf.reduce_max(logits, -1, keepdims=True)
-        exponent = tf.exp(logits)
-        whole = exponent / tf.reduce_sum(exponent, -1, keepdims=True)
-        kept = whole * layers.keep_factor(*mask) if mask else whole
-        return tf.cast(kept, scores.dtype), tf.cast(whole, scores.dtype)
-
-    return compat.compiled(forward)
+def _mask_forward(scores, key_bias, scale):
+    logits = tf.cast(scores, tf.float32) * scale + key_bias
+    return tf.cast(logits, scores.dtype)
 
 
-def _softmax_backward(scale):
-    def backward(whole, upstream, *mask):
-        by_whole = tf.cast(upstream, tf.float32)
-        if mask:
-            by_whole *= layers.keep_factor(*mask)
-        probabilities = tf.cast(whole, tf.float32)
-        along = tf.reduce_sum(by_whole * probabilities, -1, keepdims=True)
-        return tf.cast(probabilities * (by_whole - along) * scale, whole.dtype)
-
-    return compat.compiled(backward)
+def _softmax_backward(upstream, probabilities, along, scale, *mask):
+    by_whole = tf.cast(upstream, tf.float32)
+    if mask:
+        by_whole *= layers.keep_factor(*mask)
+    by_logits = tf.cast(probabilities, tf.float32) * (by_whole - along)
+    return tf.cast(by_logits * scale, probabilities.dtype)
 
 
-class Attention:
-    """Softmax of scaled scores with a key mask and dropout, for one head size."""
+def _row_products(a, b):
+    """Inner products over the last axis: [..., D] -> float32 [..., 1]."""
+    return tf.reduce_sum(tf.cast(a, tf.float32) * tf.cast(b, tf.float32), -1, True)
 
-    def __init__(self, head_size: int):
-        self._forward = _softmax_forward(1.0 / math.sqrt(head_size))
-        self._backward = _softmax_backward(1.0 / math.sqrt(head_size))
 
-    def probabilities(self, scores, key_bias, mask=None):
-        """softmax(scores / sqrt(D) + key_bias), then dropout.
+_mask_forward = compat.compiled(_mask_forward)
+_softmax_backward = compat.compiled(_softmax_backward)
+_row_products = compat.compiled(_row_products)
 
-        Args:
-          scores: [B, N, S, S], queries by keys.
-          key_bias: float32 [B, 1, 1, S], 0 or -10000 (padding).
-          mask: DropoutMask of [B, N, S, S], or None.
 
-        Returns:
-          [B, N, S, S], the type of `scores`.
-        """
-        drawn = tuple(mask) if mask is not None else ()
+def attend(query, key, value, key_bias, mask=None):
+    """dropout(softmax(query key^T / sqrt(D) + key_bias)) value.
 
-        @tf.custom_gradient
-        def apply(scores):
-            kept, whole = self._forward(scores, key_bias, *drawn)
-            return kept, lambda dy: self._backward(whole, dy, *drawn)
+    The gradient of the softmax needs the inner product of each row of probabilities
+    with its gradient; that of the result with its gradient is the same, and shorter.
 
-        return apply(scores)
+    Args:
+      query, key, value: [B, N, S, D].
+      key_bias: float32 [B, 1, 1, S], 0 or -10000 (padding).
+      mask: DropoutMask of [B, N, S, S], or None.
+
+    Returns:
+      [B, N, S, D], the type of `query`.
+    """
+    drawn = tuple(mask) if mask is not None else ()
+    scale = tf.constant(1.0 / math.sqrt(query.shape.as_list()[-1]))
+
+    @tf.custom_gradient
+    def apply(query, key, value):
+        scores = tf.matmul(query, key, transpose_b=True)
+        whole = compat.softmax(_mask_forward(scores, key_bias, scale))
+        kept = layers.dropout(whole, mask)
+        context = tf.matmul(kept, value)
+
+        def gradients(upstream):
+            by_scores = _softmax_backward(
+                tf.matmul(upstream, value, transpose_b=True),
+                whole,
+                _row_products(upstream, context),
+                scale,
+                *drawn,
+            )
+            return (
+                tf.matmul(by_scores, key),
+                tf.matmul(by_scores, query, transpose_a=True),
+                tf.matmul(kept, upstream, transpose_a=True),
+            )
+
+        return context, gradients
+
+    return apply(query, key, value)
 
 
 def key_mask_bias(input_mask):
@@ -221,12 +240,12 @@ class Encoder(NamedTuple):
     def _mask(self, shape, rate):
         return self.dropout.mask(shape, rate) if self.dropout else None
 
-    def layer(self, x, key_bias, weights: LayerWeights, attention: Attention):
+    def layer(self, x, key_bias, weights: LayerWeights):
         """One layer: [T, H] -> [T, H]."""
         config, variables = self.config, weights.variables
         width, rate = config.hidden_size, config.hidden_dropout_prob
         tokens = self.batch * self.length
-        context = self._attend(x, key_bias, weights, attention)
+        context = self._attend(x, key_bias, weights)
         attended = layers.bias_dropout_residual_norm(
             tf.matmul(context, weights.attention_output),
             variables.attention_output.bias,
@@ -247,7 +266,7 @@ class Encoder(NamedTuple):
             self._mask([tokens, width], rate),
         )
 
-    def _attend(self, x, key_bias, weights, attention):
+    def _attend(self, x, key_bias, weights):
         """Multi-head self-attention before its output product: [T, H] -> [T, H]."""
         config, batch, length = self.config, self.batch, self.length
         heads = config.num_attention_heads
@@ -258,14 +277,10 @@ class Encoder(NamedTuple):
         query, key, value = _split_heads(
             product, tf.reshape(weights.qkv_bias, [3, heads, head_size])
         )
-        probabilities = attention.probabilities(
-            tf.matmul(query, key, transpose_b=True),
-            key_bias,
-            self._mask(
-                [batch, heads, length, length], config.attention_probs_dropout_prob
-            ),
-        )
-        context = tf.transpose(tf.matmul(probabilities, value), [0, 2, 1, 3])
+        rate = config.attention_probs_dropout_prob
+        mask = self._mask([batch, heads, length, length], rate)
+        context = attend(query, key, value, key_bias, mask)
+        context = tf.transpose(context, [0, 2, 1, 3])
         return tf.reshape(context, [batch * length, config.hidden_size])
 
     def run(self, x, input_mask, weights_of_blocks: Sequence[LayerWeights]):
@@ -280,12 +295,11 @@ class Encoder(NamedTuple):
           list of [B, S, H], one for each layer.
         """
         config = self.config
-        attention = Attention(config.hidden_size // config.num_attention_heads)
         key_bias = key_mask_bias(input_mask)
         x = tf.reshape(x, [-1, config.hidden_size])
         outputs = []
         for number, weights in enumerate(weights_of_blocks):
             with tf.name_scope(f"layer_{number}"):
-                x = self.layer(x, key_bias, weights, attention)
+                x = self.layer(x, key_bias, weights)
             outputs.append(tf.reshape(x, [self.batch, self.length, config.hidden_size]))
         return outputs

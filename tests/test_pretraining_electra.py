@@ -250,7 +250,7 @@ def test_masking_depends_on_seed_and_step_alone():
     assert (run_mask(features, 8, step=2).positions != first).any()
 
 
-@pytest.mark.parametrize("vocab_size", [5, 300])
+@pytest.mark.parametrize("vocab_size", [5, 256, 300])
 def test_samples_follow_the_softmax(vocab_size):
     """Chi-squared against the probabilities, also across blocks of the vocabulary."""
     logits = np.random.RandomState(1).randn(vocab_size).astype(np.float32)
@@ -258,10 +258,12 @@ def test_samples_follow_the_softmax(vocab_size):
     bias = np.linspace(0, 1, vocab_size, dtype=np.float32)
     draws = 40000
     with tf.Graph().as_default(), tf.Session() as session:
+        products = tf.tile(tf.constant(logits[None]), [draws, 1])
         predicted = heads.TokenPredictions(
             losses=tf.zeros([draws // 4, 4]),
-            products=tf.tile(tf.constant(logits[None]), [draws, 1]),
+            products=products,
             bias=tf.constant(bias),
+            exponents=heads.exponents_of(products, tf.constant(bias)),
         )
         random = RandomStream(11, tf.constant(0))
         sampled = session.run(pretrain_helpers.sample_tokens(predicted, random))
