@@ -1,4 +1,4 @@
-"""Packages and requirements of the toolkit. Versions of the main lane: constraints.txt."""
+"""Packages and requirements. Versions of the main lane are in constraints.txt."""
 
 from setuptools import setup
 

@@ -15,7 +15,6 @@ from encoder_ko.compat import tf
 from encoder_ko.model_files import ModelFiles
 from encoder_ko.run_folder import RunFolder
 
-
 # Share of examples as long as allowed from which on the log mentions them.
 _MUCH_CUT = 0.02
 

@@ -114,7 +114,7 @@ def test_bert_schedule_equals_upstream(key, peak, total, warm):
 def test_albert_schedule_equals_upstream(power, start):
     """Upstream's rate is negative before the warm-up starts; here it is 0."""
     recorded = np.load(golden("optimizers", "albert_lr_schedules.npz"))
-    expected = recorded["lr1e-3_train20_warm5_pow%g_start%d" % (power, start)]
+    expected = recorded[f"lr1e-3_train20_warm5_pow{power:g}_start{start}"]
     actual = curve(
         lambda step: schedules.warmup_replacing(
             step, schedules.polynomial_decay(step, 1e-3, 20, power), 1e-3, 5, start

@@ -19,7 +19,7 @@ def test_another_data_package_is_refused(tmp_path):
         [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        universal_newlines=True,
+        text=True,
     )
     assert found.returncode == 1
     assert f"`import data` finds {tmp_path / 'data'}" in found.stderr
