@@ -187,7 +187,8 @@ def attend(query, key, value, key_bias, mask=None):
     @tf.custom_gradient
     def apply(query, key, value):
         scores = tf.matmul(query, key, transpose_b=True)
-        whole = compat.softmax(_mask_forward(scores, key_bias, scale))
+        masked = _mask_forward(scores, key_bias, scale)
+        whole = compat.softmax(tf.reshape(masked, tf.shape(scores)))
         kept = layers.dropout(whole, mask)
         context = tf.matmul(kept, value)
 
@@ -274,8 +275,12 @@ class Encoder(NamedTuple):
         product = tf.reshape(
             tf.matmul(x, weights.qkv), [batch, length, 3, heads, head_size]
         )
-        query, key, value = _split_heads(
+        split = _split_heads(
             product, tf.reshape(weights.qkv_bias, [3, heads, head_size])
+        )
+        # A compiled function does not tell TensorFlow's cost model its results' rank.
+        query, key, value = (
+            tf.reshape(each, [batch, heads, length, head_size]) for each in split
         )
         rate = config.attention_probs_dropout_prob
         mask = self._mask([batch, heads, length, length], rate)

@@ -10,7 +10,7 @@ from encoder_ko.compat import tf
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return runs.write_model(tmp_path_factory.mktemp("errors") / "model")
+    return runs.write_model(tmp_path_factory.mktemp("bad_input") / "model")
 
 
 @pytest.fixture()
