@@ -1,6 +1,7 @@
 """The result files of a fine-tuning run."""
 
 import platform
+import re
 import sys
 from typing import Any, Dict, Sequence
 
@@ -81,7 +82,8 @@ def write_predictions(
     rows = ["\t".join(("id", "prediction") + tuple(task.label_names))]
     for example, row in zip(examples, probabilities):
         predicted = task.label_values[int(row.argmax())]
-        cells = [example.example_id.replace("\t", " "), predicted]
+        # An id from a CSV file may hold what would break a row of this one.
+        cells = [re.sub(r"[\t\r\n]", " ", example.example_id), predicted]
         rows.append("\t".join(cells + [f"{p:.6f}" for p in row]))
     folder.write_text("test_results.tsv", "\n".join(rows) + "\n")
 
