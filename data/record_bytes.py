@@ -83,7 +83,8 @@ def join(pieces: Sequence[Piece]) -> Piece:
         if piece.used is not None:
             used[:, columns] = piece.used
         at = columns.stop
-    return Piece(data, used, sum(piece.size for piece in pieces))
+    size = np.broadcast_to(sum(piece.size for piece in pieces), (rows,))
+    return Piece(data, used, size)
 
 
 def _message(field: int, pieces: Sequence[Piece]) -> List[Piece]:

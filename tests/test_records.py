@@ -95,6 +95,19 @@ def test_batch_encoding_equals_protobuf_byte_for_byte():
     assert _serialized(ALBERT, values) == expected
 
 
+def test_batches_of_small_ids_are_framed(tmp_path):
+    """Below 128 every id is one byte, so that all records are of one size."""
+    values = _random_values(ALBERT, 5, largest=100)
+    path = tmp_path / "small.tfrecord"
+    framed = record_bytes.frames(records.encode_batch(ALBERT, values))
+    path.write_bytes(framed.tobytes())
+    expected = [
+        records.encode_example(ALBERT, {n: v[row] for n, v in values.items()})
+        for row in range(5)
+    ]
+    assert list(records.read_records(str(path))) == expected
+
+
 def test_one_example_encodes_as_its_row_of_the_batch():
     values = _random_values(ALBERT, 3)
     singly = [
