@@ -299,7 +299,7 @@ def test_real_processes_print_one_line_and_no_traceback(model, data, tmp_path):
         for out, c in zip((tmp_path / str(i) for i in range(9)), cases.values())
     ]
     for expected, process in zip(cases, processes):
-        output, errors = process.communicate(timeout=300)
+        output, errors = process.communicate(timeout=600)
         assert process.returncode == 1, errors
         assert output == ""
         *before, last = errors.splitlines()
