@@ -66,7 +66,28 @@ def test_evaluation_reads_every_example_once_and_marks_filling(data):
 def test_batches_are_as_long_as_their_longest_example(data):
     for batch in batches(input_pipeline.evaluation_input_fn(data)):
         longest = batch["input_mask"].sum(1).max()
-        assert batch["input_ids"].shape[1] == min(-(-longest // 8) * 8, 32)
+        assert batch["input_ids"].shape[1] == longest + longest % 2
+
+
+@pytest.mark.parametrize(
+    "longest, expected",
+    [(1, 2), (2, 2), (31, 32), (33, 36), (65, 72), (72, 72), (73, 80), (97, 100)],
+)
+def test_lengths_are_rounded_up_to_few_values(longest, expected):
+    lengths = input_pipeline.padded_lengths(100)
+    assert min(n for n in lengths if n >= longest) == expected
+    assert lengths[-1] == 100 and len(lengths) == 16 + 8 + 5
+
+
+def test_there_are_eight_lengths_to_a_doubling():
+    lengths = input_pipeline.padded_lengths(512)
+    assert lengths[15:] == (
+        list(range(32, 64, 4))
+        + list(range(64, 128, 8))
+        + list(range(128, 256, 16))
+        + list(range(256, 513, 32))
+    )
+    assert input_pipeline.padded_lengths(7) == [2, 4, 6, 7]
 
 
 def test_padding_to_the_maximum_keeps_the_examples_of_each_step(data):
