@@ -16,6 +16,7 @@ from absl import flags
 
 from albert_ko.pretraining import RECIPE as ALBERT
 from bert_ko.pretraining import RECIPE as BERT
+from data import flag_files
 from data.errors import InputError
 from data.pretraining_records import open_records
 from data.shards import vocabulary_traits
@@ -34,14 +35,13 @@ from encoder_ko import (
     command_line,
     dynamic_masking,
     estimator,
-    flag_files,
     pretraining,
     pretraining_job,
 )
 from encoder_ko.compat import tf
 from encoder_ko.optimizers import OPTIMIZERS
 
-FLAGS = flags.FLAGS
+FLAGS = flags.FlagValues()
 
 RECIPES = {recipe.name: recipe for recipe in (BERT, ALBERT, ELECTRA)}
 
@@ -53,7 +53,6 @@ _ELECTRA_NAMES = {
 }
 
 _STRINGS = {
-    "config": "JSON file of flags, for example of configs/.",
     "input_file": "Records, comma-separated; patterns allowed.",
     "eval_input_file": "Records to evaluate; default input_file.",
     "output_dir": "Folder of checkpoints and results.",
@@ -127,7 +126,7 @@ _CHOICES = {
 }
 
 for _name, _text in _STRINGS.items():
-    flags.DEFINE_string(_name, None, _text)
+    flags.DEFINE_string(_name, None, _text, flag_values=FLAGS)
 for _define, _table in (
     (flags.DEFINE_integer, _INTEGERS),
     (flags.DEFINE_float, _FLOATS),
@@ -135,7 +134,7 @@ for _define, _table in (
     (flags.DEFINE_enum, _CHOICES),
 ):
     for _name, _rest in _table.items():
-        _define(_name, *_rest)
+        _define(_name, *_rest, flag_values=FLAGS)
 
 # Flags that do not decide the trained model: the same run may change them.
 _FREE_FLAGS = (
@@ -158,7 +157,13 @@ _ONLY_WITH_DYNAMIC_MASKING = (
 
 
 def main():
-    _read_flag_files()
+    if not pretraining_job.run(job_of_flags()):
+        sys.exit(command_line.STOPPED_BY_SIGNAL)
+
+
+def job_of_flags():
+    """Checks the flags and opens what they name."""
+    _read_electra_settings()
     _set_defaults()
     _check_flags()
     model_type = FLAGS.model_type
@@ -168,7 +173,7 @@ def main():
     eval_data = data
     if FLAGS.eval_input_file:
         eval_data = _open_records(FLAGS.eval_input_file, "eval_input_file", tokenizer)
-    job = pretraining_job.Job(
+    return pretraining_job.Job(
         model_type=model_type,
         data=data,
         eval_data=eval_data,
@@ -186,7 +191,7 @@ def main():
         hardware=estimator.Hardware(**_values(*estimator.Hardware.flag_names())),
         keep_checkpoints=FLAGS.keep_checkpoint_max,
         settings=_settings(config, tokenizer, data),
-        flags=_flags(),
+        flags=command_line.settings(FLAGS),
         **_values(
             "output_dir",
             "do_train",
@@ -198,17 +203,13 @@ def main():
             "overwrite",
         ),
     )
-    if not pretraining_job.run(job):
-        sys.exit(command_line.STOPPED_BY_SIGNAL)
 
 
 # --- Flags -----------------------------------------------------------------------
 
 
-def _read_flag_files():
-    """--config, then ELECTRA's own way of naming settings."""
-    if FLAGS.config:
-        flag_files.apply_settings(FLAGS, FLAGS.config)
+def _read_electra_settings():
+    """ELECTRA's own way of naming settings."""
     if FLAGS.hparams:
         flag_files.apply_settings(FLAGS, FLAGS.hparams, _ELECTRA_NAMES)
     if FLAGS.data_dir and FLAGS.model_name:
@@ -377,16 +378,11 @@ def _values(*names):
     return {name: FLAGS[name].value for name in names}
 
 
-def _flags():
-    return {
-        flag.name: flag.value
-        for flag in FLAGS.get_key_flags_for_module(sys.modules[__name__])
-    }
-
-
 def _settings(config, tokenizer, data):
     """Every flag that decides the result, and what the named files hold."""
-    chosen = {k: v for k, v in _flags().items() if k not in _FREE_FLAGS}
+    chosen = {
+        k: v for k, v in command_line.settings(FLAGS).items() if k not in _FREE_FLAGS
+    }
     return dict(
         chosen,
         model_config=config.to_dict(),
@@ -396,4 +392,4 @@ def _settings(config, tokenizer, data):
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    command_line.run(main, FLAGS)

@@ -9,12 +9,12 @@ says how many lines each step changed or dropped. The output does not depend on 
 number of processes.
 """
 
-import sys
 from typing import Sequence
 
 from absl import flags
 
 from .cleaning import RECIPES, STEPS
+from .command_line import parse, run
 from .corpus_cleaning import CleaningOptions, clean_corpus
 from .errors import InputError
 from .input_files import matching_files
@@ -58,16 +58,12 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_bool(
         "overwrite", False, "Replace the output file.", flag_values=values
     )
-    flags.DEFINE_bool("help", False, "Show these flags.", flag_values=values)
 
 
 def main(argv: Sequence[str]) -> None:
     """Runs the command; `argv[0]` is its name."""
-    values = flags.FlagValues()
-    define_flags(values)
-    values(argv)
-    if values.help:
-        print(__doc__ + "\nFlags:" + values.get_help())
+    values = parse(define_flags, argv, __doc__)
+    if values is None:
         return
     if not values.output_file:
         raise InputError("Pass --output_file, the clean text file to write.")
@@ -92,7 +88,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv)
-    except (InputError, flags.Error) as error:
-        sys.exit(f"Error: {error}")
+    run(main)

@@ -6,6 +6,7 @@ from typing import Callable, Optional, Sequence
 from absl import flags
 
 from .errors import InputError
+from .flag_files import apply_settings
 
 
 def parse(
@@ -21,12 +22,31 @@ def parse(
       argv: the command's name and its arguments.
 
     Raises:
-      InputError: an argument is no flag.
+      InputError: an argument is no flag; --config names a file that does not fit.
       flags.Error: a flag is unknown, or its value is not allowed.
     """
     values = flags.FlagValues()
     define_flags(values)
-    flags.DEFINE_bool("help", False, "Show these flags.", flag_values=values)
+    return values if parse_into(values, argv, description) else None
+
+
+def parse_into(values: flags.FlagValues, argv: Sequence[str], description: str) -> bool:
+    """Gives `values` the flags in `argv`; --config and --help belong to each command.
+
+    Returns:
+      False after --help, which prints `description` and the flags.
+
+    Raises:
+      as `parse`.
+    """
+    if "config" not in values:
+        flags.DEFINE_string(
+            "config",
+            None,
+            "JSON file of flags, for example of configs/.",
+            flag_values=values,
+        )
+        flags.DEFINE_bool("help", False, "Show these flags.", flag_values=values)
     unparsed = values(argv)
     if len(unparsed) > 1:
         raise InputError(
@@ -34,8 +54,10 @@ def parse(
         )
     if values.help:
         print(f"{description}\nFlags:{values.get_help()}")
-        return None
-    return values
+        return False
+    if values.config:
+        apply_settings(values, values.config)
+    return True
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:

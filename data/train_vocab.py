@@ -10,13 +10,13 @@ records and fine-tuning obey. The share of unknown pieces in a sample is printed
 """
 
 import os
-import sys
 import tempfile
 from typing import List, Sequence
 
 from absl import flags
 
 from .cleaning import RECIPES
+from .command_line import parse, run
 from .errors import InputError
 from .files import new_file
 from .input_files import matching_files, open_file
@@ -80,7 +80,6 @@ def define_flags(values: flags.FlagValues) -> None:
     integer("num_processes", 1, "Worker processes.", 1)
     integer("max_bad_rows", 0, "Lines that may be left out.", 0)
     boolean("overwrite", False, "Replace the vocabulary in the folder.")
-    boolean("help", False, "Show these flags.")
 
 
 def _define_text_flags(values):
@@ -218,11 +217,8 @@ def _report_unknown_rate(tokenizer, sample: List[str]) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Runs the command; `argv[0]` is its name."""
-    values = flags.FlagValues()
-    define_flags(values)
-    values(argv)
-    if values.help:
-        print(__doc__ + "\nFlags:" + values.get_help())
+    values = parse(define_flags, argv, __doc__)
+    if values is None:
         return
     paths = matching_files(values.input_file)
     config, options = _config_of_flags(values), _options_of_flags(values)
@@ -243,7 +239,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv)
-    except (InputError, flags.Error) as error:
-        sys.exit(f"Error: {error}")
+    run(main)

@@ -1,10 +1,11 @@
 """What every command-line script does around its work."""
 
 import sys
-from typing import Callable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
-from absl import app, flags, logging
+from absl import flags, logging
 
+from data.command_line import parse_into
 from data.errors import InputError
 from encoder_ko import compat
 from encoder_ko.compat import tf
@@ -15,29 +16,38 @@ Ranges = Mapping[str, Tuple[float, Optional[float]]]
 STOPPED_BY_SIGNAL = 143
 
 
-def run(main: Callable[[], None], arguments: Optional[List[str]] = None) -> None:
+def run(
+    main: Callable[[], None],
+    values: flags.FlagValues,
+    arguments: Optional[Sequence[str]] = None,
+) -> None:
     """Parses flags, runs `main`, turns a user's mistake into one line and status 1.
 
     Args:
+      values: the script's flags, each at its default before the parsing.
       arguments: the program's name and its flags; those of the command line if None.
     """
-
-    def guarded(unparsed: List[str]) -> None:
-        if len(unparsed) > 1:
-            _exit_with_error(
-                f"Unexpected argument {unparsed[1]!r}: settings are --flag=value."
-            )
+    for name in values:
+        values[name].unparse()
+    description = sys.modules[main.__module__].__doc__
+    try:
+        if not parse_into(values, arguments or sys.argv, description):
+            return
         _quiet_tensorflow()
         compat.keep_freed_memory()
-        try:
-            main()
-        except InputError as error:
-            _exit_with_error(error)
-        except KeyboardInterrupt:
-            print("Stopped. The same command resumes the run.", file=sys.stderr)
-            sys.exit(130)
+        main()
+    except InputError as error:
+        _exit_with_error(error)
+    except flags.Error as error:
+        _exit_with_error(f"{error}. --help lists the flags.")
+    except KeyboardInterrupt:
+        print("Stopped. The same command resumes the run.", file=sys.stderr)
+        sys.exit(130)
 
-    app.run(guarded, arguments, flags_parser=_parse)
+
+def settings(values: flags.FlagValues) -> Dict[str, Any]:
+    """Name and value of every flag of a script, but for --help."""
+    return {name: values[name].value for name in values if name != "help"}
 
 
 def check_ranges(values: flags.FlagValues, ranges: Ranges) -> None:
@@ -53,14 +63,6 @@ def check_ranges(values: flags.FlagValues, ranges: Ranges) -> None:
                 f"at least {least}" if greatest is None else f"{least} to {greatest}"
             )
             raise InputError(f"--{name}={value}, expected {limit}.")
-
-
-def _parse(arguments: List[str]) -> List[str]:
-    """absl's parser, whose own message takes two lines and says FATAL."""
-    try:
-        return flags.FLAGS(arguments)
-    except flags.Error as error:
-        _exit_with_error(f"{error}. --help lists the flags.")
 
 
 def _exit_with_error(message):

@@ -37,6 +37,9 @@ class EncoderModel:
       scope: variable scope, the model's upstream name by default.
       dtype: compute type, tf.float32 or tf.bfloat16; variables are float32.
       dropout: DropoutStream while training; None = `default_dropout()`.
+      only_first_token: True where nothing but `get_pooled_output` is wanted: the last
+        layer is then computed for the first token of each sequence alone, and its
+        output is [B, 1, H].
 
     Raises:
       InputError: S is known and above `max_position_embeddings`.
@@ -57,6 +60,7 @@ class EncoderModel:
         scope=None,
         dtype=tf.float32,
         dropout: Optional[layers.DropoutStream] = None,
+        only_first_token: bool = False,
     ):
         self.config = config
         self._dropout = (dropout or default_dropout()) if is_training else None
@@ -88,7 +92,7 @@ class EncoderModel:
                 config, self.activation, self._dropout, batch, length
             )
             self._all_encoder_layers = encoder.run(
-                self._encoder_input, input_mask, weights
+                self._encoder_input, input_mask, weights, only_first_token
             )
             self._pooled_output = self._pool(self._all_encoder_layers[-1])
 

@@ -6,8 +6,9 @@ masks and dropout follow the step, so that a run that was killed ends with the s
 as one that was not.
 """
 
+import contextlib
 import dataclasses
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 from absl import logging
 
@@ -136,6 +137,7 @@ def model_fn_builder(
     use_tpu: bool = False,
     starts: bool = False,
     signal_hook: Optional[hooks.StopOnSignalHook] = None,
+    save_checkpoints_steps: int = 1000,
 ):
     """The model_fn of a TPUEstimator.
 
@@ -143,6 +145,7 @@ def model_fn_builder(
       folder: where the log and the list of restored variables go.
       starts: whether this run begins at step 0, from `init_checkpoint` if it has one.
       signal_hook: ends training.
+      save_checkpoints_steps: updates between checkpoints.
     """
 
     def build(features, is_training, step):
@@ -182,7 +185,11 @@ def model_fn_builder(
             training_hooks = _training_hooks(
                 schedule, folder, output, train, features["input_mask"]
             )
-            training_hooks.append(signal_hook)
+            # Last, unlike the Estimator's own: a checkpoint's step is in the log.
+            saver_hook = tf.train.CheckpointSaverHook(
+                folder.path, save_steps=save_checkpoints_steps
+            )
+            training_hooks += [signal_hook, saver_hook]
         return tf.estimator.tpu.TPUEstimatorSpec(
             mode=mode,
             # The Estimator itself ends training at NaN; our hook says more.
@@ -257,6 +264,7 @@ class Pretrainer:
         self._schedule = schedule
         self._folder = folder
         self._hardware = hardware
+        self._vocab_size = network.config.vocab_size
         self._signal_hook = hooks.StopOnSignalHook(schedule.accumulation_steps)
         self._estimator = estimator.build_estimator(
             model_fn_builder(
@@ -266,6 +274,7 @@ class Pretrainer:
                 hardware.use_tpu,
                 tf.train.latest_checkpoint(folder.path) is None,
                 self._signal_hook,
+                save_checkpoints_steps,
             ),
             folder.path,
             estimator.BatchSizes(schedule.part_size, eval_batch_size),
@@ -282,8 +291,16 @@ class Pretrainer:
         newest = tf.train.latest_checkpoint(self._folder.path)
         return int(newest.rsplit("-", 1)[1]) if newest else 0
 
-    def train(self, data: pretraining_records.RecordFiles, last_step: int) -> bool:
+    def train(
+        self,
+        data: pretraining_records.RecordFiles,
+        last_step: int,
+        session_hooks: Sequence[object] = (),
+    ) -> bool:
         """Trains to a step.
+
+        Args:
+          session_hooks: further SessionRunHooks.
 
         Returns:
           Whether it got there; not, if SIGTERM ended it. Then the step it reached is
@@ -300,14 +317,37 @@ class Pretrainer:
         input_fn = input_pipeline.pretraining_input_fn(
             data, schedule.seed, parts, schedule.shuffle
         )
+        with self._explained_errors(data):
+            self._estimator.train(
+                input_fn, hooks=list(session_hooks), max_steps=last_step
+            )
+        return not self._signal_hook.stopped
+
+    @contextlib.contextmanager
+    def _explained_errors(self, data):
+        """Turns what TensorFlow says of bad records or a full disk into InputError."""
         try:
-            self._estimator.train(input_fn, max_steps=last_step)
+            yield
         except tf.errors.DataLossError:
             pretraining_records.name_damage(data.paths)
             raise
+        except tf.errors.InvalidArgumentError as error:
+            if "is not in [0, " not in error.message:
+                raise
+            raise InputError(
+                "The records hold token ids that the model's embedding table with "
+                f"vocab_size={self._vocab_size} does not have: use the model "
+                "configuration that belongs to their vocabulary."
+            ) from error
+        except (tf.errors.ResourceExhaustedError, tf.errors.UnknownError) as error:
+            if "No space left" not in error.message:
+                raise
+            raise InputError(
+                f"The disk of {self._folder.path} is full. Make room and give the same "
+                "command again: it resumes at the last whole checkpoint."
+            ) from error
         finally:
             self._signal_hook.restore()
-        return not self._signal_hook.stopped
 
     def evaluate(
         self,
@@ -321,12 +361,11 @@ class Pretrainer:
           max_steps: batches at most.
           checkpoint: the newest of the folder if None.
         """
-        figures = self._estimator.evaluate(
-            input_pipeline.pretraining_evaluation_input_fn(
-                data, max_steps, fixed=self._hardware.use_tpu
-            ),
-            checkpoint_path=checkpoint,
+        input_fn = input_pipeline.pretraining_evaluation_input_fn(
+            data, max_steps, fixed=self._hardware.use_tpu
         )
+        with self._explained_errors(data):
+            figures = self._estimator.evaluate(input_fn, checkpoint_path=checkpoint)
         logging.info(
             "evaluation at step %d: %s",
             figures["global_step"],

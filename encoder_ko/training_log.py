@@ -6,6 +6,7 @@ A run that was killed goes on at its last checkpoint, and so does its log.
 
 import json
 import math
+import os
 import time
 from typing import Any, Dict, List
 
@@ -66,8 +67,8 @@ class TrainingLogHook(tf.train.SessionRunHook):
         self._runs_per_step = runs_per_step
 
     def begin(self):
-        folder = self._path[: -len(FILE_NAME)]
-        self._writer = tf.summary.FileWriterCache.get(folder)
+        # The Estimator's writer: two writers of one file would garble it.
+        self._writer = tf.summary.FileWriterCache.get(os.path.dirname(self._path))
 
     def after_create_session(self, session, coord):
         self._step = int(session.run(tf.train.get_global_step(session.graph)))

@@ -119,10 +119,13 @@ def unshared_weights(config, scopes: LayerScopes, dtype) -> Sequence[LayerWeight
 
 
 def _split_heads_forward(product, bias):
-    """[B, S, 3, N, D] and bias [3, N, D] -> query, key, value, each [B, N, S, D]."""
+    """[B, S, 3, N, D] and bias [3, N, D] -> query, key, value, each [B, N, S, D].
+
+    Also fewer than three.
+    """
     biased = tf.cast(product, tf.float32) + bias
     split = tf.transpose(tf.cast(biased, product.dtype), [2, 0, 3, 1, 4])
-    return tuple(tf.unstack(split, num=3))
+    return tuple(tf.unstack(split, num=bias.shape[0]))
 
 
 def _split_heads_backward(*upstream):
@@ -174,12 +177,12 @@ def attend(query, key, value, key_bias, mask=None):
     with its gradient; that of the result with its gradient is the same, and shorter.
 
     Args:
-      query, key, value: [B, N, S, D].
+      query: [B, N, Q, D]. key, value: [B, N, S, D].
       key_bias: float32 [B, 1, 1, S], 0 or -10000 (padding).
-      mask: DropoutMask of [B, N, S, S], or None.
+      mask: DropoutMask of [B, N, Q, S], or None.
 
     Returns:
-      [B, N, S, D], the type of `query`.
+      [B, N, Q, D], the type of `query`.
     """
     drawn = tuple(mask) if mask is not None else ()
     scale = tf.constant(1.0 / math.sqrt(query.shape.as_list()[-1]))
@@ -241,12 +244,14 @@ class Encoder(NamedTuple):
     def _mask(self, shape, rate):
         return self.dropout.mask(shape, rate) if self.dropout else None
 
-    def layer(self, x, key_bias, weights: LayerWeights):
-        """One layer: [T, H] -> [T, H]."""
+    def layer(self, x, key_bias, weights: LayerWeights, only_first=False):
+        """One layer: [T, H] -> [T, H], or [B, H] for the first tokens alone."""
         config, variables = self.config, weights.variables
         width, rate = config.hidden_size, config.hidden_dropout_prob
-        tokens = self.batch * self.length
-        context = self._attend(x, key_bias, weights)
+        context = self._attend(x, key_bias, weights, only_first)
+        if only_first:
+            x = self._first_tokens(x)
+        tokens = self.batch if only_first else self.batch * self.length
         attended = layers.bias_dropout_residual_norm(
             tf.matmul(context, weights.attention_output),
             variables.attention_output.bias,
@@ -267,44 +272,73 @@ class Encoder(NamedTuple):
             self._mask([tokens, width], rate),
         )
 
-    def _attend(self, x, key_bias, weights):
-        """Multi-head self-attention before its output product: [T, H] -> [T, H]."""
-        config, batch, length = self.config, self.batch, self.length
-        heads = config.num_attention_heads
-        head_size = config.hidden_size // heads
-        product = tf.reshape(
-            tf.matmul(x, weights.qkv), [batch, length, 3, heads, head_size]
-        )
-        split = _split_heads(
-            product, tf.reshape(weights.qkv_bias, [3, heads, head_size])
-        )
-        # A compiled function does not tell TensorFlow's cost model its results' rank.
-        query, key, value = (
-            tf.reshape(each, [batch, heads, length, head_size]) for each in split
-        )
-        rate = config.attention_probs_dropout_prob
-        mask = self._mask([batch, heads, length, length], rate)
+    def _first_tokens(self, x):
+        """[T, H] -> [B, H]."""
+        width = self.config.hidden_size
+        return tf.reshape(x, [self.batch, self.length, width])[:, 0]
+
+    def _attend(self, x, key_bias, weights, only_first):
+        """Multi-head self-attention before its output product: [T, H] -> [T, H].
+
+        With `only_first` the first tokens alone attend, to all: [T, H] -> [B, H].
+        """
+        config, width = self.config, self.config.hidden_size
+        kernel, bias = weights.qkv, weights.qkv_bias
+        queries = self.length
+        if only_first:
+            queries = 1
+            (query,) = self._heads(
+                self._first_tokens(x), kernel[:, :width], bias[:width], queries
+            )
+            key, value = self._heads(x, kernel[:, width:], bias[width:], self.length)
+        else:
+            query, key, value = self._heads(x, kernel, bias, self.length)
+        shape = [self.batch, config.num_attention_heads, queries, self.length]
+        mask = self._mask(shape, config.attention_probs_dropout_prob)
         context = attend(query, key, value, key_bias, mask)
         context = tf.transpose(context, [0, 2, 1, 3])
-        return tf.reshape(context, [batch * length, config.hidden_size])
+        return tf.reshape(context, [self.batch * queries, width])
 
-    def run(self, x, input_mask, weights_of_blocks: Sequence[LayerWeights]):
+    def _heads(self, x, kernel, bias, length):
+        """[B * L, H] -> query, key, value or some of them, each [B, N, L, D]."""
+        heads, width = self.config.num_attention_heads, self.config.hidden_size
+        parts = [kernel.shape.as_list()[1] // width, heads, width // heads]
+        product = tf.reshape(tf.matmul(x, kernel), [self.batch, length] + parts)
+        # A compiled function does not tell TensorFlow's cost model its results' rank.
+        return [
+            tf.reshape(part, [self.batch, heads, length, width // heads])
+            for part in _split_heads(product, tf.reshape(bias, parts))
+        ]
+
+    def run(
+        self,
+        x,
+        input_mask,
+        weights_of_blocks: Sequence[LayerWeights],
+        only_first_token: bool = False,
+    ):
         """All layers.
 
         Args:
           x: [B, S, H] in the compute type.
           input_mask: int32 [B, S], 1 = token, 0 = padding.
           weights_of_blocks: LayerWeights of each layer; layers may share one.
+          only_first_token: whether the last layer is computed for the first token of
+            each sequence alone. It is the same as with the others, since it reads only
+            what the layer before made of them.
 
         Returns:
-          list of [B, S, H], one for each layer.
+          list of [B, S, H], one for each layer; the last [B, 1, H] with
+          `only_first_token`.
         """
         config = self.config
         key_bias = key_mask_bias(input_mask)
         x = tf.reshape(x, [-1, config.hidden_size])
         outputs = []
-        for number, weights in enumerate(weights_of_blocks):
-            with tf.name_scope(f"layer_{number}"):
-                x = self.layer(x, key_bias, weights)
-            outputs.append(tf.reshape(x, [self.batch, self.length, config.hidden_size]))
+        for number, weights in enumerate(weights_of_blocks, 1):
+            only_first = only_first_token and number == len(weights_of_blocks)
+            with tf.name_scope(f"layer_{number - 1}"):
+                x = self.layer(x, key_bias, weights, only_first)
+            length = 1 if only_first else self.length
+            outputs.append(tf.reshape(x, [self.batch, length, config.hidden_size]))
         return outputs

@@ -8,8 +8,6 @@ import os
 import subprocess
 import sys
 
-from absl.testing import flagsaver
-
 import run_classifier
 from encoder_ko import command_line
 
@@ -105,11 +103,13 @@ def arguments(data, model, output, **changes):
 
 def run(*flags):
     """Runs the script in this process; the exit status."""
-    with flagsaver.flagsaver():
-        try:
-            command_line.run(run_classifier.main, ["run_classifier.py"] + list(flags))
-        except SystemExit as stop:
-            return stop.code or 0
+    try:
+        command_line.run(
+            run_classifier.main, run_classifier.FLAGS, ["run_classifier.py", *flags]
+        )
+    except SystemExit as stop:
+        return stop.code or 0
+    return 0
 
 
 def start(*flags, **options):

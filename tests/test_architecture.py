@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LAYERS = {"data": 0, "encoder_ko": 1, "bert_ko": 2, "albert_ko": 2, "electra_ko": 2}
 SCRIPTS = 3
 # Modules that take the parsed flags, or the words to parse, from a script.
-FLAG_PARSERS = ("data.command_line", "encoder_ko.command_line", "encoder_ko.flag_files")
+FLAG_PARSERS = ("data.command_line", "encoder_ko.command_line", "data.flag_files")
 TENSORFLOW_IN_DATA = ("data.records", "data.input_pipeline")
 MOST_LINES = 400
 MOST_LINES_OF_A_FUNCTION = 60

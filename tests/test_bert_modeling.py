@@ -56,8 +56,10 @@ def test_forward_equals_upstream(dynamic):
         assert relative(np.asarray(value), expected[name]) < 2e-5, name
 
 
-@pytest.mark.parametrize("one_hot", [False, True])
-def test_classifier_trajectory_equals_upstream(one_hot):
+@pytest.mark.parametrize(
+    "one_hot, only_first", [(False, False), (True, False), (False, True)]
+)
+def test_classifier_trajectory_equals_upstream(one_hot, only_first):
     """Losses, gradient norms and final weights of eight updates.
 
     The key biases have an exact gradient of 0, so Adam amplifies rounding noise there.
@@ -74,7 +76,9 @@ def test_classifier_trajectory_equals_upstream(one_hot):
             tf.placeholder(tf.int32, recorded["batch/" + name].shape[1:])
             for name in names
         ]
-        model = BertModel(config, False, ids, mask, segments, one_hot)
+        model = BertModel(
+            config, False, ids, mask, segments, one_hot, only_first_token=only_first
+        )
         head = heads.classification(
             heads.classifier_logits(model.get_pooled_output(), 3), labels
         )
@@ -123,6 +127,28 @@ def test_bfloat16_stays_near_float32():
     real = inputs["input_mask"][:, :, None] == 1
     assert np.abs((actual - expected) * real).max() < 0.15
     assert np.abs((actual - expected) * real).mean() < 0.02
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_the_first_token_alone_is_as_with_the_others(dynamic):
+    inputs = np.load(golden("bert", "inputs.npz"))
+    expected = np.load(golden("bert", "outputs.npz"))
+    config = BertConfig.from_json_file(golden("bert", "bert_config.json"))
+    names = ("input_ids", "input_mask", "segment_ids")
+    with tf.Graph().as_default(), tf.Session() as session:
+        fed = [
+            tf.placeholder(tf.int32, [None, None] if dynamic else inputs[name].shape)
+            for name in names
+        ]
+        model = BertModel(config, False, *fed, only_first_token=True)
+        session.run(tf.global_variables_initializer())
+        load_parameters(session, np.load(golden("bert", "params.npz")))
+        sequence, pooled = session.run(
+            [model.get_sequence_output(), model.get_pooled_output()],
+            {tensor: inputs[name] for tensor, name in zip(fed, names)},
+        )
+    assert relative(sequence, expected["sequence_output"][:, :1]) < 2e-5
+    assert relative(pooled, expected["pooled_output"]) < 2e-5
 
 
 def test_padding_does_not_change_real_tokens():

@@ -72,8 +72,10 @@ def test_forward_equals_upstream(dynamic):
         assert relative(value, expected[name]) < 2e-5, name
 
 
-@pytest.mark.parametrize("one_hot", [False, True])
-def test_classifier_trajectory_equals_upstream(one_hot):
+@pytest.mark.parametrize(
+    "one_hot, only_first", [(False, False), (True, False), (False, True)]
+)
+def test_classifier_trajectory_equals_upstream(one_hot, only_first):
     """Layer-wise rates, summed loss, one padding example in batch 1."""
     recorded = np.load(golden("electra", "classifier_trajectory.npz"))
     suffix = "_onehot" if one_hot else ""
@@ -88,7 +90,9 @@ def test_classifier_trajectory_equals_upstream(one_hot):
             tf.placeholder(tf.int32, recorded["batch/" + name].shape[1:])
             for name in names
         ]
-        model = ElectraModel(config, False, ids, mask, segments, one_hot)
+        model = ElectraModel(
+            config, False, ids, mask, segments, one_hot, only_first_token=only_first
+        )
         head = heads.classification(
             heads.task_specific_logits(model.get_pooled_output(), 3, "golden"),
             labels,

@@ -11,8 +11,9 @@ from typing import Any, Dict, Mapping, Optional
 
 from absl import flags
 
-from data.errors import InputError
-from encoder_ko.compat import tf
+from .errors import InputError
+from .input_files import read_bytes
+from .records import file_system
 
 
 def apply_settings(
@@ -50,10 +51,10 @@ def apply_settings(
 def _read(source: str) -> Dict[str, Any]:
     text = source
     if not source.lstrip().startswith("{"):
-        if not tf.io.gfile.exists(source):
-            raise InputError(f"There is no file {source!r}: check the path.")
-        with tf.io.gfile.GFile(source, "rb") as reader:
-            text = reader.read().decode("utf-8-sig")
+        try:
+            text = read_bytes(source).decode("utf-8-sig")
+        except FileNotFoundError:
+            raise InputError(f"There is no file {source!r}: check the path.") from None
     try:
         settings = json.loads(text)
     except ValueError as error:
@@ -66,4 +67,4 @@ def _read(source: str) -> Dict[str, Any]:
 def _beside(value: str, source: str) -> str:
     """A path as seen from the file that names it; other values as they are."""
     path = os.path.join(os.path.dirname(source), value)
-    return path if value and tf.io.gfile.exists(path) else value
+    return path if value and file_system(path).exists(path) else value

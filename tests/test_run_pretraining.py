@@ -1,0 +1,425 @@
+"""run_pretraining.py on a tiny corpus: results, exact resuming, errors."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import time
+
+import numpy as np
+import pretraining_runs as runs
+import pytest
+
+from encoder_ko.compat import tf
+
+METRICS = {
+    "bert": {
+        "masked_lm_accuracy",
+        "masked_lm_loss",
+        "next_sentence_accuracy",
+        "next_sentence_loss",
+    },
+    "albert": {
+        "masked_lm_accuracy",
+        "masked_lm_loss",
+        "sentence_order_accuracy",
+        "sentence_order_loss",
+        "wop_accuracy",
+        "wop_loss",
+    },
+    "electra": {
+        "masked_lm_accuracy",
+        "masked_lm_loss",
+        "sampled_masked_lm_accuracy",
+        "disc_loss",
+        "disc_auc",
+        "disc_accuracy",
+        "disc_precision",
+        "disc_recall",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Model type -> folder with records, made when first asked for."""
+    folders = {}
+
+    def get(model_type):
+        if model_type not in folders:
+            folder = tmp_path_factory.mktemp(model_type)
+            folders[model_type] = runs.prepare(folder, model_type)
+        return folders[model_type]
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def finished(prepared, tmp_path_factory):
+    """Model type -> output of a finished run that other tests read, not change."""
+    outputs = {}
+
+    def get(model_type):
+        if model_type not in outputs:
+            output = tmp_path_factory.mktemp("finished") / model_type
+            flags = runs.arguments(prepared(model_type), model_type, output)
+            assert runs.run(*flags, "--do_eval", "--eval_every_steps=6") == 0
+            outputs[model_type] = output
+        return outputs[model_type]
+
+    return get
+
+
+@pytest.mark.parametrize("model_type", ["bert", "albert", "electra"])
+def test_every_objective_is_in_the_results(finished, model_type):
+    output = finished(model_type)
+    report = runs.read_json(output, "eval_results.json")
+    names = METRICS[model_type] | {"loss", "global_step"}
+    assert set(report["metrics"]) == names
+    assert report["metrics"]["global_step"] == 12
+    assert report["flags"]["num_train_steps"] == 12 and report["seed"] == 12345
+    text = (output / "eval_results.txt").read_text(encoding="utf-8")
+    lines = dict(line.split(" = ") for line in text.splitlines())
+    assert set(lines) == names and list(lines) == sorted(lines)
+    assert [entry["step"] for entry in runs.read_json(output, "history.json")] == [
+        6,
+        12,
+    ]
+    log = runs.read_lines(output / "training_log.jsonl")
+    assert [entry["step"] for entry in log] == [3, 6, 9, 12]
+    wanted = {n for n in METRICS[model_type] if n not in ("disc_auc",)}
+    wanted |= {"loss", "learning_rate", "gradient_norm", "sequences_per_second"}
+    assert wanted <= set(log[-1])
+    picture = (output / "training_curves.png").read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) > 10000
+
+
+def test_total_loss_is_the_sum_of_the_objectives(finished):
+    log = runs.read_lines(finished("albert") / "training_log.jsonl")
+    for entry in log:
+        parts = ("masked_lm_loss", "sentence_order_loss", "wop_loss")
+        total = sum(entry[part] for part in parts)
+        assert entry["loss"] == pytest.approx(total, rel=1e-5)
+    for entry in runs.read_lines(finished("electra") / "training_log.jsonl"):
+        total = entry["masked_lm_loss"] + 50 * entry["disc_loss"]
+        assert entry["loss"] == pytest.approx(total, rel=1e-5)
+
+
+def test_figures_go_to_tensorboard(finished):
+    def tags(*parts):
+        return {
+            value.tag
+            for path in finished("electra").joinpath(*parts).glob("events.out.*")
+            for event in tf.train.summary_iterator(str(path))
+            for value in event.summary.value
+        }
+
+    assert {"disc_loss", "masked_lm_accuracy", "gradient_norm"} <= tags()
+    assert {"disc_auc", "disc_recall", "masked_lm_loss"} <= tags("eval")
+
+
+def test_the_folder_is_a_whole_model(finished, prepared):
+    output = finished("albert")
+    for name in ("albert_config.json", "vocab.txt", "tokenizer_config.json"):
+        assert (output / name).exists(), name
+    vocabulary = (output / "vocab.txt").read_text(encoding="utf-8")
+    assert vocabulary.split() == list(runs.VOCABULARY)
+
+
+def test_the_same_command_again_trains_nothing(finished, prepared, caplog):
+    output = finished("bert")
+    before = runs.weights(output)
+    assert runs.run(*runs.arguments(prepared("bert"), "bert", output)) == 0
+    assert "This run is complete (step 12 of 12)" in caplog.text
+    advice = f"--init_checkpoint={output}/model.ckpt-12, another --output_dir"
+    assert advice in caplog.text
+    assert runs.weights(output) == before
+
+
+def test_init_checkpoint_begins_a_new_schedule(finished, prepared, tmp_path):
+    """The weights of the other run, and step, moments and rate from the beginning."""
+    source = finished("bert")
+    flags = runs.arguments(
+        prepared("bert"),
+        "bert",
+        tmp_path / "next",
+        init_checkpoint=source,
+        num_train_steps=1,
+        num_warmup_steps=1,
+    )
+    assert runs.run(*flags) == 0
+    start, next_ = runs.weights(source), runs.weights(tmp_path / "next")
+    # The warm-up's rate at step 0 is 0, so the first update changes the moments only.
+    weights = [n for n in start if "adam_" not in n and not n.startswith(("g", "s"))]
+    assert len(weights) > 20 and all(start[n] == next_[n] for n in weights)
+    moments = [n for n in start if n.endswith("adam_m")]
+    assert any(start[n] != next_[n] for n in moments)
+    assert runs.step_of(tmp_path / "next") == 1
+    report = runs.read_json(tmp_path / "next", "restored_variables.json")
+    assert report["missing"] == [] and report["unused"] == []
+
+
+@pytest.mark.parametrize("model_type", ["bert", "electra"])
+def test_accumulation_is_the_same_run(finished, prepared, tmp_path, model_type):
+    """Four parts of a batch: another order of sums, the same schedule and log."""
+    flags = runs.arguments(prepared(model_type), model_type, tmp_path / "parts")
+    assert runs.run(*flags, "--gradient_accumulation_steps=4") == 0
+    log = runs.read_lines(tmp_path / "parts" / "training_log.jsonl")
+    whole = runs.read_lines(finished(model_type) / "training_log.jsonl")
+    assert [e["step"] for e in log] == [e["step"] for e in whole]
+    assert [e["learning_rate"] for e in log] == [e["learning_rate"] for e in whole]
+    assert log[-1]["loss"] == pytest.approx(whole[-1]["loss"], rel=0.2)
+    names = set(runs.weights(tmp_path / "parts"))
+    assert names == set(runs.weights(finished(model_type)))
+
+
+# --- Stopping and going on -----------------------------------------------------------
+
+
+def kill_at(process, output, step, seconds):
+    """SIGKILL some time after a checkpoint appears; False if the run ended before."""
+    while runs.step_of(output) < step:
+        if process.poll() is not None:
+            return False
+        time.sleep(0.02)
+    time.sleep(seconds)
+    process.kill()
+    process.communicate()
+    return True
+
+
+VARIANTS = {
+    "electra": ("electra", {}),
+    "albert": (
+        "albert",
+        dict(
+            dynamic_masking=True,
+            compute_type="bfloat16",
+            gradient_accumulation_steps=2,
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_killed_runs_end_with_the_same_bits(prepared, tmp_path, variant):
+    """SIGKILL at three random moments, then to the end: as if never stopped."""
+    model_type, changes = VARIANTS[variant]
+    folder = prepared(model_type)
+    changes = dict(changes, num_train_steps=400, save_checkpoints_steps=9)
+    assert (
+        runs.run(*runs.arguments(folder, model_type, tmp_path / "whole", **changes))
+        == 0
+    )
+    flags = runs.arguments(folder, model_type, tmp_path / "killed", **changes)
+    generator = random.Random(os.getpid())
+    for _ in range(3):
+        reached = runs.step_of(tmp_path / "killed")
+        process = runs.start(*flags)
+        kill_at(process, tmp_path / "killed", reached + 9, generator.random())
+    assert runs.step_of(tmp_path / "killed") < 400
+    assert runs.run(*flags) == 0
+    whole, killed = (runs.weights(tmp_path / name) for name in ("whole", "killed"))
+    assert set(whole) == set(killed)
+    assert [name for name in whole if whole[name] != killed[name]] == []
+    logs = [
+        runs.read_lines(tmp_path / name / "training_log.jsonl")
+        for name in ("whole", "killed")
+    ]
+    same = ("step", "learning_rate", "gradient_norm", "masked_lm_accuracy")
+    for first, second in zip(*logs):
+        assert [first[name] for name in same] == [second[name] for name in same]
+    assert len(logs[0]) == len(logs[1])
+
+
+def test_sigterm_saves_before_it_leaves(prepared, tmp_path):
+    output = tmp_path / "stopped"
+    flags = runs.arguments(
+        prepared("bert"),
+        "bert",
+        output,
+        num_train_steps=100000,
+        save_checkpoints_steps=100000,
+    )
+    process = runs.start(*flags)
+    while not (output / "training_log.jsonl").exists() or not runs.read_lines(
+        output / "training_log.jsonl"
+    ):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    errors = process.communicate()[1]
+    assert process.returncode == 143
+    step = runs.step_of(output)
+    assert step >= 3
+    assert f"Stopped by a signal; step {step} is saved." in errors
+    log = runs.read_lines(output / "training_log.jsonl")
+    assert log[-1]["step"] <= step
+
+
+# --- What goes wrong -----------------------------------------------------------------
+
+
+def failing(capfd, *flags):
+    """The one line that a run ends with."""
+    assert runs.run(*flags) == 1
+    lines = capfd.readouterr().err.strip().splitlines()
+    return [line for line in lines if line.startswith("error:")][-1]
+
+
+def poison(folder, target, checkpoint):
+    """A copy of a run's folder whose output bias is not a number."""
+    shutil.copytree(str(folder), str(target))
+    with tf.Graph().as_default(), tf.Session() as session:
+        reader = tf.train.load_checkpoint(str(target / checkpoint))
+        variables = []
+        for name in reader.get_variable_to_shape_map():
+            value = reader.get_tensor(name)
+            if name == "cls/predictions/output_bias":
+                value = np.full_like(value, np.nan)
+            variables.append(tf.Variable(value, name=name, use_resource=True))
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver(variables).save(session, str(target / checkpoint))
+
+
+@pytest.fixture()
+def broken_start(finished, tmp_path):
+    """A checkpoint with which every loss is NaN."""
+    poison(finished("bert"), tmp_path / "poisoned", "model.ckpt-12")
+    return tmp_path / "poisoned" / "model.ckpt-12"
+
+
+def test_a_lost_loss_stops_with_step_rate_and_checkpoint(
+    prepared, tmp_path, capfd, broken_start
+):
+    flags = runs.arguments(
+        prepared("bert"), "bert", tmp_path / "lost", init_checkpoint=broken_start
+    )
+    message = failing(capfd, *flags)
+    assert "The loss is not finite at step 1 (loss=nan" in message
+    assert "learning_rate=0" in message and "gradient_norm=nan" in message
+    assert f"The last good checkpoint is {tmp_path}/lost/model.ckpt-0" in message
+    assert "--skip_nonfinite" in message
+
+
+def test_lost_updates_can_be_skipped_and_are_counted(
+    prepared, tmp_path, capfd, broken_start
+):
+    flags = runs.arguments(
+        prepared("bert"), "bert", tmp_path / "skipped", init_checkpoint=broken_start
+    )
+    assert runs.run(*flags, "--skip_nonfinite") == 0
+    log = runs.read_lines(tmp_path / "skipped" / "training_log.jsonl")
+    assert [entry["skipped_updates"] for entry in log] == [3, 6, 9, 12]
+    # Nothing was changed, the moments neither.
+    moments = runs.weights(tmp_path / "skipped")["bert/pooler/dense/bias/adam_m"]
+    assert not np.frombuffer(moments, np.float32).any()
+
+
+@pytest.mark.parametrize(
+    "changes,message",
+    [
+        (dict(max_seq_length=32), "--max_seq_length=16 (now 32). Rebuild them"),
+        (dict(max_predictions_per_seq=5), "--max_predictions_per_seq=4 (now 5)"),
+        (dict(max_seq_length=64), "is above max_position_embeddings=32"),
+        (dict(input_file="none/*.tfrecord"), "--input_file=none/*.tfrecord: there is"),
+        (dict(output_dir=None), "--output_dir is missing."),
+        (dict(bert_config_file=None), "--bert_config_file is missing: name a model"),
+        (dict(do_train=False), "Nothing to do: pass --do_train or --do_eval."),
+        (dict(mask_prob=0.2), "--mask_prob is for electra: leave it out"),
+        (dict(ngram=3), "--ngram is for --dynamic_masking; without it the masks"),
+        (dict(learning_rate=-1), "--learning_rate=-1.0 is not above 0."),
+        (dict(train_batch_size=0), "train_batch_size"),
+        (dict(gradient_accumulation_steps=3), "is not a multiple of"),
+        (dict(init_checkpoint="nowhere"), "There is no checkpoint 'nowhere'"),
+        (dict(config="nowhere.json"), "There is no file 'nowhere.json'"),
+        (dict(hparams='{"learning_rat": 1}'), "Did you mean 'learning_rate'"),
+        (dict(use_tpu=True), "--use_tpu needs --tpu_name"),
+        (
+            dict(dynamic_masking=True, vocab_file=None),
+            "--vocab_file is missing: masking at run time",
+        ),
+    ],
+)
+def test_wrong_flags_end_with_one_line(prepared, tmp_path, capfd, changes, message):
+    flags = runs.arguments(prepared("bert"), "bert", tmp_path / "out", **changes)
+    assert message in failing(capfd, *flags)
+    assert not (tmp_path / "out").exists()
+
+
+def test_records_of_another_tokenizer_are_refused(prepared, tmp_path, capfd):
+    changed = list(runs.VOCABULARY)
+    changed[-1], changed[-2] = changed[-2], changed[-1]
+    (tmp_path / "vocab.txt").write_text("\n".join(changed) + "\n", encoding="utf-8")
+    flags = runs.arguments(
+        prepared("bert"), "bert", tmp_path / "out", vocab_file=tmp_path / "vocab.txt"
+    )
+    message = failing(capfd, *flags)
+    assert "was made with another tokenizer: vocabulary_sha256=" in message
+
+
+def test_another_run_in_the_folder_is_not_overwritten(finished, prepared, capfd):
+    flags = runs.arguments(
+        prepared("bert"), "bert", finished("bert"), num_train_steps=24
+    )
+    message = failing(capfd, *flags)
+    assert "num_train_steps was 12 and is 24 now" in message
+    assert "Choose another --output_dir" in message
+
+
+def test_damaged_records_are_named(prepared, tmp_path, capfd):
+    folder = tmp_path / "data"
+    shutil.copytree(str(prepared("bert")), str(folder))
+    path = sorted((folder / "records").glob("*.tfrecord"))[-1]
+    content = bytearray(path.read_bytes())
+    content[40] ^= 1
+    path.write_bytes(bytes(content))
+    message = failing(capfd, *runs.arguments(folder, "bert", tmp_path / "out"))
+    assert f"{path}: the record at byte " in message
+    assert "does not match its checksum" in message
+
+
+def test_token_ids_above_the_embedding_table_are_explained(prepared, tmp_path, capfd):
+    config = dict(runs.CONFIG, vocab_size=8)
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    flags = runs.arguments(
+        prepared("bert"),
+        "bert",
+        tmp_path / "out",
+        bert_config_file=tmp_path / "config.json",
+        vocab_file=None,
+    )
+    message = failing(capfd, *flags)
+    assert "vocab_size=8" in message and "records" in message
+
+
+def test_electras_own_way_of_naming_settings(prepared, tmp_path):
+    """--data_dir, --model_name and --hparams, as google-research/electra has them."""
+    folder = prepared("electra")
+    data_dir = tmp_path / "data"
+    (data_dir / "pretrain_tfrecords").mkdir(parents=True)
+    shutil.copy(str(folder / "vocab.txt"), str(data_dir))
+    for number, path in enumerate(sorted((folder / "records").glob("*.tfrecord"))):
+        target = data_dir / "pretrain_tfrecords" / f"pretrain_data.tfrecord-{number}"
+        shutil.copy(str(path), str(target))
+    hparams = {
+        "max_seq_length": 16,
+        "train_batch_size": 4,
+        "num_train_steps": 2,
+        "num_warmup_steps": 1,
+        "num_eval_steps": 2,
+        "do_eval": True,
+        "eval_batch_size": 4,
+    }
+    flags = [
+        "--model_type=electra",
+        f"--data_dir={data_dir}",
+        "--model_name=tiny",
+        f"--hparams={json.dumps(hparams)}",
+        f"--electra_config_file={folder / 'config.json'}",
+    ]
+    assert runs.run(*flags) == 0
+    report = runs.read_json(data_dir, "models", "tiny", "eval_results.json")
+    assert report["metrics"]["global_step"] == 2
+    assert report["records"]["evaluated"] == 8
