@@ -82,8 +82,13 @@ def generator_config(
         hidden_size=hidden_size,
         num_hidden_layers=int(round(config.num_hidden_layers * layers_fraction)),
         intermediate_size=4 * hidden_size,
-        num_attention_heads=max(1, hidden_size // _HEAD_WIDTH),
+        num_attention_heads=heads_of_width(hidden_size),
     )
+
+
+def heads_of_width(hidden_size: int) -> int:
+    """Attention heads of a generator: one for every 64 units, at least one."""
+    return max(1, hidden_size // _HEAD_WIDTH)
 
 
 class ElectraModel(EncoderModel):
