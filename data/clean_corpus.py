@@ -6,7 +6,8 @@
 Input: UTF-8, plain or .gz, one sentence or comment per line, a blank line after each
 document. Output: the same form. The recipes are those of data/cleaning.py; the report
 says how many lines each step changed or dropped. The output does not depend on the
-number of processes.
+number of processes. Finding duplicates takes 8 MB of memory per million lines that are
+written, 16 MB at times.
 """
 
 from typing import Sequence
