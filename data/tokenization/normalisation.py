@@ -47,8 +47,8 @@ class Normaliser:
         self._needs_stages = (
             config.lower_case or config.strip_accents or self._extent != "none"
         )
-        self._clean = CharacterTable(self._cleaned)
-        self._separate = CharacterTable(self._separated)
+        self._clean = CharacterTable(self.cleaned)
+        self._separate = CharacterTable(self.separated)
         self._one_pass = CharacterTable(self._normalise_in_stages)
 
     def normalise(self, text: str) -> str:
@@ -77,7 +77,8 @@ class Normaliser:
         aligned = aligned.decompose(self._extent)
         return aligned.translate(self._separate, attach_deleted=True)
 
-    def _cleaned(self, char):
+    def cleaned(self, char: str) -> str:
+        """What a character becomes first: itself, "", " " or itself between spaces."""
         if char in "\t\n\r":
             return " "
         kind = unicode11.category(char)
@@ -95,7 +96,8 @@ class Normaliser:
             return " " + char + " "
         return char
 
-    def _separated(self, char):
+    def separated(self, char: str) -> str:
+        """What it becomes at the end: itself, "" (a mark) or itself between spaces."""
         kind = unicode11.category(char)
         if kind == "Mn" and self._config.strip_accents:
             return ""
