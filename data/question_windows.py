@@ -6,7 +6,7 @@ Source: run_squad.py of google-research/bert (convert_examples_to_features).
 """
 
 import dataclasses
-from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -185,14 +185,13 @@ def covering_tokens(
     return (first + int(filled[0]), first + int(filled[-1])) if len(filled) else None
 
 
-def question_records(windows: Iterable[Window]) -> Iterator[dict]:
-    """Values for `records.question_features`, one dict per window, in order."""
-    for index, window in enumerate(windows):
-        yield {
-            "example_index": index,
-            "num_tokens": len(window.input_ids),
-            "input_ids": window.input_ids,
-            "segment_ids": window.segment_ids,
-            "start_positions": window.answer[0],
-            "end_positions": window.answer[1],
-        }
+def question_record(index: int, window: Window) -> Dict[str, Any]:
+    """Values for `records.question_features` of the window with this number."""
+    return {
+        "example_index": index,
+        "num_tokens": len(window.input_ids),
+        "input_ids": window.input_ids,
+        "segment_ids": window.segment_ids,
+        "start_positions": window.answer[0],
+        "end_positions": window.answer[1],
+    }

@@ -4,7 +4,7 @@ The first piece of a word speaks for it: it carries the word's tag and gives its
 prediction. The pieces are those of running text, the words joined by single spaces.
 """
 
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -81,28 +81,17 @@ def _word_of_pieces(words: Sequence[str], spans: np.ndarray) -> List[int]:
     return np.where(spans[:, 0] < spans[:, 1], owners, -1).tolist()
 
 
-def tagging_records(
-    sentences: Sequence[TaggedSentence], inputs: Sequence[TaggingInput]
-) -> Iterator[dict]:
-    """Values for `records.tagging_features`, one dict per sentence, in order."""
-    for index, (sentence, built) in enumerate(zip(sentences, inputs)):
-        yield {
-            "example_index": index,
-            "num_tokens": len(built.input_ids),
-            "input_ids": built.input_ids,
-            "segment_ids": [0] * len(built.input_ids),
-            "label_ids": built.labels(sentence.tags),
-        }
-
-
-def words_cut(
-    sentences: Sequence[TaggedSentence], inputs: Sequence[TaggingInput]
-) -> int:
-    """How many words have no token because their sentence was too long."""
-    return sum(
-        len(sentence.words) - len(built.positions)
-        for sentence, built in zip(sentences, inputs)
-    )
+def tagging_record(
+    index: int, sentence: TaggedSentence, built: TaggingInput
+) -> Dict[str, Any]:
+    """Values for `records.tagging_features` of the sentence with this number."""
+    return {
+        "example_index": index,
+        "num_tokens": len(built.input_ids),
+        "input_ids": built.input_ids,
+        "segment_ids": [0] * len(built.input_ids),
+        "label_ids": built.labels(sentence.tags),
+    }
 
 
 def word_tags(
@@ -142,3 +131,29 @@ def type_ids(tags: Sequence[Sequence[str]], types: Sequence[str]) -> np.ndarray:
 def _type_of(tag: str) -> str:
     """ "PER-B" -> "PER"; "O" -> "O"."""
     return tag.rpartition("-")[0] or tag
+
+
+class Entity(NamedTuple):
+    """Words ``first`` to ``last`` - 1 are an entity of this type."""
+
+    type: str
+    first: int
+    last: int
+
+
+def entities(tags: Sequence[str]) -> List[Entity]:
+    """The entities that tags mark, in order.
+
+    PER-B PER-I O LOC-I -> PER 0 to 2, LOC 3 to 4: as when they are scored, an entity
+    also begins where "I" follows nothing of its type.
+    """
+    found = []  # type: List[Entity]
+    for index, tag in enumerate(tags):
+        if tag == OUTSIDE:
+            continue
+        name, _, position = tag.rpartition("-")
+        if position == "I" and found and found[-1][::2] == (name, index):
+            found[-1] = found[-1]._replace(last=index + 1)
+        else:
+            found.append(Entity(name, index, index + 1))
+    return found

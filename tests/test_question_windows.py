@@ -233,7 +233,7 @@ def test_a_tokenizer_without_offsets_is_refused(tokenizer):
 
 def test_values_of_records(tokenizer):
     windows, _ = built(tokenizer, asked("서울은", "서울"), asked("부산이고", "부산"))
-    values = list(question_windows.question_records(windows))
+    values = [question_windows.question_record(*each) for each in enumerate(windows)]
     assert [each["example_index"] for each in values] == [0, 1]
     assert values[0]["num_tokens"] == len(values[0]["input_ids"]) == 8
     assert (values[1]["start_positions"], values[1]["end_positions"]) == (5, 6)

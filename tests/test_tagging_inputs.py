@@ -100,7 +100,7 @@ def test_words_that_are_cut_off_are_outside(tokenizer, length, kept):
     built = tagging_inputs.tagging_input(tokenizer, WORDS, length)
     assert len(built.input_ids) <= length
     assert built.input_ids[-1] == tokenizer.sep_id
-    assert tagging_inputs.words_cut([sentence], [built]) == 3 - kept
+    assert len(built.positions) == kept
     found = tagging_inputs.word_tags(sentence, built, [9] * length, TAGS)
     assert found == ["LOC-B"] * kept + ["O"] * (3 - kept)
 
@@ -109,10 +109,11 @@ def test_gold_labels_come_back_as_the_tags_of_the_words(tokenizer):
     words = ("철수는", "\u200b", "서울로", "ㅎ,", "갔다")
     sentence = TaggedSentence("train-1", words, (1, 0, 9, 10, 28))
     built = tagging_inputs.tagging_input(tokenizer, words, 128)
-    [values] = tagging_inputs.tagging_records([sentence], [built])
+    values = tagging_inputs.tagging_record(7, sentence, built)
     tags = [max(label - 1, 0) for label in values["label_ids"]]
     found = tagging_inputs.word_tags(sentence, built, tags, TAGS)
     assert found == ["PER-B", "O", "LOC-B", "LOC-I", "TRM-I"]
+    assert values["example_index"] == 7
     assert values["num_tokens"] == len(values["input_ids"]) == len(tags)
 
 
@@ -123,6 +124,27 @@ def test_types_of_tags():
     assert ids.tolist() == [0, 1, 2]
     with pytest.raises(InputError, match="None of the tags is 'O'"):
         tagging_inputs.entity_types(("PER-B",))
+
+
+@pytest.mark.parametrize(
+    "tags, expected",
+    [
+        ("O O", []),
+        ("PER-B PER-I O LOC-I", [("PER", 0, 2), ("LOC", 3, 4)]),
+        ("PER-B PER-B PER-I", [("PER", 0, 1), ("PER", 1, 3)]),
+        ("PER-I LOC-I LOC-I", [("PER", 0, 1), ("LOC", 1, 3)]),
+        ("PER-B O PER-I", [("PER", 0, 1), ("PER", 2, 3)]),
+    ],
+)
+def test_entities_are_those_that_are_scored(tags, expected):
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    assert tagging_inputs.entities(tags.split()) == expected
+    scored = [
+        (name, first, last + 1)
+        for name, first, last in get_entities(tags.split(), suffix=True)
+    ]
+    assert scored == expected
 
 
 def test_a_tokenizer_without_offsets_is_refused(tokenizer):
