@@ -22,7 +22,7 @@ from .vocab import Vocabulary
 WORD_MARK = "\u2581"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_DIGIT_COMMA = re.compile(r".*\d,", re.DOTALL)
+DIGIT_COMMA = re.compile(r".*\d,", re.DOTALL)
 
 
 class _Part(NamedTuple):
@@ -120,7 +120,7 @@ class SentencePieceTokenizer(Tokenizer):
         self._split_pieces = {
             index: self._split_digit_comma(piece)
             for index, piece in enumerate(vocabulary.pieces)
-            if _DIGIT_COMMA.fullmatch(piece) and not model.IsControl(index)
+            if DIGIT_COMMA.fullmatch(piece) and not model.IsControl(index)
         }
 
     def _continues(self, piece: str) -> bool:
