@@ -18,6 +18,8 @@ from ..errors import InputError
 ReadBytes = Callable[[str], bytes]
 
 CONFIG_FILE_NAME = "tokenizer_config.json"
+# Where our settings stand in Hugging Face's file of that name, if we exported it.
+EXPORTED_KEY = "korean_encoders"
 
 _CHOICES = {
     "algorithm": ("wordpiece", "sentencepiece"),
@@ -198,7 +200,9 @@ class TokenizerConfig:
         if not isinstance(settings, dict):
             raise InputError(f"`{path}` must hold one JSON object.")
         try:
-            if "do_lower_case" in settings or "tokenizer_class" in settings:
+            if EXPORTED_KEY in settings:
+                settings = settings[EXPORTED_KEY]
+            elif "do_lower_case" in settings or "tokenizer_class" in settings:
                 settings = _from_hugging_face(settings)
             return cls.from_dict(settings)
         except InputError as error:
