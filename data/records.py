@@ -119,6 +119,18 @@ def classification_features(regression: bool = False) -> Features:
     )
 
 
+def tagging_features() -> Features:
+    """As classification, but label_ids int64 [num_tokens]: 1 + a tag, or 0 = none."""
+    return classification_features()[:-1] + (Feature("label_ids", "int64", None),)
+
+
+def question_features() -> Features:
+    """As classification, but where the answer's first and last token are, int64 [1]."""
+    names = ("start_positions", "end_positions")
+    ends = tuple(Feature(name, "int64", 1) for name in names)
+    return classification_features()[:-1] + ends
+
+
 def encode_example(features: Features, values: Mapping[str, Any]) -> bytes:
     """One record, serialized. For thousands of pre-training records: `encode_batch`.
 
