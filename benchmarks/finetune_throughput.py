@@ -11,27 +11,27 @@ them. See benchmarks/README.md for what exactly runs.
 """
 
 import argparse
-import contextlib
 import json
 import os
-import platform
-import statistics
 import sys
 import tempfile
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, Sequence
 
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import finetune_contenders as contenders
-from benchmarks import turns
+from benchmarks import side_by_side
+from benchmarks.side_by_side import Entry, Program
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # Where the real data and a vocabulary of 20,000 pieces are looked for, then samples.
 DATA_DIRS = ("datasets/nsmc", "../shared/datasets/nsmc", "samples/sentiment")
 VOCAB_FILES = ("../shared/golden/tokenization/vocab.txt", "samples/vocab.txt")
+
+SUBJECT, UNIT = "Fine-tuning BERT-base on NSMC", "examples"
 
 BERT_BASE = {
     "vocab_size": 20000,
@@ -47,22 +47,6 @@ BERT_BASE = {
     "initializer_range": 0.02,
 }
 
-# A round in which the rest of the machine used more than this was disturbed.
-QUIET_CORES = 0.1
-
-NAMES = {"ours": "ours", "google": "Google", "hf": "Hugging Face"}
-
-
-class Entry(NamedTuple):
-    """A contender: a key of `contenders.RUNNERS` and float32 or bfloat16."""
-
-    worker: str
-    precision: str
-
-    @property
-    def title(self) -> str:
-        return f"{NAMES[self.worker]} {self.precision}"
-
 
 def main() -> None:
     arguments = _arguments()
@@ -72,8 +56,21 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         work = prepare(arguments, folder)
-        measured = measure(arguments, work)
-    report = Report(measured, _machine(), " ".join(sys.argv[1:]))
+        measured = side_by_side.measure(
+            programs(arguments, work),
+            arguments.rounds,
+            min(arguments.slices, work.num_examples // work.batch_size),
+            folder,
+            UNIT,
+        )
+    report = side_by_side.Report(
+        measured,
+        side_by_side.machine(),
+        " ".join(sys.argv[1:]),
+        SUBJECT,
+        UNIT,
+        os.path.basename(__file__),
+    )
     print(report.markdown())
     if arguments.json:
         with open(arguments.json, "w") as stream:
@@ -164,55 +161,25 @@ def prepare(arguments: argparse.Namespace, folder: str) -> contenders.Work:
     return work
 
 
-def entries(arguments: argparse.Namespace) -> Dict[Entry, str]:
-    """The contenders that can run, and their interpreters."""
-    found = {Entry("ours", p): sys.executable for p in arguments.precisions}
+def programs(
+    arguments: argparse.Namespace, work: contenders.Work
+) -> Dict[Entry, Program]:
+    """The contenders that can run; each is warmed up with all that it will measure."""
+    batches = work.num_examples // work.batch_size
+    pythons = {Entry("ours", p): sys.executable for p in arguments.precisions}
     if arguments.hf_python:
-        found.update(
+        pythons.update(
             {Entry("hf", p): arguments.hf_python for p in arguments.precisions}
         )
+    found = {
+        entry: Program(_command(entry, python, work.folder), batches, batches)
+        for entry, python in pythons.items()
+    }
     if arguments.upstream_dir and arguments.upstream_python:
-        found[Entry("google", "float32")] = arguments.upstream_python
+        google = Entry("google", "float32")
+        command = _command(google, arguments.upstream_python, work.folder)
+        found[google] = Program(command, 1, arguments.google_steps)
     return found
-
-
-# --- Measuring -------------------------------------------------------------------
-
-
-def measure(
-    arguments: argparse.Namespace, work: contenders.Work
-) -> Dict[Entry, List[turns.Turn]]:
-    """Warm-up, then rounds in which everybody takes `slices` turns; rounds by entry."""
-    batches = work.num_examples // work.batch_size
-    slices = min(arguments.slices, batches)
-    rounds = {}
-    with contextlib.ExitStack() as stack:
-        running = {}
-        for entry, python in entries(arguments).items():
-            running[entry] = stack.enter_context(
-                turns.Contender(
-                    entry.title,
-                    _command(entry, python, work.folder),
-                    os.path.join(work.folder, f"{entry.title}.log"),
-                )
-            )
-            steps = 1 if entry.worker == "google" else batches
-            _say("warm-up", entry, running[entry].take_turn(steps))
-            rounds[entry] = []
-        for number in range(1, arguments.rounds + 1):
-            taken = {entry: [] for entry in running}
-            for part in range(slices):
-                for entry, contender in running.items():
-                    whole = (
-                        arguments.google_steps if entry.worker == "google" else batches
-                    )
-                    steps = whole * (part + 1) // slices - whole * part // slices
-                    if steps:
-                        taken[entry].append(contender.take_turn(steps))
-            for entry in running:
-                rounds[entry].append(turns.joined(taken[entry]))
-                _say(f"round {number}", entry, rounds[entry][-1])
-    return rounds
 
 
 def _command(entry: Entry, python: str, folder: str) -> List[str]:
@@ -223,128 +190,6 @@ def _command(entry: Entry, python: str, folder: str) -> List[str]:
         f"--precision={entry.precision}",
         f"--work_dir={folder}",
     ]
-
-
-def _say(stage: str, entry: Entry, turn: turns.Turn) -> None:
-    others = ""
-    if turn.other_cores is not None:
-        others = f", others used {turn.other_cores:.2f} processors"
-    print(
-        f"{stage}: {entry.title}: {turn.steps} steps, {turn.seconds:.1f} s, "
-        f"{turn.rate:.2f} examples/s{others}",
-        file=sys.stderr,
-        flush=True,
-    )
-
-
-# --- Reporting -------------------------------------------------------------------
-
-
-class Figures(NamedTuple):
-    """Examples per second over the rounds: median, least, most; the rest is a mean."""
-
-    median: float
-    least: float
-    most: float
-    padded_length: float
-    other_cores: Optional[float]
-    software: str
-
-
-def summarize(rounds: Sequence[turns.Turn]) -> Figures:
-    rates = [turn.rate for turn in rounds]
-    whole = turns.joined(rounds)
-    return Figures(
-        statistics.median(rates),
-        min(rates),
-        max(rates),
-        whole.padded_length,
-        whole.other_cores,
-        whole.software,
-    )
-
-
-class Report(NamedTuple):
-    """rounds: turns by entry; machine and command as text."""
-
-    rounds: Dict[Entry, List[turns.Turn]]
-    machine: str
-    command: str
-
-    def figures(self) -> Dict[Entry, Figures]:
-        return {entry: summarize(rounds) for entry, rounds in self.rounds.items()}
-
-    def ratios(self) -> Dict[str, float]:
-        """How many times as fast ours is, by the medians."""
-        figures = self.figures()
-        return {
-            f"{entry.title} / {other.title}": figures[entry].median
-            / figures[other].median
-            for entry in figures
-            for other in figures
-            if entry.worker == "ours" != other.worker
-            and (other.worker == "google" or other.precision == entry.precision)
-        }
-
-    def as_dict(self) -> Dict[str, object]:
-        return {
-            "command": self.command,
-            "machine": self.machine,
-            "examples_per_second": {
-                entry.title: figures._asdict()
-                for entry, figures in self.figures().items()
-            },
-            "ratios": self.ratios(),
-            "rounds": {
-                entry.title: [turn._asdict() for turn in rounds]
-                for entry, rounds in self.rounds.items()
-            },
-        }
-
-    def markdown(self) -> str:
-        """A table of all contenders, the ratios, and a row for the README's table."""
-        lines = [
-            f"Machine: {self.machine}",
-            "",
-            "| contender | software | examples/s, median (least to most) "
-            "| mean padded length | others' processors |",
-            "|---|---|---|---|---|",
-        ]
-        for entry, f in self.figures().items():
-            others = "?" if f.other_cores is None else f"{f.other_cores:.2f}"
-            lines.append(
-                f"| {entry.title} | {f.software} "
-                f"| {f.median:.2f} ({f.least:.2f} to {f.most:.2f}) "
-                f"| {f.padded_length:.1f} | {others} |"
-            )
-        if any((f.other_cores or 0) > QUIET_CORES for f in self.figures().values()):
-            lines += ["", "Disturbed: other processes were busy. Measure again."]
-        lines += ["", "Times as fast, by the medians:", ""]
-        lines += [f"- {name}: {ratio:.2f}" for name, ratio in self.ratios().items()]
-        return "\n".join(lines + ["", "Row for the README:", "", self._row()])
-
-    def _row(self) -> str:
-        figures = [f"{e.title} {f.median:.1f}" for e, f in self.figures().items()]
-        ratios = [f"{name} {ratio:.1f}" for name, ratio in self.ratios().items()]
-        return (
-            "| Fine-tuning BERT-base on NSMC, examples per second | "
-            + "; ".join(figures)
-            + " | "
-            + "; ".join(ratios)
-            + f" | `benchmarks/finetune_throughput.py` | {self.machine} |"
-        )
-
-
-def _machine() -> str:
-    model = platform.processor() or platform.machine()
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo") as lines:
-            names = [
-                x.split(":")[1].strip() for x in lines if x.startswith("model name")
-            ]
-        model = names[0] if names else model
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    return f"{cores or os.cpu_count()} cores, {model}"
 
 
 if __name__ == "__main__":

@@ -64,15 +64,7 @@ def run(job: Job) -> bool:
     folder = RunFolder(job.output_dir)
     folder.claim(job.settings, job.overwrite)
     _write_model_files(job, folder)
-    pretrainer = pretraining.Pretrainer(
-        job.network,
-        job.schedule,
-        folder,
-        job.hardware,
-        job.eval_batch_size,
-        job.save_checkpoints_steps,
-        job.keep_checkpoints,
-    )
+    pretrainer = build_pretrainer(job, folder)
     started = time.time()
     if job.do_train and not _train(job, folder, pretrainer):
         logging.info(
@@ -86,6 +78,19 @@ def run(job: Job) -> bool:
         _evaluate(job, folder, pretrainer, seconds)
     _draw_curves(job, folder)
     return True
+
+
+def build_pretrainer(job: Job, folder: RunFolder) -> pretraining.Pretrainer:
+    """What trains and evaluates the job's network in its folder."""
+    return pretraining.Pretrainer(
+        job.network,
+        job.schedule,
+        folder,
+        job.hardware,
+        job.eval_batch_size,
+        job.save_checkpoints_steps,
+        job.keep_checkpoints,
+    )
 
 
 def _write_model_files(job: Job, folder: RunFolder) -> None:

@@ -9,8 +9,16 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks import finetune_contenders, finetune_throughput, turns
-from benchmarks.finetune_throughput import Entry, Report
+from benchmarks import (
+    finetune_contenders,
+    finetune_throughput,
+    pretrain_contenders,
+    pretrain_throughput,
+    turns,
+)
+from benchmarks.side_by_side import Entry, Report
+from data.pretraining_records import open_records
+from data.records import pretraining_features
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -95,6 +103,9 @@ def report(others=0.0):
         },
         "2 cores, a processor",
         "--rounds=3",
+        "Fine-tuning BERT-base on NSMC",
+        "examples",
+        "finetune_throughput.py",
     )
 
 
@@ -166,3 +177,37 @@ def test_batches_are_padded_with_zeros():
     assert batch.input_ids.tolist() == [[2, 3, 0, 0], [2, 5, 3, 0]]
     assert batch.input_mask.tolist() == [[1, 1, 0, 0], [1, 1, 1, 0]]
     assert batch.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("model_type, width", [("electra", 256), ("albert", 768)])
+def test_google_and_ours_pretrain_on_the_same_records(
+    tmp_path, monkeypatch, model_type, width
+):
+    """Google's schema: ALBERT without word order prediction, ELECTRA unmasked."""
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        [
+            "pretrain_throughput.py",
+            "--layers=2",
+            "--upstream_dir=up",
+            "--albert_dir=other",
+            "--upstream_python=python3.7",
+        ],
+    )
+    arguments = pretrain_throughput._arguments()
+    pretrain_throughput.prepare(arguments, model_type, str(tmp_path))
+    work = pretrain_contenders.Work.load(str(tmp_path))
+    assert work.upstream_dir == {"electra": "up/electra", "albert": "other"}[model_type]
+    assert work.model["vocab_size"] == 3007 and work.model["hidden_size"] == width
+    found = open_records(
+        work.records_path, model_type, 128, pretrain_contenders.MAX_PREDICTIONS
+    )
+    expected = pretraining_features(model_type, 128, 20)
+    assert found.features == expected and found.total > 100
+    programs = pretrain_throughput.programs(arguments, work)
+    assert [entry.title for entry in programs] == [
+        "ours float32",
+        "ours bfloat16",
+        "Google float32",
+    ]
