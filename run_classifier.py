@@ -8,76 +8,114 @@ Flags of google-research/bert's run_classifier.py keep their names and meaning.
       --output_dir=runs/nsmc
 """
 
+import dataclasses
+import functools
 import math
-import os
-import sys
 
 from absl import flags, logging
 
+from albert_ko.finetuning import FAMILY as ALBERT
 from bert_ko.finetuning import FAMILY as BERT
 from data import tasks
 from data.errors import InputError
 from data.text_files import ReadingOptions
 from data.tokenization import build_tokenizer, check_vocabulary, resolve_config
-from encoder_ko import command_line, estimator, fine_tuning_job, model_files
+from electra_ko.finetuning import FAMILY as ELECTRA
+from encoder_ko import command_line, estimator, fine_tuning_job, kinds, model_files
 from encoder_ko.compat import tf
 
-FLAGS = flags.FLAGS
+FLAGS = flags.FlagValues()
 
-FAMILIES = {family.name: family for family in (BERT,)}
+_string, _integer, _float, _boolean, _enum = (
+    functools.partial(define, flag_values=FLAGS)
+    for define in (
+        flags.DEFINE_string,
+        flags.DEFINE_integer,
+        flags.DEFINE_float,
+        flags.DEFINE_boolean,
+        flags.DEFINE_enum,
+    )
+)
 
-flags.DEFINE_string("task_name", None, "Benchmark, for example NSMC or HATE.")
-flags.DEFINE_string("output_dir", None, "Folder of checkpoints and results.")
-flags.DEFINE_string("data_dir", None, "Data folder; default datasets/<task>/.")
-flags.DEFINE_enum("model_type", "bert", sorted(FAMILIES), "Kind of encoder.")
-flags.DEFINE_string("model_dir", "models", "Where files that are not named are found.")
-flags.DEFINE_string("bert_config_file", None, "Model configuration (JSON).")
-flags.DEFINE_string("vocab_file", None, "Vocabulary of the model.")
-flags.DEFINE_string("init_checkpoint", None, "Checkpoint to start from.")
-flags.DEFINE_boolean(
+FAMILIES = {family.name: family for family in (BERT, ALBERT, ELECTRA)}
+
+_string("task_name", None, "Benchmark, for example NSMC or HATE.")
+_string("output_dir", None, "Folder of checkpoints and results.")
+_string("data_dir", None, "Data folder; default datasets/<task>/.")
+_enum("model_type", "bert", sorted(FAMILIES), "Kind of encoder.")
+_string("model_dir", "models", "Where files that are not named are found.")
+for _name in FAMILIES:
+    _string(f"{_name}_config_file", None, "Model configuration (JSON).")
+_string("vocab_file", None, "Vocabulary of the model.")
+_string("init_checkpoint", None, "Checkpoint to start from.")
+_boolean(
     "do_lower_case",
     None,
     "Lower-case Latin letters; Hangul is never taken apart. Default: what "
     "tokenizer_config.json beside the vocabulary says, else no.",
 )
-flags.DEFINE_integer("max_seq_length", 128, "Longest input in tokens; longer is cut.")
-flags.DEFINE_boolean("do_train", False, "Train.")
-flags.DEFINE_boolean("do_eval", False, "Evaluate on dev.")
-flags.DEFINE_boolean("do_predict", False, "Predict test, once.")
-flags.DEFINE_integer("train_batch_size", 32, "Examples per update.")
-flags.DEFINE_integer("eval_batch_size", 32, "Examples per step of evaluation.")
-flags.DEFINE_integer("predict_batch_size", 32, "Examples per step of prediction.")
-flags.DEFINE_float("learning_rate", 5e-5, "Peak learning rate.")
-flags.DEFINE_float("num_train_epochs", 3.0, "Passes over the training data.")
-flags.DEFINE_float("warmup_proportion", 0.1, "Share of the steps that warm up.")
-flags.DEFINE_integer("save_checkpoints_steps", 1000, "Steps between checkpoints.")
-flags.DEFINE_integer("iterations_per_loop", 1000, "Steps per call of the TPU.")
-flags.DEFINE_boolean("use_tpu", False, "Train on a TPU.")
-flags.DEFINE_string("tpu_name", None, "Name or grpc:// address of the TPU.")
-flags.DEFINE_string("tpu_zone", None, "Zone of the TPU.")
-flags.DEFINE_string("gcp_project", None, "Project of the TPU.")
-flags.DEFINE_string("master", None, "TensorFlow master.")
-flags.DEFINE_integer("num_tpu_cores", 8, "Cores of the TPU.")
+_integer("max_seq_length", 128, "Longest input in tokens; longer is cut.")
+_boolean("do_train", False, "Train.")
+_boolean("do_eval", False, "Evaluate on dev.")
+_boolean("do_predict", False, "Predict test, once.")
+_integer("train_batch_size", 32, "Examples per update.")
+_integer("eval_batch_size", 32, "Examples per step of evaluation.")
+_integer("predict_batch_size", 32, "Examples per step of prediction.")
+_float("learning_rate", 5e-5, "Peak learning rate.")
+_float("num_train_epochs", 3.0, "Passes over the training data.")
+_float("warmup_proportion", 0.1, "Share of the steps that warm up.")
+_float("weight_decay_rate", 0.01, "Decoupled weight decay.")
+_float("layerwise_lr_decay", 1.0, "Factor on the learning rate, layer by layer down.")
+_integer("save_checkpoints_steps", 1000, "Steps between checkpoints.")
+_integer("iterations_per_loop", 1000, "Steps per call of the TPU.")
+_boolean("use_tpu", False, "Train on a TPU.")
+_string("tpu_name", None, "Name or grpc:// address of the TPU.")
+_string("tpu_zone", None, "Zone of the TPU.")
+_string("gcp_project", None, "Project of the TPU.")
+_string("master", None, "TensorFlow master.")
+_integer("num_tpu_cores", 8, "Cores of the TPU.")
 
-flags.DEFINE_float("dev_fraction", 0.05, "Share of train that is dev without a file.")
-flags.DEFINE_boolean("pad_to_max", False, "Pad every batch to max_seq_length.")
-flags.DEFINE_integer("eval_every_steps", 0, "Steps between evaluations; 0 = an epoch.")
-flags.DEFINE_integer("patience", 0, "Evaluations without gain until stop; 0 = never.")
-flags.DEFINE_integer("keep_checkpoints", 1, "Newest checkpoints kept beside the best.")
-flags.DEFINE_enum(
+_boolean(
+    "task_defaults",
+    False,
+    "Where a hyper-parameter is not given, that of the task in KR-ELECTRA's table.",
+)
+_integer("doc_stride", 128, "Tokens between windows of a long passage.")
+_integer("max_query_length", 64, "Longest question in tokens; longer is cut.")
+_integer("n_best_size", 20, "Answers to a question that are written.")
+_integer("max_answer_length", 30, "Longest answer in tokens.")
+_string(
+    "class_weights",
+    "",
+    'Factors on the training loss by class: "balanced", or numbers such as "1,2.5" in '
+    "the order of the labels.",
+)
+_float("dev_fraction", 0.05, "Share of train that is dev without a file.")
+_boolean("pad_to_max", False, "Pad every batch to max_seq_length.")
+_integer("eval_every_steps", 0, "Steps between evaluations; 0 = an epoch.")
+_integer("patience", 0, "Evaluations without gain until stop; 0 = never.")
+_integer("keep_checkpoints", 1, "Newest checkpoints kept beside the best.")
+_enum(
     "compute_type",
     "float32",
     ["float32", "bfloat16"],
     "Type of the activations; weights are float32. bfloat16 is faster.",
 )
-flags.DEFINE_integer("random_seed", 12345, "Seed of every random choice.")
-flags.DEFINE_integer("num_trials", 1, "Runs with seeds random_seed, +1, ...")
-flags.DEFINE_string("encoding", "utf-8", "Encoding of the data files.")
-flags.DEFINE_integer("max_bad_rows", 0, "Bad rows to skip in each data file.")
-flags.DEFINE_boolean("overwrite", False, "Delete another run's results first.")
+_integer("random_seed", 12345, "Seed of every random choice.")
+_integer(
+    "num_trials",
+    1,
+    "Runs with seeds random_seed, +1, ...; a dev set held out of train is the same in "
+    "all of them.",
+)
+_string("encoding", "utf-8", "Encoding of the data files.")
+_integer("max_bad_rows", 0, "Bad rows to skip in each data file.")
+_boolean("overwrite", False, "Delete another run's results first.")
 
 # Flags that do not decide the trained model: the same run may change them.
 _FREE_FLAGS = (
+    "config",
+    "task_defaults",  # which shows in the flags that it sets
     "do_train",
     "do_eval",
     "do_predict",
@@ -110,16 +148,23 @@ _RANGES = {
     "max_bad_rows": (0, None),
     "random_seed": (0, 2**31 - 1),
     "warmup_proportion": (0, 1),
+    "weight_decay_rate": (0, 1),
+    "doc_stride": (1, None),
+    "max_query_length": (1, None),
+    "n_best_size": (1, None),
+    "max_answer_length": (1, None),
 }
 
 
 def main():
-    task = _task()
+    task = tasks.get_task(_required("task_name"))
     output_dir = _required("output_dir")
     if not (FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict):
         raise InputError("Nothing to do: pass --do_train, --do_eval or --do_predict.")
-    _check_ranges()
     network = _network()
+    _set_defaults(task, network)
+    _check_ranges()
+    _check_length(network)
     job = fine_tuning_job.Job(
         task=task,
         data_dir=FLAGS.data_dir or task.folder,
@@ -132,20 +177,22 @@ def main():
         ),
         reading=ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows),
         compute_type=tf.as_dtype(FLAGS.compute_type),
-        optimizer_options={},
+        kind_settings=_kind_settings(),
+        split_seed=FLAGS.random_seed,
         settings=_settings(network),
-        flags=_flags(),
+        flags=command_line.settings(FLAGS),
         **{
             name: FLAGS[name].value
             for name in (
                 "do_train",
                 "do_eval",
                 "do_predict",
-                "max_seq_length",
                 "pad_to_max",
                 "learning_rate",
                 "num_train_epochs",
                 "warmup_proportion",
+                "weight_decay_rate",
+                "layerwise_lr_decay",
                 "dev_fraction",
                 "eval_every_steps",
                 "patience",
@@ -160,14 +207,19 @@ def main():
     fine_tuning_job.run(job, network)
 
 
-def _task():
-    task = tasks.get_task(_required("task_name"))
-    if task.kind != tasks.CLASSIFICATION:
-        raise InputError(
-            f"{task.name} is a task of the kind {task.kind.replace('_', ' ')}; "
-            f"{os.path.basename(__file__)} fine-tunes classification."
-        )
-    return task
+def _set_defaults(task, network):
+    """Gives flags that were not given the values of the model or of the task."""
+    values = network.family.defaults(network.config)
+    if FLAGS.task_defaults:
+        values = dict(values, **dataclasses.asdict(task.defaults))
+    for name, value in values.items():
+        if FLAGS[name].using_default_value:
+            FLAGS[name].value = FLAGS[name].parser.parse(value)
+
+
+def _kind_settings():
+    fields = dataclasses.fields(kinds.KindSettings)
+    return kinds.KindSettings(**{f.name: FLAGS[f.name].value for f in fields})
 
 
 def _required(name):
@@ -183,6 +235,11 @@ def _check_ranges():
         value = FLAGS[name].value
         if not 0 < value < math.inf:
             raise InputError(f"--{name}={value}, expected a number above 0.")
+    if not 0 < FLAGS.layerwise_lr_decay <= 1:
+        raise InputError(
+            f"--layerwise_lr_decay={FLAGS.layerwise_lr_decay}, expected more than 0, "
+            "at most 1."
+        )
     if not 0 < FLAGS.dev_fraction < 1:
         raise InputError(
             f"--dev_fraction={FLAGS.dev_fraction}, expected more than 0, less than 1."
@@ -199,17 +256,11 @@ def _network():
     files = model_files.find_model_files(
         FLAGS.model_dir,
         family.name,
-        FLAGS.bert_config_file,
+        _config_file(family.name),
         FLAGS.vocab_file,
         FLAGS.init_checkpoint,
     )
     config = family.config_class.from_json_file(files.config_file)
-    if FLAGS.max_seq_length > config.max_position_embeddings:
-        raise InputError(
-            f"--max_seq_length={FLAGS.max_seq_length} is above "
-            f"max_position_embeddings={config.max_position_embeddings} of "
-            f"{files.config_file}: lower it."
-        )
     tokenizer = build_tokenizer(
         resolve_config(files.vocab_file, {"lower_case": FLAGS.do_lower_case}),
         files.vocab_file,
@@ -228,16 +279,32 @@ def _network():
     return fine_tuning_job.Network(family, config, tokenizer, files)
 
 
-def _flags():
-    return {
-        flag.name: flag.value
-        for flag in FLAGS.get_key_flags_for_module(sys.modules[__name__])
-    }
+def _config_file(model_type):
+    """The configuration that was named, which must be of this type."""
+    for name in FAMILIES:
+        if name != model_type and FLAGS[f"{name}_config_file"].value:
+            raise InputError(
+                f"--{name}_config_file goes with --model_type={name}, which is "
+                f"{model_type} now: change one of them."
+            )
+    return FLAGS[f"{model_type}_config_file"].value
+
+
+def _check_length(network):
+    longest = network.config.max_position_embeddings
+    if FLAGS.max_seq_length > longest:
+        raise InputError(
+            f"--max_seq_length={FLAGS.max_seq_length} is above "
+            f"max_position_embeddings={longest} of {network.files.config_file}: lower "
+            "it."
+        )
 
 
 def _settings(network):
     """Every flag that decides the result, and what the named files hold."""
-    chosen = {k: v for k, v in _flags().items() if k not in _FREE_FLAGS}
+    chosen = {
+        k: v for k, v in command_line.settings(FLAGS).items() if k not in _FREE_FLAGS
+    }
     return dict(
         chosen,
         model_config=network.config.to_dict(),
@@ -247,4 +314,4 @@ def _settings(network):
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    command_line.run(main, FLAGS)

@@ -12,6 +12,7 @@ setup(
         "data.tasks",
         "data.tokenization",
         "encoder_ko",
+        "encoder_ko.kinds",
         "bert_ko",
         "albert_ko",
         "electra_ko",

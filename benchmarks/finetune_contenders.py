@@ -4,6 +4,7 @@ Each runs in a process of its own, under an interpreter of its own: hence the im
 inside the functions. All train the same model on the same token ids.
 """
 
+import dataclasses
 import json
 import os
 import sys
@@ -97,16 +98,20 @@ def padded_batch(examples: Examples, rows, length: int) -> Batch:
 def run_ours(work: Work, precision: str) -> None:
     """run_classifier.py's graph, input pipeline and Estimator, without checkpoints."""
     from bert_ko.finetuning import FAMILY
-    from data import input_pipeline, records
-    from encoder_ko import compat, estimator, finetuning
+    from data import input_pipeline, records, tasks
+    from encoder_ko import compat, estimator, finetuning, kinds
     from encoder_ko.compat import tf
 
     compat.keep_freed_memory()  # as command_line.run does
     taker = TurnTaker(f"TensorFlow {compat.TF_VERSION}")
+    labels = tuple(map(str, range(work.num_labels)))
+    task = dataclasses.replace(
+        tasks.get_task("NSMC"), label_values=labels, label_names=labels
+    )
     encoder = finetuning.Encoder(
         FAMILY,
         FAMILY.config_class.from_dict(work.model),
-        work.num_labels,
+        kinds.build(task, None, kinds.KindSettings()),
         dtype=tf.as_dtype(precision),
     )
     hyperparameters = finetuning.Hyperparameters(

@@ -2,7 +2,25 @@
 
 from bert_ko.modeling import BertConfig, BertModel
 from bert_ko.optimization import create_optimizer
-from encoder_ko import heads
-from encoder_ko.finetuning import Family
+from encoder_ko import heads, optimizers
+from encoder_ko.finetuning import Family, Hyperparameters
 
-FAMILY = Family("bert", BertConfig, BertModel, heads.classifier_head, create_optimizer)
+
+def _create_optimizer(loss, config, settings: Hyperparameters):
+    return create_optimizer(
+        loss,
+        settings.learning_rate,
+        settings.train_steps,
+        int(settings.warmup_steps),
+        weight_decay_rate=settings.weight_decay_rate,
+        rate_of=optimizers.layerwise_rate(config, settings.layerwise_lr_decay),
+    )
+
+
+FAMILY = Family(
+    name="bert",
+    config_class=BertConfig,
+    model_class=BertModel,
+    logits=heads.untold_logits,
+    create_optimizer=_create_optimizer,
+)

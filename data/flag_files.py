@@ -44,6 +44,7 @@ def apply_settings(
             value = _beside(value, source)
         try:
             values[name].value = values[name].parser.parse(value)
+            values[name].using_default_value = False
         except (ValueError, TypeError) as error:
             raise InputError(f"{source} sets {name}={value!r}: {error}") from None
 

@@ -22,9 +22,10 @@ class FineTuningData:
     """Unpadded records of one split, and how to batch them.
 
     Attributes:
-      path: TFRecord file of `records.classification_features`.
+      path: TFRecord file.
       num_examples: records in the file.
-      features: their schema.
+      features: their schema: example_index, num_tokens, input_ids, segment_ids and
+        others, with one value, or with one per token, which is padded with 0.
       max_seq_length: S of padded batches, and the most tokens of a record.
       pad_to_max: True pads every batch to `max_seq_length` (a TPU needs one shape),
         False to its longest record, rounded up to one of `padded_lengths`. The
@@ -197,23 +198,20 @@ def _finisher(data: FineTuningData, batch_size):
             lengths = tf.constant(padded_lengths(data.max_seq_length), tf.int32)
             length = lengths[tf.reduce_sum(tf.cast(lengths < longest, tf.int32))]
         mask = tf.cast(tf.range(length)[tf.newaxis] < num_tokens, tf.int32)
-        input_ids = _fit(batch["input_ids"], length)
-        features = {
-            "input_ids": input_ids * mask + data.pad_id * (1 - mask),
-            "input_mask": mask,
-            "segment_ids": _fit(batch["segment_ids"], length) * mask,
-            "label_ids": batch["label_ids"][:, 0],
-            "example_index": batch["example_index"][:, 0],
-        }
+        width = data.max_seq_length if data.pad_to_max else None
+        features = {"input_mask": mask, "is_real_example": tf.ones([batch_size])}
         if "is_real_example" in batch:
             features["is_real_example"] = batch["is_real_example"][:, 0]
-        else:
-            features["is_real_example"] = tf.ones([batch_size], tf.float32)
-        width = data.max_seq_length if data.pad_to_max else None
-        for name in ("input_ids", "input_mask", "segment_ids"):
-            features[name].set_shape([batch_size, width])
-        for name in ("label_ids", "example_index", "is_real_example"):
-            features[name].set_shape([batch_size])
+        for feature in data.features:
+            values = batch[feature.name]
+            if feature.length is None:
+                values = _fit(values, length) * tf.cast(mask, values.dtype)
+            else:
+                values = values[:, 0]
+            features[feature.name] = values
+        features["input_ids"] += data.pad_id * (1 - mask)
+        for values in features.values():
+            values.set_shape([batch_size] + [width] * (values.shape.ndims - 1))
         return features
 
     return finish

@@ -1,8 +1,16 @@
 """Texts to the token ids and segment ids that an encoder reads."""
 
-from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
-
-import numpy as np
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from .tokenization import Tokenizer
 
@@ -10,10 +18,11 @@ _TEXTS_AT_A_TIME = 10000
 
 
 class ModelInput(NamedTuple):
-    """One unpadded input: int lists of the same length."""
+    """One unpadded input: int lists of the same length, and whether it was cut."""
 
     input_ids: List[int]
     segment_ids: List[int]
+    is_cut: bool
 
 
 def build_input(
@@ -38,11 +47,12 @@ def build_input(
     if ids_b is None:
         kept = list(ids_a)[: max_seq_length - 2]
         input_ids = [tokenizer.cls_id] + kept + [tokenizer.sep_id]
-        return ModelInput(input_ids, [0] * len(input_ids))
+        return ModelInput(input_ids, [0] * len(input_ids), len(kept) < len(ids_a))
     size_a, size_b = pair_lengths(len(ids_a), len(ids_b), max_seq_length - 3)
     first = [tokenizer.cls_id] + list(ids_a)[:size_a] + [tokenizer.sep_id]
     second = list(ids_b)[:size_b] + [tokenizer.sep_id]
-    return ModelInput(first + second, [0] * len(first) + [1] * len(second))
+    is_cut = (size_a, size_b) != (len(ids_a), len(ids_b))
+    return ModelInput(first + second, [0] * len(first) + [1] * len(second), is_cut)
 
 
 def pair_lengths(size_a: int, size_b: int, room: int) -> Tuple[int, int]:
@@ -60,25 +70,47 @@ def pair_lengths(size_a: int, size_b: int, room: int) -> Tuple[int, int]:
     return room - half, half
 
 
-def classification_records(
-    tokenizer: Tokenizer, examples: Sequence, max_seq_length: int
-) -> Iterator[dict]:
-    """Values for `records.classification_features`, one dict per example, in order.
+class Encoded(NamedTuple):
+    """Values of one record by feature, and whether tokens of its text were cut off."""
 
-    A label that is None becomes 0; such examples are only ever predicted.
+    values: Dict[str, Any]
+    is_cut: bool
+
+
+def text_records(
+    tokenizer: Tokenizer,
+    examples: Sequence[Any],
+    labels: Sequence[float],
+    max_seq_length: int,
+) -> Iterator[Encoded]:
+    """Values for `records.classification_features`, one record per example, in order.
+
+    Args:
+      examples: with text_a and text_b, which is None for a single text.
+      labels: the class or the score of each.
     """
     for start in range(0, len(examples), _TEXTS_AT_A_TIME):
         block = examples[start : start + _TEXTS_AT_A_TIME]
-        for index, (example, built) in enumerate(
-            zip(block, _block_inputs(tokenizer, block, max_seq_length)), start
+        for index, built in enumerate(
+            _block_inputs(tokenizer, block, max_seq_length), start
         ):
-            yield {
+            values = {
                 "example_index": index,
                 "num_tokens": len(built.input_ids),
                 "input_ids": built.input_ids,
                 "segment_ids": built.segment_ids,
-                "label_ids": 0 if example.label is None else example.label,
+                "label_ids": labels[index],
             }
+            yield Encoded(values, built.is_cut)
+
+
+def classification_records(
+    tokenizer: Tokenizer, examples: Sequence[Any], max_seq_length: int
+) -> Iterator[Dict[str, Any]]:
+    """The values of `text_records`; a label that is None becomes 0."""
+    labels = [example.label or 0 for example in examples]
+    for encoded in text_records(tokenizer, examples, labels, max_seq_length):
+        yield encoded.values
 
 
 def _block_inputs(tokenizer, block, max_seq_length) -> Iterable[ModelInput]:
@@ -93,13 +125,3 @@ def _block_inputs(tokenizer, block, max_seq_length) -> Iterable[ModelInput]:
         yield build_input(
             tokenizer, ids_a, next(second) if paired else None, max_seq_length
         )
-
-
-def full_share(lengths: Sequence[int], max_seq_length: int) -> float:
-    """Share of the inputs that are as long as allowed: nearly all of them were cut.
-
-    Lengths 5, 8, 8, 3 with ``max_seq_length=8``: 0.5.
-    """
-    if not len(lengths):
-        return 0.0
-    return float(np.mean(np.asarray(lengths) >= max_seq_length))

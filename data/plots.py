@@ -190,3 +190,34 @@ def write_curves_png(path: str, panels: Dict[str, Sequence[Curve]], title: str) 
             axes.set_xlabel("step")
     figure.suptitle(title, fontfamily=_LATIN_FONT, fontsize=12)
     figure.savefig(path, bbox_inches="tight", facecolor="white")
+
+
+def write_scatter_png(
+    path: str, scores: Sequence[float], predictions: Sequence[float], title: str
+) -> None:
+    """Draws predicted over true scores, and the line where both are equal.
+
+    Args:
+      path: the PNG to write; an existing one is replaced.
+      scores: the true scores. predictions: as many, in the same unit.
+      title: one line above the picture.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.6, 5.6), dpi=120)
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot(1, 1, 1)
+    axes.scatter(scores, predictions, s=14, alpha=0.4, color="#0072b2", linewidths=0)
+    ends = [min(np.min(scores), np.min(predictions))]
+    ends.append(max(np.max(scores), np.max(predictions)))
+    axes.plot(ends, ends, color="#555555", linewidth=1.0, linestyle="--")
+    axes.set_xlabel("true score", fontsize=10)
+    axes.set_ylabel("predicted score", fontsize=10)
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    font, _, title = _drawable((), title)
+    axes.set_title(title, fontfamily=font, fontsize=12, pad=12)
+    figure.savefig(path, bbox_inches="tight", facecolor="white")

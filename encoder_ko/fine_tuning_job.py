@@ -6,17 +6,21 @@ from typing import Any, Dict, List, NamedTuple, Sequence
 
 from absl import logging
 
-from data import input_pipeline, model_inputs, records, tasks
+from data import input_pipeline, records, tasks
 from data.errors import InputError
 from data.text_files import ReadingOptions
 from data.tokenization import Tokenizer
-from encoder_ko import checkpoints, estimator, finetuning, results
+from encoder_ko import (
+    checkpoints,
+    estimator,
+    fine_tuned,
+    finetuning,
+    kinds,
+    results,
+)
 from encoder_ko.compat import tf
 from encoder_ko.model_files import ModelFiles
 from encoder_ko.run_folder import RunFolder
-
-# Share of examples as long as allowed from which on the log mentions them.
-_MUCH_CUT = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Job:
 
     Attributes:
       warmup_proportion: share of the steps; eval_every_steps: 0 = once an epoch;
-      save_checkpoints_steps: steps; max_seq_length: tokens; learning_rate: peak.
+      save_checkpoints_steps: steps; learning_rate: peak.
+      split_seed: draws the dev set where there is no dev file, the same in all trials.
       settings: every flag that decides the result, to recognise a run again.
       flags: all flags, for the report.
     """
@@ -36,15 +41,18 @@ class Job:
     do_train: bool
     do_eval: bool
     do_predict: bool
-    max_seq_length: int
+    kind_settings: kinds.KindSettings
     pad_to_max: bool
     learning_rate: float
     num_train_epochs: float
     warmup_proportion: float
+    weight_decay_rate: float
+    layerwise_lr_decay: float
     dev_fraction: float
     eval_every_steps: int
     patience: int
     random_seed: int
+    split_seed: int
     num_trials: int
     save_checkpoints_steps: int
     keep_checkpoints: int
@@ -53,7 +61,6 @@ class Job:
     hardware: estimator.Hardware
     reading: ReadingOptions
     compute_type: Any
-    optimizer_options: Dict[str, Any]
     settings: Dict[str, Any]
     flags: Dict[str, Any]
 
@@ -116,31 +123,140 @@ def _run_once(job: Job, network: Network) -> Dict[str, float]:
     """One trial; returns the figures that `trials.json` summarises."""
     folder = RunFolder(job.output_dir)
     folder.claim(job.settings, job.overwrite)
-    splits = _load_splits(job)
-    tuner = _fine_tuner(job, network, folder, len(splits.train))
-    if job.do_train:
-        _train(job, network, folder, tuner, splits)
-    checkpoint = _checkpoint_to_use(job, network, tuner)
-    history = tuner.history
-    facts = {
-        "checkpoint": checkpoint,
-        "init_checkpoint": network.files.init_checkpoint,
-        "vocab_file": network.files.vocab_file,
-        "global_step": _step_of(checkpoint),
-        "flags": job.flags,
-        "model_config": network.config.to_dict(),
-        "tokenizer": network.tokenizer.config.to_dict(),
-        "seed": job.random_seed,
-        "history": history,
-        "seconds": {"train": round(sum(entry["seconds"] for entry in history), 1)},
-    }
-    scores = {}
-    if job.do_eval:
-        scores.update(_evaluate(job, network, folder, tuner, splits.dev, facts))
-    if job.do_predict:
-        scores.update(_predict(job, network, folder, tuner, facts))
-    logging.info("Results are in %s", job.output_dir)
-    return scores
+    return _Run(job, network, folder).run()
+
+
+class _Run:
+    """One run in one folder."""
+
+    def __init__(self, job: Job, network: Network, folder: RunFolder):
+        self._job, self._network, self._folder = job, network, folder
+        self._kind = kinds.build(job.task, network.tokenizer, job.kind_settings)
+        self._told = set()  # splits whose cut examples the log has mentioned
+
+    def run(self) -> Dict[str, float]:
+        """Trains, evaluates and predicts as the job says; the figures for trials."""
+        job = self._job
+        splits = _load_splits(job)
+        if splits.train:
+            self._kind.use_training_examples(splits.train)
+        tuner = _fine_tuner(
+            job, self._network, self._kind, self._folder, len(splits.train)
+        )
+        if job.do_train:
+            fine_tuned.write(
+                self._folder,
+                self._network.family.name,
+                self._network.config,
+                self._kind,
+            )
+            tuner.train(
+                self._write_records("train", splits.train),
+                lambda outputs: self._kind.figures(splits.dev, outputs),
+                self._write_records("dev", splits.dev),
+            )
+        facts = self._facts(tuner, self._checkpoint_to_use(tuner))
+        scores = {}
+        if job.do_eval:
+            scores.update(self._evaluate(tuner, splits.dev, facts))
+        if job.do_predict:
+            scores.update(self._predict(tuner, facts))
+        logging.info("Results are in %s", job.output_dir)
+        return scores
+
+    def _facts(self, tuner, checkpoint) -> Dict[str, Any]:
+        """What the reports say of the run beside its figures."""
+        history, network = tuner.history, self._network
+        return {
+            "checkpoint": checkpoint,
+            "init_checkpoint": network.files.init_checkpoint,
+            "vocab_file": network.files.vocab_file,
+            "global_step": _step_of(checkpoint),
+            "flags": self._job.flags,
+            "model_config": network.config.to_dict(),
+            "tokenizer": network.tokenizer.config.to_dict(),
+            "seed": self._job.random_seed,
+            "history": history,
+            "seconds": {"train": round(sum(entry["seconds"] for entry in history), 1)},
+        }
+
+    def _write_records(self, split, examples) -> input_pipeline.FineTuningData:
+        """The examples as unpadded records, and how to batch them."""
+        tf.io.gfile.makedirs(self._folder("records"))
+        path = self._folder("records", split + ".tf_record")
+        features, cut = self._kind.features(), []
+
+        def encoded():
+            for values, is_cut in self._kind.encode(examples):
+                cut.append(is_cut)
+                yield records.encode_example(features, values)
+
+        records.write_records(path, encoded(), overwrite=True)
+        length = self._job.kind_settings.max_seq_length
+        if any(cut) and split not in self._told:
+            self._told.add(split)
+            logging.info(
+                "%s: the end of %d of %d inputs (%.1f%%) is cut off: they are longer "
+                "than --max_seq_length=%d.",
+                split,
+                sum(cut),
+                len(cut),
+                100 * sum(cut) / len(cut),
+                length,
+            )
+        return input_pipeline.FineTuningData(
+            path,
+            len(cut),
+            features,
+            length,
+            pad_to_max=self._job.pad_to_max or self._job.hardware.use_tpu,
+            pad_id=self._network.tokenizer.pad_id,
+        )
+
+    def _checkpoint_to_use(self, tuner) -> str:
+        """The best one of this folder, or the one that was named."""
+        found = tuner.best_checkpoint or self._network.files.init_checkpoint
+        if found is None:
+            raise InputError(
+                f"{self._job.output_dir} holds no trained model: train one with "
+                "--do_train=true, or name a fine-tuned one with --init_checkpoint."
+            )
+        if tuner.best_checkpoint is None:
+            tuner.check_checkpoint(found)
+        return found
+
+    def _evaluate(self, tuner, dev, facts) -> Dict[str, float]:
+        outputs = self._outputs(tuner, "dev", dev, facts, "eval")
+        return self._report("eval", "dev", dev, outputs, facts)
+
+    def _predict(self, tuner, facts) -> Dict[str, float]:
+        """Predictions of the test file and, where it has labels, their figures."""
+        examples = _load(self._job, "test")
+        outputs = self._outputs(tuner, "test", examples, facts, "predict")
+        self._kind.write_predictions(self._folder, examples, outputs)
+        if not all(self._kind.is_labelled(example) for example in examples):
+            self._kind.write_submission(self._folder, examples, outputs)
+            logging.info("test: %d predictions, no labels to score them", len(examples))
+            return {}
+        return self._report("test", "test", examples, outputs, facts)
+
+    def _outputs(self, tuner, split, examples, facts, timed) -> kinds.Outputs:
+        data = self._write_records(split, examples)
+        started = time.time()
+        outputs = tuner.predict(data, facts["checkpoint"])
+        facts["seconds"][timed] = round(time.time() - started, 1)
+        return outputs
+
+    def _report(self, name, split, examples, outputs, facts) -> Dict[str, float]:
+        """Result files of an evaluation, a line in the log, figures for trials."""
+        kind = self._kind
+        figures = kind.figures(examples, outputs)
+        results.write_evaluation(self._folder, name, kind, figures, **facts)
+        kind.draw(self._folder, split, examples, outputs, figures)
+        shown = {key: figures[key] for key in kind.headline}
+        words = ", ".join(f"{key} {value:.4f}" for key, value in shown.items())
+        logging.info("%s: %s", split, words)
+        return {f"{split}_{key}": value for key, value in shown.items()}
 
 
 def _load_splits(job: Job) -> Splits:
@@ -154,7 +270,7 @@ def _load_splits(job: Job) -> Splits:
     if has_dev_file:
         dev = _load(job, "dev") if job.do_train or job.do_eval else []
     elif train:
-        train, dev = tasks.held_out_split(train, job.dev_fraction, job.random_seed)
+        train, dev = tasks.held_out_split(train, job.dev_fraction, job.split_seed)
         logging.info(
             "There is no dev file: %d of the training examples are held out "
             "(--dev_fraction=%g).",
@@ -177,7 +293,7 @@ def _load(job: Job, split: str) -> List[Any]:
     return loaded.examples
 
 
-def _fine_tuner(job, network, folder, num_examples) -> finetuning.FineTuner:
+def _fine_tuner(job, network, kind, folder, num_examples) -> finetuning.FineTuner:
     steps = int(num_examples / job.batch_sizes.train * job.num_train_epochs)
     if job.do_train and not steps:
         raise InputError(
@@ -190,18 +306,19 @@ def _fine_tuner(job, network, folder, num_examples) -> finetuning.FineTuner:
         finetuning.Encoder(
             network.family,
             network.config,
-            job.task.num_labels,
+            kind,
             network.files.init_checkpoint,
             job.compute_type,
         ),
         finetuning.Hyperparameters(
             job.learning_rate,
             steps,
-            int(steps * job.warmup_proportion),
+            steps * job.warmup_proportion,
             job.eval_every_steps or epoch,
             job.patience,
             job.random_seed,
-            job.optimizer_options,
+            job.weight_decay_rate,
+            job.layerwise_lr_decay,
         ),
         folder,
         job.batch_sizes,
@@ -211,95 +328,7 @@ def _fine_tuner(job, network, folder, num_examples) -> finetuning.FineTuner:
     )
 
 
-def _train(job, network, folder, tuner, splits):
-    tuner.train(
-        _write_records(job, network, folder, "train", splits.train),
-        lambda predictions: results.classification_figures(job.task, predictions),
-        _write_records(job, network, folder, "dev", splits.dev),
-    )
-
-
-def _write_records(job, network, folder, split, examples):
-    """The examples as unpadded records, and how to batch them."""
-    tf.io.gfile.makedirs(folder("records"))
-    path = folder("records", split + ".tf_record")
-    features = records.classification_features()
-    lengths = []
-
-    def encoded():
-        for values in model_inputs.classification_records(
-            network.tokenizer, examples, job.max_seq_length
-        ):
-            lengths.append(values["num_tokens"])
-            yield records.encode_example(features, values)
-
-    records.write_records(path, encoded(), overwrite=True)
-    share = model_inputs.full_share(lengths, job.max_seq_length)
-    if split == "train" and share >= _MUCH_CUT:
-        logging.info(
-            "%.1f%% of the training examples fill --max_seq_length=%d: the end of most "
-            "of them was cut off.",
-            100 * share,
-            job.max_seq_length,
-        )
-    return input_pipeline.FineTuningData(
-        path,
-        len(examples),
-        features,
-        job.max_seq_length,
-        pad_to_max=job.pad_to_max or job.hardware.use_tpu,
-        pad_id=network.tokenizer.pad_id,
-    )
-
-
-def _checkpoint_to_use(job, network, tuner) -> str:
-    """The best one of this folder, or the one that was named."""
-    found = tuner.best_checkpoint or network.files.init_checkpoint
-    if found is None:
-        raise InputError(
-            f"{job.output_dir} holds no trained model: train one with --do_train=true, "
-            "or name a fine-tuned one with --init_checkpoint."
-        )
-    if tuner.best_checkpoint is None:
-        tuner.check_checkpoint(found)
-    return found
-
-
 def _step_of(checkpoint: str) -> int:
     if "global_step" in checkpoints.checkpoint_shapes(checkpoint):
         return int(tf.train.load_variable(checkpoint, "global_step"))
     return 0
-
-
-def _evaluate(job, network, folder, tuner, dev, facts) -> Dict[str, float]:
-    data = _write_records(job, network, folder, "dev", dev)
-    started = time.time()
-    predictions = tuner.predict(data, facts["checkpoint"])
-    figures = results.classification_figures(job.task, predictions)
-    facts["seconds"]["eval"] = round(time.time() - started, 1)
-    results.write_evaluation(folder, "eval", job.task, figures, **facts)
-    return _log_figures("dev", figures)
-
-
-def _predict(job, network, folder, tuner, facts) -> Dict[str, float]:
-    """Predictions of the test file and, where it has labels, their figures."""
-    examples = _load(job, "test")
-    data = _write_records(job, network, folder, "test", examples)
-    started = time.time()
-    predictions = tuner.predict(data, facts["checkpoint"])
-    facts["seconds"]["predict"] = round(time.time() - started, 1)
-    results.write_predictions(folder, job.task, examples, predictions.probabilities)
-    if any(example.label is None for example in examples):
-        logging.info("test: %d predictions, no labels to score them", len(examples))
-        return {}
-    figures = results.classification_figures(job.task, predictions)
-    results.write_evaluation(folder, "test", job.task, figures, **facts)
-    return _log_figures("test", figures)
-
-
-def _log_figures(split: str, figures: Dict[str, Any]) -> Dict[str, float]:
-    names = ("accuracy", "macro_f1", "loss")
-    logging.info(
-        "%s: %s", split, ", ".join(f"{name} {figures[name]:.4f}" for name in names)
-    )
-    return {f"{split}_{name}": figures[name] for name in names}

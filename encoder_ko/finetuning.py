@@ -6,7 +6,7 @@ what an encoder looks like is the sibling's (`Family`).
 
 import dataclasses
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 from absl import logging
@@ -15,7 +15,9 @@ from data import input_pipeline
 from data.errors import InputError
 from encoder_ko import checkpoints, estimator, hooks, layers
 from encoder_ko.compat import tf
+from encoder_ko.kinds.interface import Kind, Outputs
 from encoder_ko.run_folder import RunFolder
+from encoder_ko.token_heads import BERT_HEADS, TokenHeads
 
 # Of a history entry: time, and the metric that is there under its own name too.
 _NOT_METRICS = ("seconds", "score")
@@ -28,15 +30,24 @@ class Family(NamedTuple):
     Attributes:
       name: value of --model_type.
       config_class, model_class: EncoderConfig and EncoderModel of the sibling.
-      head: (model, features, num_labels, dropout) -> heads.Classification.
-      create_optimizer: (loss, rate, steps, warm-up steps, **options) -> TrainOp.
+      logits: (inputs [B, H], width, task name, dropout or None) -> float32 [B, width],
+        the output layer on the first token.
+      create_optimizer: (loss, config, Hyperparameters) -> TrainOp.
+      sums_losses: whether a batch's loss is the sum of its examples', not the mean.
+      unit_scores: whether scores are learnt as shares of the greatest, 0 to 1.
+      token_heads: the output layers on every token.
+      defaults: config -> values of flags where upstream's differ from BERT's.
     """
 
     name: str
     config_class: Any
     model_class: Any
-    head: Callable[..., Any]
+    logits: Callable[..., Any]
     create_optimizer: Callable[..., Any]
+    sums_losses: bool = False
+    unit_scores: bool = False
+    token_heads: TokenHeads = BERT_HEADS
+    defaults: Callable[[Any], Dict[str, Any]] = lambda config: {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,21 +57,23 @@ class Hyperparameters:
     Attributes:
       learning_rate: peak.
       train_steps: updates of the whole run.
-      warmup_steps: updates of the warm-up.
+      warmup_steps: updates of the warm-up; a fraction counts for ELECTRA.
       eval_every_steps: updates between evaluations on dev; a fraction where they
         follow the epochs.
       patience: evaluations without a better result before training stops; 0 = never.
       seed: decides initial values, order of examples and dropout.
-      optimizer_options: further arguments of the family's `create_optimizer`.
+      weight_decay_rate: decoupled weight decay.
+      layerwise_lr_decay: factor on the learning rate from layer to layer downwards.
     """
 
     learning_rate: float
     train_steps: int
-    warmup_steps: int
+    warmup_steps: float
     eval_every_steps: float
     patience: int = 0
     seed: int = 12345
-    optimizer_options: Dict[str, Any] = dataclasses.field(default_factory=dict)
+    weight_decay_rate: float = 0.01
+    layerwise_lr_decay: float = 1.0
 
     def evaluation_step(self, number: int) -> int:
         """The step of an evaluation, counted from 0; the last is at `train_steps`.
@@ -76,24 +89,16 @@ class Encoder:
 
     Attributes:
       family: see Family. config: its configuration.
-      num_labels: width of the output layer.
+      kind: what stands on the encoder.
       init_checkpoint: prefix of a checkpoint to start from; None = from scratch.
       dtype: compute type.
     """
 
     family: Family
     config: Any
-    num_labels: int
+    kind: Kind
     init_checkpoint: Optional[str] = None
     dtype: Any = tf.float32
-
-
-class Predictions(NamedTuple):
-    """In the order of the examples: probabilities [N, L], losses [N], labels [N]."""
-
-    probabilities: np.ndarray
-    losses: np.ndarray
-    labels: np.ndarray
 
 
 def model_fn_builder(
@@ -127,19 +132,16 @@ def model_fn_builder(
             use_one_hot_embeddings=use_tpu,
             dtype=encoder.dtype,
             dropout=dropout,
+            only_first_token=encoder.kind.only_first_token,
         )
-        head = encoder.family.head(model, features, encoder.num_labels, dropout)
+        head = encoder.kind.head(encoder.family, model, features, dropout)
         if not is_training:
             return _prediction_spec(head, features)
         scaffold_fn = checkpoints.start_from(
             encoder.init_checkpoint, report_path, use_tpu
         )
         train = encoder.family.create_optimizer(
-            head.loss,
-            hyperparameters.learning_rate,
-            hyperparameters.train_steps,
-            hyperparameters.warmup_steps,
-            **hyperparameters.optimizer_options,
+            head.loss, encoder.config, hyperparameters
         )
         progress = []
         if not use_tpu:  # whose steps run many to a session call
@@ -173,12 +175,11 @@ def _progress(head, train, tokens, hyperparameters, batch_size):
 def _prediction_spec(head, features):
     return tf.estimator.tpu.TPUEstimatorSpec(
         mode=tf.estimator.ModeKeys.PREDICT,
-        predictions={
-            "probabilities": head.probabilities,
-            "per_example_loss": head.per_example_loss,
-            "label_ids": features["label_ids"],
-            "example_index": features["example_index"],
-        },
+        predictions=dict(
+            head.outputs,
+            per_example_loss=head.per_example_loss,
+            example_index=features["example_index"],
+        ),
     )
 
 
@@ -202,6 +203,7 @@ class FineTuner:
     ):
         self._hyperparameters = hyperparameters
         self._folder = folder
+        self._kind = encoder.kind
         self._init_checkpoint = encoder.init_checkpoint
         starts = tf.train.latest_checkpoint(folder.path) is None
         self._model_fn = model_fn_builder(
@@ -236,7 +238,7 @@ class FineTuner:
     def best_checkpoint(self) -> Optional[str]:
         return checkpoints.find_checkpoint(self._folder("best"))
 
-    def train(self, data, evaluate: Callable[[Predictions], Dict[str, float]], dev):
+    def train(self, data, evaluate: Callable[[Outputs], Dict[str, float]], dev):
         """Trains to the end, or until dev has not improved for `patience` evaluations.
 
         The checkpoint with the best dev result is kept in `best/`; without dev data
@@ -244,7 +246,7 @@ class FineTuner:
 
         Args:
           data: FineTuningData of train.
-          evaluate: figures of dev predictions; "score" is the one to maximise.
+          evaluate: figures of the outputs for dev; "score" is the one to maximise.
           dev: FineTuningData, or None.
         """
         settings = self._hyperparameters
@@ -312,47 +314,36 @@ class FineTuner:
 
     def check_checkpoint(self, checkpoint: str) -> None:
         """Raises InputError unless a checkpoint holds this model, head included."""
-        rows = tf.int32, [None]
-        tokens = tf.int32, [None, None]
         shapes = {
-            "input_ids": tokens,
-            "input_mask": tokens,
-            "segment_ids": tokens,
-            "label_ids": rows,
-            "example_index": rows,
-            "is_real_example": (tf.float32, [None]),
+            feature.name: (
+                tf.float32 if feature.dtype == "float32" else tf.int32,
+                [None] if feature.length else [None, None],
+            )
+            for feature in self._kind.features()
         }
+        shapes["input_mask"] = tf.int32, [None, None]
+        shapes["is_real_example"] = tf.float32, [None]
         with tf.Graph().as_default():
             features = {name: tf.placeholder(*shape) for name, shape in shapes.items()}
             self._model_fn(features, None, tf.estimator.ModeKeys.PREDICT, {})
             checkpoints.require_variables(checkpoint, tf.trainable_variables())
 
-    def predict(self, data, checkpoint: str) -> Predictions:
-        """Probabilities of every example, in the order of the file."""
-        count = data.num_examples
-        found = None
+    def predict(self, data, checkpoint: str) -> Outputs:
+        """What the network puts out for every record, in the order of the file."""
+        batches = []
         for batch in self._estimator.predict(
             input_pipeline.evaluation_input_fn(data),
             checkpoint_path=checkpoint,
             yield_single_examples=False,
         ):
-            if found is None:
-                found = Predictions(
-                    np.full((count, batch["probabilities"].shape[1]), np.nan),
-                    np.full(count, np.nan),
-                    np.zeros(count, batch["label_ids"].dtype),
-                )
             real = batch["example_index"] >= 0
-            rows = batch["example_index"][real]
-            found.probabilities[rows] = batch["probabilities"][real]
-            found.losses[rows] = batch["per_example_loss"][real]
-            found.labels[rows] = batch["label_ids"][real]
-        if found is None or np.isnan(found.probabilities).any():
-            raise InputError(
-                f"The model's probabilities for {data.path} are not numbers: the "
-                f"weights in {checkpoint} are broken."
-            )
-        return found
+            if not np.isfinite(batch["per_example_loss"][real]).all():
+                raise InputError(
+                    f"The model's outputs for {data.path} are not numbers: the weights "
+                    f"in {checkpoint} are broken."
+                )
+            batches.append(batch)
+        return in_order(batches, data.num_examples)
 
     def _write_summaries(self, entry):
         """The dev figures as TensorBoard scalars, in `eval/`."""
@@ -375,3 +366,28 @@ def _dev_line(entry: Dict[str, Any], is_best: bool) -> str:
     )
     best = " (the best so far)" if is_best else ""
     return f"dev at step {entry['step']}: {figures}{best}"
+
+
+def in_order(batches: Sequence[Outputs], count: int) -> Outputs:
+    """The rows of batches by their example_index, without those of filling examples.
+
+    Args:
+      batches: arrays [B, ...] by name; example_index is -1 for a filling example.
+        Beyond the first axis they may differ in size, and are padded with 0.
+      count: records of the file, each of which is in one batch.
+
+    Returns:
+      Arrays [count, ...] by name.
+    """
+    found = {}
+    for name in sorted(set(batches[0]) - {"example_index"}):
+        shapes = [batch[name].shape[1:] for batch in batches]
+        found[name] = np.zeros(
+            (count,) + tuple(map(max, zip(*shapes))), batches[0][name].dtype
+        )
+        for batch in batches:
+            real = batch["example_index"] >= 0
+            values = batch[name][real]
+            place = tuple(slice(size) for size in values.shape[1:])
+            found[name][(batch["example_index"][real],) + place] = values
+    return found

@@ -4,7 +4,7 @@ Letters: B batch, S sequence, H hidden width, E embedding width, V vocabulary, L
 P predicted positions.
 """
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Sequence
 
 from encoder_ko import compat, layers
 from encoder_ko.compat import tf
@@ -73,6 +73,12 @@ def task_specific_logits(pooled, num_labels, task_name, dropout=None):
     return layers.dense(_dropped_pooled(pooled, dropout), variables)
 
 
+def untold_logits(pooled, num_labels, task_name, dropout=None):
+    """`classifier_logits`, whose variables' names do not tell the task."""
+    del task_name
+    return classifier_logits(pooled, num_labels, dropout)
+
+
 def _dropped_pooled(pooled, dropout):
     """float32 [B, H], with the dropout of classifiers while training."""
     pooled = tf.cast(pooled, tf.float32)
@@ -82,37 +88,52 @@ def _dropped_pooled(pooled, dropout):
     return layers.dropout(pooled, dropout.mask([batch, width], CLASSIFIER_DROPOUT))
 
 
+def total_loss(losses, is_real_example=None, sum_over_batch=False):
+    """Losses of real examples as one number: their mean, or ELECTRA's sum.
+
+    Args:
+      losses: float32 [B].
+      is_real_example: float32 [B], 0 for padding examples; None = all are real.
+      sum_over_batch: whether it is the sum.
+
+    Returns:
+      float32 scalar.
+    """
+    if is_real_example is None:
+        is_real_example = tf.ones_like(losses)
+    loss = tf.reduce_sum(losses * is_real_example)
+    if not sum_over_batch:
+        loss /= tf.maximum(tf.reduce_sum(is_real_example), 1.0)
+    return loss
+
+
 def classification(
-    logits, labels, is_real_example=None, sum_over_batch=False
+    logits,
+    labels,
+    is_real_example=None,
+    sum_over_batch=False,
+    class_weights: Optional[Sequence[float]] = None,
 ) -> Classification:
-    """Cross entropy over the real examples: the mean, or ELECTRA's sum.
+    """Cross entropy over the real examples.
 
     Args:
       logits: float32 [B, L].
       labels: int32 [B].
-      is_real_example: float32 [B], 0 for padding examples; None = all are real.
-      sum_over_batch: whether the loss is the sum.
+      is_real_example, sum_over_batch: as in `total_loss`.
+      class_weights: L factors on what an example adds to the loss, by its label. The
+        mean is over examples, not over weights, so that a rare class keeps its weight
+        in a batch of its own; `per_example_loss` is without them.
     """
     per_example = cross_entropy(logits, labels)
-    if is_real_example is None:
-        is_real_example = tf.ones_like(per_example)
-    loss = tf.reduce_sum(per_example * is_real_example)
-    if not sum_over_batch:
-        loss /= tf.maximum(tf.reduce_sum(is_real_example), 1.0)
-    return Classification(loss, per_example, logits, tf.nn.softmax(logits, axis=-1))
-
-
-def classifier_head(model, features, num_labels, dropout=None) -> Classification:
-    """BERT's and ALBERT's fine-tuning head: mean cross entropy on the pooled vector.
-
-    Args:
-      model: EncoderModel.
-      features: label_ids int32 [B], is_real_example float32 [B].
-      num_labels: L.
-      dropout: DropoutStream while training.
-    """
-    logits = classifier_logits(model.get_pooled_output(), num_labels, dropout)
-    return classification(logits, features["label_ids"], features["is_real_example"])
+    weighted = per_example
+    if class_weights is not None:
+        weighted *= tf.gather(tf.constant(class_weights, tf.float32), labels)
+    return Classification(
+        total_loss(weighted, is_real_example, sum_over_batch),
+        per_example,
+        logits,
+        tf.nn.softmax(logits, axis=-1),
+    )
 
 
 # --- Predicting tokens -----------------------------------------------------------

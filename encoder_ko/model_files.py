@@ -1,12 +1,17 @@
 """The files of a model: configuration, vocabulary and checkpoint, named or found."""
 
 import os
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from data.errors import InputError
-from data.tokenization import find_vocabulary
+from data.records import MODEL_TYPES
+from data.tokenization import CONFIG_FILE_NAME, Tokenizer, find_vocabulary
 from encoder_ko import checkpoints, compat
 from encoder_ko.compat import tf
+from encoder_ko.run_folder import RunFolder
+
+# Parts of the names of other files that a search for *config*.json meets.
+_OTHER_CONFIGS = ("tokenizer", "run_config")
 
 
 class ModelFiles(NamedTuple):
@@ -27,9 +32,9 @@ def find_model_files(
     """The files that were named, and for the others those in the model's folder.
 
     Looked for in `model_dir`: `<model_type>_config.json` or the one `*config*.json`
-    that is not a tokenizer's; `vocab.txt`, the one `*vocab*.txt` or `*.model`; a
-    checkpoint. The folder's checkpoint is left alone where a configuration was named,
-    since it need not fit.
+    that is not a tokenizer's; `vocab.txt`, the one `*vocab*.txt` or `*.model`; the best
+    checkpoint of a fine-tuning run, or the newest. The folder's checkpoint is left
+    alone where a configuration was named, since it need not fit.
 
     Raises:
       InputError: a file is missing, or there are several to choose from.
@@ -41,7 +46,8 @@ def find_model_files(
     if init_checkpoint:
         checkpoint = checkpoints.require_checkpoint(init_checkpoint)
     elif not config_file and tf.io.gfile.isdir(model_dir):
-        checkpoint = checkpoints.find_checkpoint(model_dir)
+        best = checkpoints.find_checkpoint(os.path.join(model_dir, "best"))
+        checkpoint = best or checkpoints.find_checkpoint(model_dir)
     return ModelFiles(
         config_file or _find_config(model_dir, model_type),
         vocab_file or _find_vocabulary(model_dir),
@@ -53,12 +59,18 @@ def _find_config(model_dir, model_type):
     usual = os.path.join(model_dir, f"{model_type}_config.json")
     if tf.io.gfile.exists(usual):
         return usual
+    for other in MODEL_TYPES:
+        if tf.io.gfile.exists(os.path.join(model_dir, f"{other}_config.json")):
+            raise InputError(
+                f"{model_dir} holds {other}_config.json and no {model_type}_config.json"
+                f": pass --model_type={other}, or name another --model_dir."
+            )
     return _only(
         model_dir,
         [
             path
             for path in compat.glob(os.path.join(model_dir, "*config*.json"))
-            if "tokenizer" not in os.path.basename(path)
+            if not any(part in os.path.basename(path) for part in _OTHER_CONFIGS)
         ],
         f"model configuration ({model_type}_config.json)",
         f"--{model_type}_config_file",
@@ -90,3 +102,24 @@ def _only(model_dir, found, what, flag):
         f"There is no {what} in {model_dir}: put the published model's files there, "
         f"name its folder with --model_dir, or the file with {flag}."
     )
+
+
+def write_model_files(
+    folder: RunFolder, model_type: str, config: Any, tokenizer: Tokenizer
+) -> str:
+    """Copies configuration and tokenizer into a folder, so that it is a whole model.
+
+    Args:
+      config: EncoderConfig, written as `<model_type>_config.json`.
+      tokenizer: its vocabulary and settings.
+
+    Returns:
+      The name of the vocabulary there: vocab.txt, or that of the *.model file.
+    """
+    folder.write_text(f"{model_type}_config.json", config.to_json_string())
+    path = tokenizer.vocabulary.path
+    name = "vocab.txt" if path.endswith(".txt") else os.path.basename(path)
+    if os.path.abspath(path) != os.path.abspath(folder(name)):
+        tf.io.gfile.copy(path, folder(name), overwrite=True)
+    folder.write_text(CONFIG_FILE_NAME, tokenizer.config.to_json_string())
+    return name

@@ -129,8 +129,10 @@ def layerwise_rate(config, decay: float) -> Callable[[str], float]:
 
     Args:
       config: EncoderConfig; its `layer_depth` raises for unknown variables.
-      decay: above 0, at most 1.
+      decay: above 0, at most 1, with which every name has the factor 1.
     """
+    if decay == 1.0:
+        return lambda name: 1.0
     top = config.num_hidden_layers + 2
     return lambda name: decay ** (top - config.layer_depth(name))
 

@@ -12,7 +12,7 @@ _SETTINGS = "run_config.json"
 
 # All that a run writes; nothing else in the folder is ever touched. What preparation
 # writes is no loss: it does not tie the folder to a run that never began.
-_PREPARED = (_SETTINGS, "records/*", "restored_variables.json")
+_PREPARED = (_SETTINGS, "records/*", "restored_variables.json", "task.json")
 _RESULTS = (
     "checkpoint",
     "model.ckpt-*",
@@ -27,6 +27,10 @@ _RESULTS = (
     "test_results.*",
     "trials.json",
     "confusion_matrix*.png",
+    "scores*.png",
+    "submission.csv",
+    "predictions.json",
+    "nbest_predictions.json",
     "training_log.jsonl",
     "training_curves.png",
 )

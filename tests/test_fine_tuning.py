@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 
 from bert_ko.finetuning import FAMILY
-from data import input_pipeline, model_inputs, records
+from data import input_pipeline, model_inputs, records, tasks
 from data.errors import InputError
 from data.tasks.classification import Example
 from data.tokenization import TokenizerConfig, build_tokenizer
-from encoder_ko import checkpoints, estimator, finetuning, hooks
+from encoder_ko import checkpoints, estimator, finetuning, hooks, kinds
 from encoder_ko.compat import tf
 from encoder_ko.run_folder import RunFolder
 
 STEPS, BATCH = 12, 4
 FEATURES = records.classification_features()
+KIND = kinds.build(tasks.get_task("NSMC"), None, kinds.KindSettings())
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def tuner(path, **changes):
         dict(runs.CONFIG, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     )
     return finetuning.FineTuner(
-        finetuning.Encoder(FAMILY, config, 2),
+        finetuning.Encoder(FAMILY, config, KIND),
         finetuning.Hyperparameters(learning_rate=0.01, **settings),
         folder,
         estimator.BatchSizes(BATCH, BATCH, BATCH),
@@ -92,15 +93,17 @@ def test_predictions_come_in_the_order_of_the_file(data, losses):
     in_order = trained.predict(
         dataclasses.replace(data, sort_by_length=False), trained.best_checkpoint
     )
-    assert grouped.labels.tolist() == [0, 1] * 10
+    labels = [0, 1] * 10
     for other in (padded, in_order):
         np.testing.assert_allclose(
-            other.probabilities, grouped.probabilities, atol=1e-6
+            other["probabilities"], grouped["probabilities"], atol=1e-6
         )
-        np.testing.assert_allclose(other.losses, grouped.losses, atol=1e-5)
-    chosen = grouped.probabilities[np.arange(20), grouped.labels]
-    np.testing.assert_allclose(grouped.losses, -np.log(chosen), rtol=1e-4)
-    np.testing.assert_allclose(grouped.probabilities.sum(1), 1, rtol=1e-6)
+        np.testing.assert_allclose(
+            other["per_example_loss"], grouped["per_example_loss"], atol=1e-5
+        )
+    chosen = grouped["probabilities"][np.arange(20), labels]
+    np.testing.assert_allclose(grouped["per_example_loss"], -np.log(chosen), rtol=1e-4)
+    np.testing.assert_allclose(grouped["probabilities"].sum(1), 1, rtol=1e-6)
 
 
 def test_broken_weights_are_not_predicted_with(data, losses, tmp_path):

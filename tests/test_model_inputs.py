@@ -77,9 +77,15 @@ def test_records_keep_the_order_and_the_labels(tokenizer):
         records.encode_example(features, values)  # they fit the schema
 
 
-def test_share_of_inputs_that_fill_the_length():
-    assert model_inputs.full_share([5, 8, 8, 3], 8) == 0.5
-    assert model_inputs.full_share([], 8) == 0.0
+def test_it_is_known_which_inputs_were_cut(tokenizer):
+    texts = [("재밌다 영화", None), ("재밌다 영화 최고", None), ("재밌다", "영화 최고")]
+    examples = [Example(str(i), *pair, 0) for i, pair in enumerate(texts)]
+    found = list(model_inputs.text_records(tokenizer, examples, [0.5] * 3, 5))
+    # Room for three pieces of a text, for two of a pair.
+    assert [encoded.is_cut for encoded in found] == [False, False, True]
+    found = list(model_inputs.text_records(tokenizer, examples, [0.5] * 3, 4))
+    assert [encoded.is_cut for encoded in found] == [False, True, True]
+    assert found[0].values["label_ids"] == 0.5
 
 
 def test_blocks_of_texts_do_not_show(tokenizer, monkeypatch):

@@ -7,11 +7,15 @@ import pytest
 
 from data import tasks
 from data.tasks.classification import Example
-from encoder_ko import results
-from encoder_ko.finetuning import Predictions
+from encoder_ko import kinds, results
 from encoder_ko.run_folder import RunFolder
 
-HATE = tasks.get_task("HATE")
+
+def kind_of(name, **settings):
+    return kinds.build(tasks.get_task(name), None, kinds.KindSettings(**settings))
+
+
+HATE = kind_of("HATE")
 
 
 @pytest.fixture()
@@ -30,14 +34,16 @@ def test_predictions_are_written_as_the_tasks_files_write_labels(folder):
         Example("두 줄\n그리고\t탭\r", "나", None, None),
     ]
     probabilities = np.array([[0.25, 0.5, 0.25], [0.1, 0.2, 0.7]])
-    results.write_predictions(folder, HATE, examples, probabilities)
+    HATE.write_predictions(folder, examples, {"probabilities": probabilities})
     assert read(folder, "test_results.tsv") == (
         "id\tprediction\tnone\toffensive\thate\n"
         "test-1\toffensive\t0.250000\t0.500000\t0.250000\n"
         "두 줄 그리고 탭 \thate\t0.100000\t0.200000\t0.700000\n"
     )
-    nsmc = tasks.get_task("NSMC")
-    results.write_predictions(folder, nsmc, examples[:1], np.array([[0.4, 0.6]]))
+    probabilities = np.array([[0.4, 0.6]])
+    kind_of("NSMC").write_predictions(
+        folder, examples[:1], {"probabilities": probabilities}
+    )
     assert read(folder, "test_results.tsv") == (
         "id\tprediction\tnegative\tpositive\ntest-1\t1\t0.400000\t0.600000\n"
     )
@@ -45,12 +51,14 @@ def test_predictions_are_written_as_the_tasks_files_write_labels(folder):
 
 def test_figures_of_an_evaluation(folder):
     """Labels 0, 1, 2, 0; predicted 0, 2, 2, 0: 3 of 4; offensive is never found."""
-    predictions = Predictions(
-        probabilities=np.eye(3)[[0, 2, 2, 0]],
-        losses=np.array([0.0, 2.0, 0.0, 2.0]),
-        labels=np.array([0, 1, 2, 0]),
-    )
-    figures = results.classification_figures(HATE, predictions)
+    examples = [
+        Example(str(i), "가", None, label) for i, label in enumerate([0, 1, 2, 0])
+    ]
+    outputs = {
+        "probabilities": np.eye(3)[[0, 2, 2, 0]],
+        "per_example_loss": np.array([0.0, 2.0, 0.0, 2.0]),
+    }
+    figures = HATE.figures(examples, outputs)
     assert figures["accuracy"] == 0.75
     assert figures["loss"] == 1.0
     assert figures["macro_f1"] == pytest.approx((1 + 0 + 2 / 3) / 3)

@@ -106,7 +106,6 @@ def test_missing_files(message, model, data, tmp_path):
     "flags, expected",
     [
         (dict(task_name="NSCM"), "--task_name=NSCM is unknown. Did you mean NSMC?"),
-        (dict(task_name="KorSTS"), "KorSTS is a task of the kind regression"),
         (dict(task_name=None), "--task_name is missing."),
         (dict(output_dir=None), "--output_dir is missing."),
         (

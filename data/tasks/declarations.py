@@ -71,6 +71,7 @@ class FineTuningDefaults:
     max_seq_length: int = 128
     warmup_proportion: float = 0.0
     weight_decay_rate: float = 0.0
+    layerwise_lr_decay: float = 1.0
     doc_stride: int = 128
     max_query_length: int = 64
 

@@ -1,0 +1,28 @@
+"""What fine-tuning needs to know of ALBERT. Source: albert, classifier_utils.py."""
+
+from albert_ko.modeling import AlbertConfig, AlbertModel
+from albert_ko.optimization import create_optimizer
+from encoder_ko import heads, optimizers
+from encoder_ko.finetuning import Family, Hyperparameters
+
+
+def _create_optimizer(loss, config, settings: Hyperparameters):
+    """Upstream: fine-tuning uses adamw, unlike pre-training."""
+    return create_optimizer(
+        loss,
+        settings.learning_rate,
+        settings.train_steps,
+        int(settings.warmup_steps),
+        optimizer="adamw",
+        weight_decay_rate=settings.weight_decay_rate,
+        rate_of=optimizers.layerwise_rate(config, settings.layerwise_lr_decay),
+    )
+
+
+FAMILY = Family(
+    name="albert",
+    config_class=AlbertConfig,
+    model_class=AlbertModel,
+    logits=heads.untold_logits,
+    create_optimizer=_create_optimizer,
+)

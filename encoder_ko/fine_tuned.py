@@ -1,0 +1,131 @@
+"""A fine-tuned model as a folder: training writes it, all that uses it reads it.
+
+It holds all that prediction, export and conversion need: `<type>_config.json`, the
+vocabulary, tokenizer_config.json, task.json, and the best checkpoint in `best/`.
+"""
+
+import dataclasses
+import os
+from typing import Any, Dict, Mapping
+
+from data.errors import InputError
+from data.tasks import FineTuningDefaults, Task
+from data.tokenization import Tokenizer, build_tokenizer, resolve_config
+from encoder_ko import checkpoints, kinds, model_files
+from encoder_ko.compat import tf
+from encoder_ko.finetuning import Family
+from encoder_ko.run_folder import RunFolder
+
+FILE_NAME = "task.json"
+
+# What of a task outlives its data files.
+_TASK_FIELDS = ("name", "kind", "metric", "label_values", "label_names", "score_range")
+
+
+def write(folder: RunFolder, model_type: str, config: Any, kind: kinds.Kind) -> None:
+    """Writes all but the checkpoint into a run's folder.
+
+    Args:
+      config: EncoderConfig.
+      kind: with the task and the tokenizer to which it is bound.
+    """
+    vocab_file = model_files.write_model_files(
+        folder, model_type, config, kind.tokenizer
+    )
+    folder.write_json(
+        FILE_NAME,
+        {
+            "model_type": model_type,
+            "vocab_file": vocab_file,
+            "task": {name: getattr(kind.task, name) for name in _TASK_FIELDS},
+            "settings": dataclasses.asdict(kind.settings),
+        },
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class FineTunedModel:
+    """A fine-tuned model as its folder describes it.
+
+    Attributes:
+      path: the folder.
+      family: see finetuning.Family.
+      config: EncoderConfig.
+      kind: bound to task, tokenizer and settings, which it has as attributes.
+      checkpoint: prefix of the best one.
+    """
+
+    path: str
+    family: Family
+    config: Any
+    kind: kinds.Kind
+    checkpoint: str
+
+    @property
+    def task(self) -> Task:
+        """The task, without the names of its files."""
+        return self.kind.task
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self.kind.tokenizer
+
+    @classmethod
+    def load(cls, run_dir: str, families: Mapping[str, Family]) -> "FineTunedModel":
+        """Reads the --output_dir of a fine-tuning run.
+
+        Args:
+          families: by name, those of the siblings.
+
+        Raises:
+          InputError: the folder holds no fine-tuned model, or a file of it is broken.
+        """
+        described = _read(run_dir)
+        try:
+            family = families[described["model_type"]]
+            vocab_file = os.path.join(run_dir, described["vocab_file"])
+            task = _task(described["task"])
+            settings = kinds.KindSettings(**described["settings"])
+        except (KeyError, TypeError) as error:
+            raise InputError(
+                f"{os.path.join(run_dir, FILE_NAME)} is not what a run of "
+                f"run_classifier.py writes ({error}): train again."
+            ) from None
+        config = family.config_class.from_json_file(
+            os.path.join(run_dir, f"{family.name}_config.json")
+        )
+        tokenizer = build_tokenizer(resolve_config(vocab_file), vocab_file)
+        checkpoint = checkpoints.find_checkpoint(os.path.join(run_dir, "best"))
+        if checkpoint is None:
+            raise InputError(
+                f"{run_dir} holds no checkpoint in best/: the run has not yet come to "
+                "its first evaluation. Give its command again."
+            )
+        kind = kinds.build(task, tokenizer, settings)
+        return cls(run_dir, family, config, kind, checkpoint)
+
+
+def _read(run_dir: str) -> Dict[str, Any]:
+    described = RunFolder(run_dir).read_json(FILE_NAME)
+    if described is not None:
+        return described
+    trial = os.path.join(run_dir, "trial_1")
+    if tf.io.gfile.exists(os.path.join(trial, FILE_NAME)):
+        raise InputError(f"{run_dir} holds several trials: name one, such as {trial}.")
+    raise InputError(
+        f"{run_dir} holds no fine-tuned model (no {FILE_NAME}): name the --output_dir "
+        "of a run of run_classifier.py with --do_train."
+    )
+
+
+def _task(record: Dict[str, Any]) -> Task:
+    values = {
+        name: tuple(record[name]) if isinstance(record[name], list) else record[name]
+        for name in _TASK_FIELDS
+    }
+    return Task(
+        file_sets=(),
+        source=FILE_NAME,
+        defaults=FineTuningDefaults(num_train_epochs=0),
+        **values,
+    )
