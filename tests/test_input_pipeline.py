@@ -131,3 +131,45 @@ def test_the_seed_decides_the_order(data):
 
     assert order(3) == order(3)
     assert order(3) != order(4)
+
+
+def test_labels_of_tokens_are_padded_with_none(tmp_path):
+    """1 + a tag at the first piece of each word; 0 is no label."""
+    features = records.tagging_features()
+    path = str(tmp_path / "ner.tf_record")
+    records.write_records(
+        path,
+        (
+            records.encode_example(
+                features,
+                {
+                    "example_index": index,
+                    "num_tokens": length,
+                    "input_ids": [7] * length,
+                    "segment_ids": [0] * length,
+                    "label_ids": [0] + [index + 1] * (length - 2) + [0],
+                },
+            )
+            for index, length in enumerate(LENGTHS)
+        ),
+    )
+    data = input_pipeline.FineTuningData(path, len(LENGTHS), features, 32, pad_id=5)
+    for batch in batches(input_pipeline.evaluation_input_fn(data), batch_size=4):
+        assert batch["label_ids"].shape == batch["input_ids"].shape
+        for index, labels in zip(batch["example_index"], batch["label_ids"]):
+            size = LENGTHS[index] if index >= 0 else 2
+            assert labels[1 : size - 1].tolist() == [index + 1] * (size - 2)
+            assert labels[0] == 0 and not labels[size - 1 :].any()
+
+
+def test_places_of_answers_are_one_value_each(tmp_path):
+    features = records.question_features()
+    values = {"example_index": 0, "num_tokens": 3, "input_ids": [1, 2, 3]}
+    values.update(segment_ids=[0, 1, 1], start_positions=1, end_positions=2)
+    path = str(tmp_path / "questions.tf_record")
+    records.write_records(path, [records.encode_example(features, values)] * 2)
+    data = input_pipeline.FineTuningData(path, 2, features, 8, pad_to_max=True)
+    [batch] = batches(input_pipeline.training_input_fn(data, 1, 1))
+    assert batch["start_positions"].tolist() == [1, 1]
+    assert batch["end_positions"].tolist() == [2, 2]
+    assert batch["segment_ids"].tolist() == [[0, 1, 1, 0, 0, 0, 0, 0]] * 2
