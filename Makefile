@@ -1,5 +1,7 @@
-# make demo   the main job on the sample data
+# make demo   the main job on the sample data, for each of the three models
+# make recipe NAME=kr_electra SCALE=smoke CORPUS=folder   the chain of configs/<NAME>/
 # make test   the tests (main lane: Python 3.9 to 3.11, TensorFlow 2.15)
+# make test-hf   the conversions against Hugging Face, in .venv-hf (PyTorch: gigabytes)
 # make env    the environment in .venv that both use
 # make test-legacy   the tests under Python 3.7 and TensorFlow 1.15, where 3.7 is found
 
@@ -15,7 +17,14 @@ UV := $(shell command -v uv)
 RUN = .venv/bin/python
 DEMO = runs/demo
 
-.PHONY: env demo test test-legacy lint clean
+# Of make recipe; SCALE=full takes the published settings as they are.
+NAME = dialog_koelectra_small
+SCALE = smoke
+CORPUS = samples/corpus
+TASK = NSMC
+DATA = samples/sentiment
+
+.PHONY: env demo recipe test test-legacy test-hf lint clean
 
 env: .venv/installed
 
@@ -34,17 +43,26 @@ endif
 	touch $@
 
 demo: env
-	$(RUN) run_classifier.py --task_name=NSMC --data_dir=samples/sentiment \
-	    --bert_config_file=configs/demo/bert_config.json \
-	    --vocab_file=samples/vocab.txt --output_dir=$(DEMO) --overwrite \
-	    --do_train=true --do_eval=true --do_predict=true --max_seq_length=64 \
-	    --train_batch_size=16 --learning_rate=5e-4 --num_train_epochs=10 \
-	    --eval_every_steps=50
-	@echo; cat $(DEMO)/eval_results.txt
-	@echo "Result files:"; ls $(DEMO)/*_results.* $(DEMO)/*.png
+	$(RUN) run_recipe.py --name=kr_bert_medium,kore_albert_base,kr_electra \
+	    --output_dir=$(DEMO) --overwrite
+
+recipe: env
+	$(RUN) run_recipe.py --name='$(NAME)' --scale='$(SCALE)' --corpus='$(CORPUS)' \
+	    --task_name='$(TASK)' --data_dir='$(DATA)'
 
 test: env
 	$(RUN) -m pytest -n 2
+
+# PyTorch for the CPU alone is far smaller, where its own index can be reached:
+# make test-hf HF_PIP='--extra-index-url https://download.pytorch.org/whl/cpu'
+.venv-hf/installed: setup.py constraints.txt
+	$(PYTHON) -m venv .venv-hf
+	.venv-hf/bin/python -m pip install --quiet --disable-pip-version-check \
+	    $(HF_PIP) -c constraints.txt -e '.[dev,hf]'
+	touch $@
+
+test-hf: .venv-hf/installed
+	.venv-hf/bin/python -m pytest tests/test_hf_*.py
 
 lint: env
 	$(RUN) -m ruff format --check .
@@ -68,4 +86,4 @@ test-legacy:
 endif
 
 clean:
-	rm -rf .venv .venv-legacy *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv .venv-legacy .venv-hf *.egg-info .pytest_cache .ruff_cache

@@ -1,0 +1,371 @@
+"""The whole chain of a published model, from raw text to fine-tuned figures.
+
+  python3 run_recipe.py --name=dialog_koelectra_small --scale=smoke \
+      --corpus=samples/corpus --data_dir=samples/sentiment
+
+Cleaning, vocabulary, records, pre-training, fine-tuning: every command is printed
+before it runs, so that it can be given by hand with other settings. --scale=full takes
+the settings of configs/<name>/ as they are; --scale=smoke makes everything small and
+shows in a minute or two that the chain works, and nothing about the model. The same
+command again goes on where it stopped.
+"""
+
+import glob
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from typing import Any, Dict, List, NamedTuple
+
+from absl import flags
+
+from data.command_line import parse, run
+from data.errors import InputError
+from data.json_files import read_json_object
+from data.tokenization import build_tokenizer, find_vocabulary, resolve_config
+
+CONFIGS = "configs"
+
+# What --scale=smoke changes: flags of each command, and sizes of the network.
+_LENGTH = {"max_seq_length": 64}
+_SMOKE: Dict[str, Dict[str, Any]] = {
+    "clean": {},
+    "vocabulary": {"vocab_size": 4000, "limit_alphabet": 1500, "num_unused_tokens": 5},
+    "records": {"dupe_factor": 5, **_LENGTH},
+    "pretraining": {
+        "train_batch_size": 32,
+        "eval_batch_size": 32,
+        "num_train_steps": 200,
+        "num_warmup_steps": 20,
+        "learning_rate": 1e-3,
+        "log_every_steps": 20,
+        "save_checkpoints_steps": 100,
+        **_LENGTH,
+    },
+    "finetuning": {
+        "train_batch_size": 16,
+        "learning_rate": 5e-4,
+        "num_train_epochs": 8.0,
+        "eval_every_steps": 50,
+        **_LENGTH,
+    },
+}
+# Unigram pieces of a small text: fewer, and rare characters are left out.
+_SMOKE_SENTENCEPIECE = {"vocab_size": 1500, "character_coverage": 0.995}
+_SMOKE_NETWORK = {
+    "num_hidden_layers": 2,
+    "hidden_size": 128,
+    "num_attention_heads": 2,
+    "intermediate_size": 512,
+    "max_position_embeddings": 128,
+}
+_SMOKE_EMBEDDING = 64
+
+_ACCURACIES = (
+    "masked_lm_accuracy",
+    "next_sentence_accuracy",
+    "sentence_order_accuracy",
+    "wop_accuracy",
+    "disc_accuracy",
+    "disc_auc",
+)
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of this script."""
+
+    def string(name, default, text):
+        flags.DEFINE_string(name, default, text, flag_values=values)
+
+    flags.DEFINE_list("name", None, "Folders of configs/.", flag_values=values)
+    flags.DEFINE_enum(
+        "scale", "smoke", ["smoke", "full"], "How large.", flag_values=values
+    )
+    string("corpus", "samples/corpus", "Text files, patterns, or a folder of *.txt.")
+    string("task_name", "NSMC", "Benchmark to fine-tune on.")
+    string("data_dir", "samples/sentiment", "Its data.")
+    string("output_dir", "runs/recipes", "A folder for each name goes here.")
+    flags.DEFINE_integer(
+        "num_processes", os.cpu_count(), "Worker processes.", 1, flag_values=values
+    )
+    flags.DEFINE_bool("overwrite", False, "Begin anew.", flag_values=values)
+
+
+class Recipe(NamedTuple):
+    """One published model at one scale.
+
+    Attributes:
+      name: folder of configs/. is_smoke: whether everything is made small.
+      corpus: files or patterns by commas. task_name, data_dir: what to fine-tune on.
+      folder: where everything goes. num_processes: of the commands that share work out.
+    """
+
+    name: str
+    is_smoke: bool
+    corpus: str
+    task_name: str
+    data_dir: str
+    folder: str
+    num_processes: int
+
+    def config(self, step: str) -> str:
+        """Path of the settings that the command of a step takes."""
+        return os.path.join(CONFIGS, self.name, f"{step}.json")
+
+    def place(self, *names: str) -> str:
+        """Path of something in the folder."""
+        return os.path.join(self.folder, *names)
+
+    @property
+    def model_type(self) -> str:
+        return read_json_object(self.config("pretraining"))["model_type"]
+
+
+# --- The chain -------------------------------------------------------------------
+
+
+def run_chain(recipe: Recipe) -> None:
+    """All five steps; those that are complete already are passed over."""
+    text = _clean(recipe)
+    vocab_file = _train_vocabulary(recipe, text)
+    _build_records(recipe, text, vocab_file)
+    _pretrain(recipe, vocab_file)
+    _finetune(recipe)
+
+
+def _clean(recipe: Recipe) -> str:
+    """Returns the files of the text to train on."""
+    if not os.path.exists(recipe.config("clean")):
+        return recipe.corpus  # its authors published no cleaning
+    path = recipe.place("corpus.txt")
+    if not os.path.exists(path):
+        _call(
+            recipe,
+            "clean",
+            ["-m", "data.clean_corpus"],
+            input_file=recipe.corpus,
+            output_file=path,
+            num_processes=recipe.num_processes,
+        )
+    return path
+
+
+def _train_vocabulary(recipe: Recipe, text: str) -> str:
+    """Returns the path of the vocabulary."""
+    folder = recipe.place("vocabulary")
+    if not os.path.exists(os.path.join(folder, "tokenizer_config.json")):
+        changes = {}
+        algorithm = read_json_object(recipe.config("vocabulary"))["algorithm"]
+        if recipe.is_smoke and algorithm != "wordpiece":
+            changes = _SMOKE_SENTENCEPIECE
+        _call(
+            recipe,
+            "vocabulary",
+            ["-m", "data.train_vocab"],
+            input_file=text,
+            output_dir=folder,
+            num_processes=recipe.num_processes,
+            overwrite=True,  # what a stopped command left
+            **changes,
+        )
+    return find_vocabulary(folder)
+
+
+def _build_records(recipe: Recipe, text: str, vocab_file: str) -> None:
+    _call(
+        recipe,
+        "records",
+        ["-m", "data.create_pretraining_data"],
+        input_file=text,
+        output_dir=recipe.place("records"),
+        vocab_file=vocab_file,
+        num_processes=recipe.num_processes,
+    )
+
+
+def _pretrain(recipe: Recipe, vocab_file: str) -> None:
+    network = {}
+    if recipe.is_smoke:
+        flag = f"{recipe.model_type}_config_file"
+        network[flag] = _write_small_config(recipe, vocab_file)
+    _call(
+        recipe,
+        "pretraining",
+        ["run_pretraining.py"],
+        input_file=recipe.place("records", "*.tfrecord"),
+        vocab_file=vocab_file,
+        output_dir=recipe.place("pretrained"),
+        do_eval=True,
+        **network,
+    )
+
+
+def _write_small_config(recipe: Recipe, vocab_file: str) -> str:
+    """The published network with fewer and narrower layers."""
+    name = f"{recipe.model_type}_config"
+    config = dict(read_json_object(recipe.config(name)), **_SMOKE_NETWORK)
+    config["vocab_size"] = build_tokenizer(
+        resolve_config(vocab_file), vocab_file
+    ).vocab_size
+    if "embedding_size" in config:
+        config["embedding_size"] = _SMOKE_EMBEDDING
+    path = recipe.place(f"{name}.json")
+    with open(path, "w", encoding="utf-8") as stream:
+        json.dump(config, stream, indent=2)
+    return path
+
+
+def _finetune(recipe: Recipe) -> None:
+    _call(
+        recipe,
+        "finetuning",
+        ["run_classifier.py"],
+        task_name=recipe.task_name,
+        data_dir=recipe.data_dir,
+        model_dir=recipe.place("pretrained"),
+        output_dir=recipe.place("finetuned"),
+        do_train=True,
+        do_eval=True,
+        do_predict=True,
+    )
+
+
+def _call(recipe: Recipe, step: str, program: List[str], **settings: Any) -> None:
+    """Prints and runs a command.
+
+    Args:
+      step: names the file of settings and, in a smoke run, the changes to them.
+      settings: flags that stand before both.
+
+    Raises:
+      InputError: it failed; what it printed says why.
+    """
+    if recipe.is_smoke:
+        settings = {**_SMOKE[step], **settings}
+    arguments = [f"--{name}={value}" for name, value in settings.items()]
+    command = [*program, f"--config={recipe.config(step)}", *arguments]
+    print("\n$ python3", " ".join(map(shlex.quote, command)), flush=True)
+    if subprocess.call([sys.executable, *command]):
+        raise InputError(
+            f"{recipe.name}: {program[-1]} failed, see above. The same command again "
+            "goes on from there."
+        )
+
+
+# --- Around it -------------------------------------------------------------------
+
+
+def _recipes(values: flags.FlagValues) -> List[Recipe]:
+    known = sorted(
+        name
+        for name in os.listdir(CONFIGS)
+        if os.path.exists(os.path.join(CONFIGS, name, "pretraining.json"))
+    )
+    names = values.name or []
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        wrong = f"--name={unknown[0]} is not known" if unknown else "--name is missing"
+        raise InputError(f"{wrong}: it is one of {', '.join(known)}.")
+    corpus = values.corpus
+    if os.path.isdir(corpus):
+        corpus = os.path.join(corpus, "*.txt")
+    return [
+        Recipe(
+            name,
+            values.scale == "smoke",
+            corpus,
+            values.task_name,
+            values.data_dir,
+            os.path.join(values.output_dir, name),
+            values.num_processes,
+        )
+        for name in names
+    ]
+
+
+def _claim_folder(recipe: Recipe, overwrite: bool) -> None:
+    """Makes the folder this recipe's, so that nothing of another one is reused.
+
+    Raises:
+      InputError: it is that of another corpus, scale or task.
+    """
+    settings = recipe._asdict()
+    del settings["num_processes"]
+    path = recipe.place("recipe.json")
+    if os.path.exists(path):
+        found = read_json_object(path)
+        changed = [name for name in settings if found.get(name) != settings[name]]
+        if changed and not overwrite:
+            name = changed[0]
+            raise InputError(
+                f"{recipe.folder} holds a run with {name}={found.get(name)!r}, not "
+                f"{settings[name]!r}. Choose another --output_dir, or pass --overwrite "
+                "to delete it."
+            )
+        if overwrite:
+            shutil.rmtree(recipe.folder)
+    os.makedirs(recipe.folder, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as stream:
+        json.dump(settings, stream, indent=2, ensure_ascii=False)
+
+
+_HEADER = [
+    "| recipe | pre-training, on its own records | fine-tuned: dev | test | time |",
+    "|---|---|---|---|---|",
+]
+
+
+def _summary(recipe: Recipe, seconds: float) -> str:
+    """A row of the table: what the two trainings reached."""
+    reached = _metrics(recipe, "pretrained", "eval")
+    pretraining = ", ".join(
+        f"{name} {reached[name]:.3f}" for name in _ACCURACIES if name in reached
+    )
+    dev, test = (
+        "{score:.4f}".format(**figures) if figures else "no labels"
+        for figures in (
+            _metrics(recipe, "finetuned", "eval"),
+            _metrics(recipe, "finetuned", "test"),
+        )
+    )
+    return f"| {recipe.name} | {pretraining} | {dev} | {test} | {seconds:.0f} s |"
+
+
+def _metrics(recipe: Recipe, part: str, data: str) -> Dict[str, float]:
+    """Figures of a result file; {} where there is none."""
+    path = recipe.place(part, f"{data}_results.json")
+    return read_json_object(path)["metrics"] if os.path.exists(path) else {}
+
+
+def _files(recipe: Recipe) -> List[str]:
+    """The result files and pictures."""
+    found = [
+        path
+        for part in ("pretrained", "finetuned")
+        for kind in ("*_results.*", "*.png")
+        for path in sorted(glob.glob(recipe.place(part, kind)))
+    ]
+    return [f"  {path}" for path in found]
+
+
+def main(argv: List[str]) -> None:
+    """Runs the script; `argv[0]` is its name."""
+    values = parse(define_flags, argv, __doc__)
+    if values is None:
+        return
+    recipes = _recipes(values)
+    rows = []
+    for recipe in recipes:
+        started = time.time()
+        _claim_folder(recipe, values.overwrite)
+        run_chain(recipe)
+        rows.append(_summary(recipe, time.time() - started))
+    print("\n" + "\n".join(_HEADER + rows), "\n\nResult files and pictures:")
+    print("\n".join(line for recipe in recipes for line in _files(recipe)))
+
+
+if __name__ == "__main__":
+    run(main)

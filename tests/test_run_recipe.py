@@ -1,0 +1,166 @@
+"""run_recipe.py: the commands of each published model's chain, without running them."""
+
+import copy
+import json
+import os
+import shutil
+
+import pytest
+
+import run_classifier
+import run_pretraining
+import run_recipe
+from data import clean_corpus, command_line, create_pretraining_data, train_vocab
+from data.errors import InputError
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+NAMES = (
+    "dialog_koelectra_small",
+    "kcelectra_base",
+    "kore_albert_base",
+    "kr_bert_medium",
+    "kr_electra",
+)
+RESULTS = {
+    "run_pretraining.py": {"metrics": {"masked_lm_accuracy": 0.25}},
+    "run_classifier.py": {"metrics": {"score": 0.875}},
+}
+
+
+def flags_of(program, arguments):
+    """The flags of a command, parsed by itself: each has to be one that it knows."""
+    values = {
+        "run_pretraining.py": run_pretraining.FLAGS,
+        "run_classifier.py": run_classifier.FLAGS,
+    }.get(program)
+    if values is not None:
+        values = copy.deepcopy(values)
+        for name in values:
+            values[name].unparse()
+        assert command_line.parse_into(values, [program, *arguments], "")
+        return values
+    module = {
+        "data.clean_corpus": clean_corpus,
+        "data.train_vocab": train_vocab,
+        "data.create_pretraining_data": create_pretraining_data,
+    }[program]
+    return command_line.parse(module.define_flags, [program, *arguments], "")
+
+
+@pytest.fixture()
+def called(monkeypatch):
+    """(program, flags) of every command, which leaves what a real one would."""
+    commands = []
+
+    def call(command):
+        program, arguments = command[1], command[2:]
+        if program == "-m":
+            program, arguments = command[2], command[3:]
+        values = flags_of(program, arguments)
+        commands.append((program, values))
+        if program == "data.clean_corpus":
+            shutil.copy(
+                os.path.join(ROOT, "samples/corpus/diary.txt"), values.output_file
+            )
+        if program == "data.train_vocab":
+            os.makedirs(values.output_dir)
+            source = os.path.join(ROOT, "samples/vocab.txt")
+            shutil.copy(source, os.path.join(values.output_dir, "vocab.txt"))
+            settings = os.path.join(values.output_dir, "tokenizer_config.json")
+            with open(settings, "w") as writer:
+                writer.write("{}")
+        if program in RESULTS:
+            os.makedirs(values.output_dir, exist_ok=True)
+            path = os.path.join(values.output_dir, "eval_results.json")
+            with open(path, "w") as writer:
+                json.dump(RESULTS[program], writer)
+        return 0
+
+    monkeypatch.setattr(run_recipe.subprocess, "call", call)
+    monkeypatch.chdir(ROOT)
+    return commands
+
+
+def run(tmp_path, name, *flags):
+    run_recipe.main(
+        ["run_recipe.py", f"--name={name}", f"--output_dir={tmp_path}", *flags]
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_chain_of_a_published_model(tmp_path, called, capsys, name):
+    run(tmp_path, name)
+    programs = [program for program, _ in called]
+    cleaned = ["data.clean_corpus"] * (
+        name in ("dialog_koelectra_small", "kcelectra_base")
+    )
+    assert programs == cleaned + [
+        "data.train_vocab",
+        "data.create_pretraining_data",
+        "run_pretraining.py",
+        "run_classifier.py",
+    ]
+    (_, vocabulary), (_, records), (_, training), (_, tuning) = called[-4:]
+    corpus = str(tmp_path / name / "corpus.txt") if cleaned else "samples/corpus/*.txt"
+    assert vocabulary.input_file == records.input_file == corpus
+    assert records.vocab_file == training.vocab_file
+    assert records.model_type == training.model_type == tuning.model_type
+    assert records.max_seq_length == training.max_seq_length == 64
+    assert training.num_train_steps == 200
+    assert tuning.model_dir == training.output_dir
+    printed = capsys.readouterr().out
+    assert f"\n$ python3 -m data.train_vocab --config=configs/{name}/" in printed
+    assert f"| {name} | masked_lm_accuracy 0.250 | 0.8750 | no labels |" in printed
+    assert f"  {tmp_path}/{name}/finetuned/eval_results.json" in printed
+
+
+def test_a_small_network_has_the_rows_of_its_vocabulary(tmp_path, called):
+    run(tmp_path, "kr_electra")
+    path = tmp_path / "kr_electra" / "electra_config.json"
+    assert called[2][1].electra_config_file == str(path)
+    config = json.loads(path.read_text())
+    assert (config["vocab_size"], config["num_hidden_layers"]) == (3007, 2)
+    assert (config["embedding_size"], config["hidden_act"]) == (64, "gelu")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_full_scale_is_what_was_published(tmp_path, called, name):
+    run(
+        tmp_path, name, "--scale=full", "--corpus=text/*.gz", "--data_dir=datasets/nsmc"
+    )
+    for (_, values), step in zip(
+        called[-4:], ("vocabulary", "records", "pretraining", "finetuning")
+    ):
+        with open(os.path.join(ROOT, "configs", name, f"{step}.json")) as reader:
+            published = json.load(reader)
+        for key, value in published.items():
+            if not key.startswith("_") and not key.endswith("_file"):
+                assert values[key].value == value, (step, key)
+
+
+def test_it_goes_on_where_it_stopped(tmp_path, called, monkeypatch):
+    """What is whole is not made again; the trainings resume by themselves."""
+    run(tmp_path, "kcelectra_base")
+    del called[:]
+    run(tmp_path, "kcelectra_base")
+    assert [program for program, _ in called] == [
+        "data.create_pretraining_data",
+        "run_pretraining.py",
+        "run_classifier.py",
+    ]
+    with pytest.raises(InputError, match="holds a run with is_smoke=True, not False"):
+        run(tmp_path, "kcelectra_base", "--scale=full")
+    del called[:]
+    run(tmp_path, "kcelectra_base", "--scale=full", "--overwrite")
+    assert called[0][0] == "data.clean_corpus"
+
+
+def test_a_command_that_fails_ends_the_chain(tmp_path, called, monkeypatch):
+    monkeypatch.setattr(run_recipe.subprocess, "call", lambda command: 1)
+    with pytest.raises(InputError, match="kr_electra: data.train_vocab failed, see"):
+        run(tmp_path, "kr_electra")
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path, called):
+    with pytest.raises(InputError, match="--name=bert is not known: it is one of dia"):
+        run(tmp_path, "bert")
