@@ -15,7 +15,7 @@ from data.errors import InputError
 from encoder_ko import compat
 from encoder_ko.compat import tf
 
-_OPTIMIZER_STATE = re.compile(r"/(adam_m|adam_v)$|^(global_step|skipped_updates)$")
+OPTIMIZER_STATE = re.compile(r"/(adam_m|adam_v)$|^(global_step|skipped_updates)$")
 _SHOWN_NAMES = 3
 
 
@@ -133,8 +133,8 @@ def restore_on_initialization(checkpoint: str, variables) -> RestoreReport:
         checkpoint,
         restored,
         sorted(set(ours) - set(theirs)),
-        [name for name in rest if not _OPTIMIZER_STATE.search(name)],
-        [name for name in rest if _OPTIMIZER_STATE.search(name)],
+        [name for name in rest if not OPTIMIZER_STATE.search(name)],
+        [name for name in rest if OPTIMIZER_STATE.search(name)],
     )
 
 

@@ -1,0 +1,324 @@
+"""Converts a model between the files of TensorFlow and of Hugging Face.
+
+Everything is written beside its place first, so that a folder that is there is whole.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from absl import logging
+
+from data.errors import InputError
+from data.json_files import read_json_object
+from data.tokenization import (
+    CONFIG_FILE_NAME,
+    Tokenizer,
+    build_tokenizer,
+    check_vocabulary,
+)
+from encoder_ko import hf_config, hf_tokenizer, hf_weights, model_card, tensor_files
+from encoder_ko.name_pairs import ModelNames
+
+_HF_CONFIG = "config.json"
+_CHECKPOINT = "model.ckpt"
+_UNFINISHED = ".incomplete"
+
+
+class TensorFlowModel(NamedTuple):
+    """What the TensorFlow form of a model is made of.
+
+    Attributes:
+      config: EncoderConfig.
+      tokenizer: Tokenizer.
+      checkpoint: prefix.
+      head: hf_config.Head; its kind may be "".
+      run: what the run's eval_results.json holds; {} without one.
+      score_range: lowest and highest score of a regression, if known.
+    """
+
+    config: Any
+    tokenizer: Tokenizer
+    checkpoint: str
+    head: hf_config.Head
+    run: Dict[str, Any]
+    score_range: Optional[Tuple[float, float]] = None
+
+
+def export(
+    networks: Sequence[ModelNames],
+    model: TensorFlowModel,
+    output_dir: str,
+    overwrite: bool = False,
+    split_special: bool = True,
+) -> List[str]:
+    """Writes Hugging Face's files.
+
+    Args:
+      networks: the tables of the model; a checkpoint that holds several networks gives
+        a folder for each.
+      output_dir: the folder of the result.
+      overwrite: whether files of the same names may be replaced.
+      split_special: see `hf_tokenizer.write_tokenizer`.
+
+    Returns:
+      The folders.
+
+    Raises:
+      InputError: the checkpoint does not fit the tables, or the folder is taken.
+    """
+    check_vocabulary(
+        model.tokenizer.vocabulary,
+        model.config.vocab_size,
+        model.tokenizer.config.special_tokens,
+    )
+    found = hf_weights.to_hugging_face(
+        networks,
+        model.config,
+        tensor_files.read_checkpoint(model.checkpoint),
+        _kind(model.head.kind),
+        model.checkpoint,
+    )
+    folders = []
+    with _new_folder(output_dir, overwrite) as temporary:
+        for network in found:
+            inner = network.names.folder if len(found) > 1 else ""
+            folders.append(os.path.join(output_dir, inner) if inner else output_dir)
+            place = os.path.join(temporary, inner)
+            os.makedirs(place, exist_ok=True)
+            title = os.path.basename(os.path.abspath(output_dir))
+            _export_one(
+                network, model, place, f"{title} {inner}".strip(), split_special
+            )
+    return folders
+
+
+def _kind(kind):
+    """Regression has the network of classification."""
+    return "classification" if kind == "regression" else kind
+
+
+def _export_one(network, model, folder, title, split_special):
+    architecture = network.architecture
+    head = model.head._replace(
+        kind=architecture.kind,
+        labels=_labels(network, model.head, model.checkpoint),
+        task=network.task or model.head.task,
+        is_regression=model.head.is_regression or model.head.kind == "regression",
+    )
+    content = hf_config.hugging_face_config(
+        network.config,
+        network.names.model_type,
+        architecture.name,
+        model.tokenizer.pad_id,
+        head,
+    )
+    _write_json(os.path.join(folder, _HF_CONFIG), content)
+    tensors = network.tensors
+    if head.is_regression and model.score_range:
+        tensors = network.names.scores(tensors, *model.score_range)
+    tensor_files.write_safetensors(
+        os.path.join(folder, tensor_files.SAFETENSORS), tensors
+    )
+    hf_tokenizer.write_tokenizer(
+        model.tokenizer, folder, network.config.max_position_embeddings, split_special
+    )
+    before = hf_tokenizer.unsupported_steps(model.tokenizer.config)
+    for step in before:
+        logging.warning("Hugging Face's tokenizer does not %s: do it before.", step)
+    card = model_card.Card(
+        title,
+        architecture.name,
+        architecture.kind,
+        head.labels,
+        model.run,
+        before,
+        split_special,
+    )
+    with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as writer:
+        writer.write(model_card.model_card(card))
+
+
+def _labels(network, head, source):
+    """Names of the outputs of a classifier or tagger, in order."""
+    if not network.num_labels:
+        return ()
+    if head.kind == "regression" or head.is_regression:
+        return ("LABEL_0",)
+    if not head.labels:
+        return tuple(f"LABEL_{index}" for index in range(network.num_labels))
+    if len(head.labels) != network.num_labels:
+        raise InputError(
+            f"{source} has {network.num_labels} outputs but there are "
+            f"{len(head.labels)} label names: {', '.join(head.labels)}. Give the "
+            "names in the order of the outputs with --labels."
+        )
+    return tuple(head.labels)
+
+
+# --- From Hugging Face -----------------------------------------------------------
+
+
+def import_(
+    networks: Sequence[ModelNames],
+    input_dir: str,
+    output_dir: str,
+    overwrite: bool = False,
+    encoder_only: bool = False,
+    task: Optional[str] = None,
+) -> str:
+    """Writes a checkpoint, its configuration and vocabulary from Hugging Face's files.
+
+    Args:
+      networks: the tables of the model.
+      input_dir: folder of a model, or of ELECTRA's `discriminator` and `generator`.
+      output_dir: the folder of the result.
+      overwrite: whether files of the same names may be replaced.
+      encoder_only: whether the head is left out.
+      task: part of the names of ELECTRA's heads; None = what config.json says.
+
+    Returns:
+      The prefix of the checkpoint.
+
+    Raises:
+      InputError: the files do not fit the tables, or the folder is taken.
+    """
+    variables, configs = {}, {}
+    for names, folder in _networks_of(networks, input_dir):
+        config, found = _import_one(names, folder, encoder_only, task)
+        _merge(variables, found, folder)
+        configs[names.config_file.format(model_type=names.model_type)] = config
+    with _new_folder(output_dir, overwrite) as temporary:
+        tensor_files.write_checkpoint(os.path.join(temporary, _CHECKPOINT), variables)
+        for name, config in configs.items():
+            _write_text(os.path.join(temporary, name), config.to_json_string())
+        tokenizer = _import_tokenizer(folder, temporary, config.vocab_size)
+        _check_padding(folder, tokenizer)
+    return os.path.join(output_dir, _CHECKPOINT)
+
+
+def _networks_of(networks, input_dir):
+    """(names, folder) of each network; one folder is told by its architecture."""
+    inner = [(names, os.path.join(input_dir, names.folder)) for names in networks]
+    if not os.path.exists(os.path.join(input_dir, _HF_CONFIG)):
+        inner = [
+            pair for pair in inner if os.path.exists(os.path.join(pair[1], _HF_CONFIG))
+        ]
+        if inner:
+            return inner
+    name = _class_name(read_json_object(os.path.join(input_dir, _HF_CONFIG)))
+    for names in networks:
+        if name in [architecture.name for architecture in names.architectures]:
+            return [(names, input_dir)]
+    return [(networks[0], input_dir)]
+
+
+def _class_name(content):
+    return (content.get("architectures") or [""])[0]
+
+
+def _import_one(names, folder, encoder_only, task):
+    path = os.path.join(folder, _HF_CONFIG)
+    content = read_json_object(path)
+    config = hf_config.encoder_config(content, names, path)
+    class_name = _class_name(content)
+    if encoder_only:
+        class_name = next(a.name for a in names.architectures if a.kind == "encoder")
+    architecture = names.architecture(class_name)
+    tensors = hf_weights.plain_tensors(
+        names, tensor_files.read_hugging_face(folder), folder
+    )
+    if encoder_only:
+        dropped = hf_weights.names_of_head(names, tensors)
+        logging.info("Left out with --encoder_only: %s", ", ".join(dropped) or "-")
+        tensors = {n: value for n, value in tensors.items() if n not in dropped}
+    head = hf_config.head_of(content, architecture)
+    variables = hf_weights.to_tensorflow(
+        names, config, tensors, architecture, task or head.task or "task", folder
+    )
+    return config, variables
+
+
+def _merge(variables, found, folder):
+    """Adds the variables of one more network; what both have must be the same."""
+    for name, value in found.items():
+        if name in variables and not (variables[name] == value).all():
+            raise InputError(
+                f"{folder}: {name} differs between generator and discriminator, which "
+                "share their embeddings in Google's ELECTRA. Convert one of them alone."
+            )
+        variables[name] = value
+
+
+def _import_tokenizer(folder, target, vocab_size) -> Tokenizer:
+    config = hf_tokenizer.read_settings(folder)
+    vocab_file = hf_tokenizer.copy_vocabulary(folder, target, config)
+    _write_text(os.path.join(target, CONFIG_FILE_NAME), config.to_json_string())
+    tokenizer = build_tokenizer(config, vocab_file)
+    check_vocabulary(tokenizer.vocabulary, vocab_size, config.special_tokens)
+    return tokenizer
+
+
+def _check_padding(folder, tokenizer):
+    path = os.path.join(folder, _HF_CONFIG)
+    theirs = read_json_object(path).get("pad_token_id", 0)
+    if theirs is not None and theirs != tokenizer.pad_id:
+        raise InputError(
+            f"{path} says pad_token_id={theirs} but {tokenizer.config.pad_token} has "
+            f"the id {tokenizer.pad_id} in the vocabulary: it is not this model's."
+        )
+
+
+# --- Folders ---------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _new_folder(path: str, overwrite: bool):
+    """A folder to write to, whose files get to `path` when all are whole."""
+    parent, name = os.path.split(os.path.abspath(path))
+    temporary = None
+    try:
+        os.makedirs(parent, exist_ok=True)
+        temporary = tempfile.mkdtemp(_UNFINISHED, name + ".", parent)
+        yield temporary
+        _move_files(temporary, path, overwrite)
+    except OSError as error:
+        raise InputError(f"{path} could not be written: {error}.") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move_files(temporary, path, overwrite):
+    files = [
+        os.path.relpath(os.path.join(folder, name), temporary)
+        for folder, _, names in os.walk(temporary)
+        for name in names
+    ]
+    check_free(path, files, overwrite)
+    for name in sorted(files):
+        target = os.path.join(path, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.replace(os.path.join(temporary, name), target)
+
+
+def check_free(path: str, files: Sequence[str], overwrite: bool) -> None:
+    """Raises InputError if one of the files is there and may not be replaced."""
+    taken = [name for name in files if os.path.exists(os.path.join(path, name))]
+    if taken and not overwrite:
+        raise InputError(
+            f"{path} holds {', '.join(sorted(taken))} already. Choose another "
+            "--output_dir, or pass --overwrite to replace them."
+        )
+
+
+def _write_json(path, content):
+    _write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _write_text(path, text):
+    with open(path, "w", encoding="utf-8") as writer:
+        writer.write(text)
