@@ -3,7 +3,9 @@
 Everything else imports `tf` from here and writes TensorFlow 1 graph code.
 """
 
+import contextlib
 import ctypes
+import functools
 import os
 import sys
 
@@ -31,11 +33,49 @@ def compiled(function):
       function: pure, tensors in and tensors out; no variables, no Python state.
 
     Returns:
-      A function with the same signature.
+      A function with the same signature; inside `plain_ops` it is `function`.
     """
     if not IS_TF2:
         return function
-    return _tensorflow.function(function, jit_compile=True)
+    fused = _tensorflow.function(function, jit_compile=True)
+
+    @functools.wraps(function)
+    def call(*args):
+        return (function if _PLAIN_OPS else fused)(*args)
+
+    return call
+
+
+def custom_gradient(function):
+    """tf.custom_gradient; inside `plain_ops` the function's value without a gradient.
+
+    Args:
+      function: tensors in, (value, gradient function) out.
+    """
+    differentiable = tf.custom_gradient(function)
+
+    @functools.wraps(function)
+    def call(*args):
+        return function(*args)[0] if _PLAIN_OPS else differentiable(*args)
+
+    return call
+
+
+_PLAIN_OPS = []  # one entry for each `plain_ops` that is open
+
+
+@contextlib.contextmanager
+def plain_ops():
+    """Graphs built inside consist of ordinary ops, for inference anywhere.
+
+    Nothing is compiled and nothing has a gradient of its own, so that any TensorFlow
+    and any converter can read what is exported.
+    """
+    _PLAIN_OPS.append(True)
+    try:
+        yield
+    finally:
+        _PLAIN_OPS.pop()
 
 
 def glob(pattern: str):

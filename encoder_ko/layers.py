@@ -161,7 +161,7 @@ def _fused_bias_activation(function, slope):
 
     forward, backward = compat.compiled(forward), compat.compiled(backward)
 
-    @tf.custom_gradient
+    @compat.custom_gradient
     def apply(product, bias):
         def gradients(upstream):
             by_product = backward(product, bias, upstream)
@@ -240,7 +240,7 @@ def dropout(x, mask: Optional[DropoutMask]):
     if mask is None:
         return x
 
-    @tf.custom_gradient
+    @compat.custom_gradient
     def apply(x):
         return _dropout(x, *mask), lambda upstream: _dropout(upstream, *mask)
 
@@ -284,7 +284,7 @@ _norm_forward = compat.compiled(_norm_forward)
 _norm_backward = compat.compiled(_norm_backward)
 
 
-@tf.custom_gradient
+@compat.custom_gradient
 def _layer_norm(x, gamma, beta):
     output, normalized, inverse = _norm_forward(x, gamma, beta)
 
@@ -347,7 +347,7 @@ def bias_dropout_residual_norm(product, bias, residual, norm, mask=None):
     """
     drawn = tuple(mask) if mask is not None else ()
 
-    @tf.custom_gradient
+    @compat.custom_gradient
     def apply(product, bias, residual, gamma, beta):
         output, normalized, inverse = _residual_forward(
             product, bias, residual, gamma, beta, *drawn

@@ -136,7 +136,7 @@ _split_heads_forward = compat.compiled(_split_heads_forward)
 _split_heads_backward = compat.compiled(_split_heads_backward)
 
 
-@tf.custom_gradient
+@compat.custom_gradient
 def _split_heads(product, bias):
     def gradients(*upstream):
         by_product = _split_heads_backward(*upstream)
@@ -187,7 +187,7 @@ def attend(query, key, value, key_bias, mask=None):
     drawn = tuple(mask) if mask is not None else ()
     scale = tf.constant(1.0 / math.sqrt(query.shape.as_list()[-1]))
 
-    @tf.custom_gradient
+    @compat.custom_gradient
     def apply(query, key, value):
         scores = tf.matmul(query, key, transpose_b=True)
         masked = _mask_forward(scores, key_bias, scale)
