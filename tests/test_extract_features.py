@@ -134,7 +134,7 @@ def test_a_pair_is_cut_at_the_last_separator():
         ({"max_seq_length": 65}, "max_position_embeddings=64"),
         ({"input_file": "absent.txt"}, "absent.txt"),
         ({"output_file": ""}, "--output_file is missing"),
-        ({"model_type": "electra"}, "electra_config_file"),
+        ({"model_type": "electra"}, "and no electra_config.json"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path, capsys, changes, message):
