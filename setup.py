@@ -37,12 +37,19 @@ setup(
     ],
     extras_require={
         "hf": ["safetensors>=0.4.5", "transformers", "torch"],
+        # Older tf2onnx, the last for Python 3.9, want an older protobuf.
+        "onnx": [
+            "tf2onnx>=1.17; python_version >= '3.10'",
+            "onnx<1.19; python_version >= '3.10'",  # later: an ml-dtypes beyond 2.15's
+            "onnxruntime; python_version >= '3.10'",
+        ],
         "mecab": ["mecab-python3", "python-mecab-ko-dic"],
         "beam": ["apache-beam"],
         "dev": [
             "pytest",
             "pytest-xdist",
             "hypothesis",
+            "safetensors>=0.4.5",
             "ruff; python_version >= '3.8'",
         ],
     },
