@@ -42,7 +42,9 @@ def write_pairs(folder):
 
 
 def flags_of(data, model, model_type, output, **changes):
-    changes = dict(dict(bert_config_file=None, vocab_file=None), **changes)
+    changes = dict(
+        dict(bert_config_file=None, vocab_file=None, eval_every_steps=1000), **changes
+    )
     return runs.arguments(
         data, model, output, model_dir=model, model_type=model_type, **changes
     )

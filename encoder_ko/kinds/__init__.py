@@ -5,11 +5,15 @@ from data.tasks import Task
 from data.tokenization import Tokenizer
 from encoder_ko.kinds.classification import Classification
 from encoder_ko.kinds.interface import Head, Kind, KindSettings, Outputs
+from encoder_ko.kinds.question_answering import QuestionAnswering
 from encoder_ko.kinds.regression import Regression
+from encoder_ko.kinds.tagging import Tagging
 
 __all__ = ["KINDS", "Head", "Kind", "KindSettings", "Outputs", "build"]
 
-KINDS = {kind.name: kind for kind in (Classification, Regression)}
+KINDS = {
+    kind.name: kind for kind in (Classification, Regression, Tagging, QuestionAnswering)
+}
 
 
 def build(task: Task, tokenizer: Tokenizer, settings: KindSettings) -> Kind:

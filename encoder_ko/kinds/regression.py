@@ -80,7 +80,7 @@ class Regression(Kind):
         """`test_results.tsv`: id and score, a row per example in the file's order."""
         rows = ["id\tscore"]
         for example, score in zip(examples, outputs["scores"]):
-            rows.append(f"{one_cell(example.example_id)}\t{score:.6f}")
+            rows.append(f"{one_cell(example.example_id)}\t{score:.9g}")
         folder.write_text("test_results.tsv", "\n".join(rows) + "\n")
 
     def draw(
