@@ -1,5 +1,6 @@
 # make demo   the main job on the sample data, for each of the three models
 # make recipe NAME=kr_electra SCALE=smoke CORPUS=folder   the chain of configs/<NAME>/
+# make benchmark MODEL_DIR=models MODEL_TYPE=electra   every benchmark, one report
 # make test   the tests (main lane: Python 3.9 to 3.11, TensorFlow 2.15)
 # make test-hf   the conversions against Hugging Face, in .venv-hf (PyTorch: gigabytes)
 # make env    the environment in .venv that both use
@@ -24,7 +25,14 @@ CORPUS = samples/corpus
 TASK = NSMC
 DATA = samples/sentiment
 
-.PHONY: env demo recipe test test-legacy test-hf lint clean
+# Of make benchmark; SETTINGS is a JSON file of flags for each task.
+MODEL_DIR = models
+MODEL_TYPE = bert
+TASKS = NSMC,HATE,PAWS,KorNLI,QuestionPair,KorSTS,NaverNER,KorQuAD
+SEEDS = 12345
+SETTINGS =
+
+.PHONY: env demo recipe benchmark test test-legacy test-hf lint clean
 
 env: .venv/installed
 
@@ -49,6 +57,11 @@ demo: env
 recipe: env
 	$(RUN) run_recipe.py --name='$(NAME)' --scale='$(SCALE)' --corpus='$(CORPUS)' \
 	    --task_name='$(TASK)' --data_dir='$(DATA)'
+
+benchmark: env
+	$(RUN) run_benchmark.py --model_dir='$(MODEL_DIR)' --model_type='$(MODEL_TYPE)' \
+	    --tasks='$(TASKS)' --seeds='$(SEEDS)' --task_settings='$(SETTINGS)' \
+	    --output_dir='runs/benchmark/$(notdir $(patsubst %/,%,$(MODEL_DIR)))'
 
 test: env
 	$(RUN) -m pytest -n 2

@@ -1,0 +1,206 @@
+"""run_benchmark.py: two tasks from the data to the report, resumed; wrong settings."""
+
+import json
+import os
+import subprocess
+import sys
+from unittest import mock
+
+import pytest
+
+import run_benchmark
+from encoder_ko import benchmark_runs, command_line
+from tests import fine_tuning_runs as runs
+
+SETTINGS = {
+    "*": {
+        "max_seq_length": 8,
+        "pad_to_max": True,  # one shape: less to compile
+        "train_batch_size": 4,
+        "learning_rate": 0.01,
+        "num_train_epochs": 1,
+    },
+    "NSMC": {"note": "is <a> made-up | 표본."},
+}
+
+
+def run(*flags):
+    """Runs the script in this process; the exit status."""
+    try:
+        command_line.run(
+            run_benchmark.main, run_benchmark.FLAGS, ["run_benchmark.py", *flags]
+        )
+    except SystemExit as stop:
+        return stop.code or 0
+    return 0
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("benchmark")
+    runs.write_model(folder / "model")
+    runs.write_data(folder / "nsmc", train=12)
+    (folder / "korsts").mkdir()
+    for name, start in (("train", 0), ("dev", 100), ("test", 200)):
+        rows = [
+            (text, "영화 " + text, 1.0 + 3 * label + 0.01 * number)
+            for number, (text, label) in enumerate(runs.texts_and_labels(12, start))
+        ]
+        path = folder / "korsts" / f"sts-{name}.tsv"
+        runs.write_table(path, ("sentence1", "sentence2", "score"), rows)
+    return folder
+
+
+def flags(root, output, **changes):
+    values = dict(
+        tasks="NSMC,KorSTS",
+        data_root=root,
+        bert_config_file=root / "model" / "bert_config.json",
+        vocab_file=root / "model" / "vocab.txt",
+        output_dir=root / output,
+        task_settings=json.dumps(SETTINGS),
+    )
+    values.update(changes)
+    return [f"--{name}={value}" for name, value in values.items() if value is not None]
+
+
+@pytest.fixture()
+def called(monkeypatch):
+    """The commands; each leaves what run_classifier.py would, or fails."""
+    commands = []
+
+    def call(command):
+        assert command[:2] == [sys.executable, run_benchmark.SCRIPT]
+        values = dict(argument[2:].split("=", 1) for argument in command[2:])
+        commands.append(values)
+        if values["max_seq_length"] == "500":
+            return 1
+        leave_results(values)
+        return 0
+
+    monkeypatch.setattr(subprocess, "call", call)
+    return commands
+
+
+def leave_results(values):
+    """Figures that depend on the seed."""
+    folder = values["output_dir"]
+    os.makedirs(folder, exist_ok=True)
+    score = 0.8 + 0.02 * int(values["random_seed"])
+    figures = {"accuracy": score, "macro_f1": 0.5, "spearman": 0.7, "pearson": 0.6}
+    facts = {
+        "model_config": runs.CONFIG,
+        "versions": {"tensorflow": "2.15.1", "python": "3.11", "platform": "Linux"},
+        "init_checkpoint": None,
+        "flags": {"train_batch_size": 4},
+        "metrics": figures,
+    }
+    history = [{"step": step, "score": 0.1 * step, "loss": 1.0} for step in (1, 2)]
+    for name, content in (
+        ("eval_results.json", facts),
+        ("test_results.json", facts),
+        ("history.json", history),
+    ):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as stream:
+            json.dump(content, stream)
+
+
+def test_two_tasks_with_the_real_script(root, monkeypatch):
+    assert os.path.isfile(run_benchmark.SCRIPT)
+    monkeypatch.setattr(subprocess, "call", lambda command: runs.run(*command[2:]))
+    assert run(*flags(root, "real")) == 0
+    output = root / "real"
+    text = (output / "report.md").read_text(encoding="utf-8")
+    for folder, metric in (("nsmc", "accuracy"), ("korsts", "spearman")):
+        run_folder = output / folder / "seed_12345"
+        figures = runs.read_json(run_folder, "test_results.json")["metrics"]
+        assert f"**{100 * figures[metric]:.2f}**" in text
+        planned = mock.Mock(**{"task.metric": metric})
+        curves = benchmark_runs.read_curves(planned, str(run_folder), 1)
+        assert curves.metric and curves.dev_loss and curves.training_loss
+    assert "pictures/nsmc_confusion_matrix.png" in text
+    assert "pictures/korsts_scores.png" in text
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert page.count('src="data:image/png;base64,') == 4
+
+
+def test_the_report_of_two_seeds(root, called, capfd):
+    assert run(*flags(root, "seeds", seeds="1,2")) == 0
+    assert [values["random_seed"] for values in called] == ["1", "2"] * 2
+    output = root / "seeds"
+    text = (output / "report.md").read_text(encoding="utf-8")
+    assert "| NSMC* | accuracy, test | **83.00 ± 1.41** | 55.56 (always “neg" in text
+    assert "| yes (+27.44) | 12 train, 7 dev, 9 test |" in text
+    assert "| KorSTS | Spearman, test | **70.00 ± 0.00** | 0.00 (always 2." in text
+    assert "NSMC* is <a> made-up | 표본." in text
+    assert "91.168" in text and "85.41" in text
+    assert "python3 run_classifier.py --task_name=NSMC --model_type=bert" in text
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert "is &lt;a&gt; made-up | 표본." in page and "<a>" not in page
+    assert "about 0 minutes left" in capfd.readouterr().err
+
+
+def test_the_same_command_runs_what_is_missing(root, called, capfd):
+    command = flags(root, "resumed", tasks="NSMC")
+    assert run(*command) == 0
+    first = (root / "resumed" / "report.md").read_text(encoding="utf-8")
+    assert run(*command) == 0
+    assert len(called) == 1
+    assert (root / "resumed" / "report.md").read_text(encoding="utf-8") == first
+    assert "[1/1] NSMC, seed 12345: finished already" in capfd.readouterr().err
+
+    assert run(*flags(root, "resumed", tasks="NSMC", seeds="12345,7")) == 0
+    assert [values["random_seed"] for values in called] == ["12345", "7"]
+
+
+def test_a_run_that_fails_does_not_stop_the_others(root, called, capfd):
+    settings = dict(SETTINGS, NSMC={"max_seq_length": 500})
+    command = flags(root, "failing", task_settings=json.dumps(settings))
+    assert run(*command) == 1
+    error = capfd.readouterr().err
+    assert "error: 1 of 2 runs failed (NSMC, seed 12345)" in error
+    text = (root / "failing" / "report.md").read_text(encoding="utf-8")
+    assert "| NSMC | accuracy, test | not yet |" in text
+    assert "run_classifier.py ended with status 1" in text
+    assert "| KorSTS | Spearman, test | **70.00** |" in text
+
+
+def test_a_refused_change_keeps_the_record(root, called):
+    command = flags(root, "kept", tasks="NSMC")
+    assert run(*command) == 0
+    other = json.dumps({"*": {"max_seq_length": 500}})
+    assert run(*command, f"--task_settings={other}") == 1
+    assert run(*command) == 0
+    assert len(called) == 2
+
+
+def test_flags_of_a_run(root, called):
+    assert run(*flags(root, "flags", tasks="nsmc", vocab_file=None)) == 0
+    values = called[0]
+    assert values["learning_rate"] == "0.01" and values["task_defaults"] == "true"
+    assert values["data_dir"] == str(root / "nsmc")
+    assert values["do_predict"] == "true" and "note" not in values
+    assert values["output_dir"] == str(root / "flags" / "nsmc" / "seed_12345")
+    assert "vocab_file" not in values
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"tasks": "NSMCC"}, "Did you mean NSMC?"),
+        ({"tasks": ""}, "--tasks is empty"),
+        ({"seeds": "1,1"}, "--seeds=1,1, expected different whole numbers"),
+        ({"seeds": "x"}, "--seeds=x, expected"),
+        ({"output_dir": None}, "--output_dir is missing"),
+        ({"task_settings": "{"}, "--task_settings is not valid JSON"),
+        ({"task_settings": '{"NSCM": {}}'}, "has settings for 'NSCM', expected '*'"),
+        ({"task_settings": '{"NSMC": 3}'}, "settings of 'NSMC' are 3"),
+        ({"task_settings": '{"*": {"do_train": 1}}'}, "'do_train' for '*', which"),
+        ({"task_settings": "no.json"}, "no.json does not exist"),
+        ({"tasks": "HATE"}, "Fetch HATE from"),
+    ],
+)
+def test_wrong_settings(root, called, capfd, changes, message):
+    assert run(*flags(root, "wrong", **changes)) == 1
+    assert message in capfd.readouterr().err
+    assert not called
