@@ -64,7 +64,7 @@ benchmark: env
 	    --output_dir='runs/benchmark/$(notdir $(patsubst %/,%,$(MODEL_DIR)))'
 
 test: env
-	$(RUN) -m pytest -n 2
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 # PyTorch for the CPU alone is far smaller, where its own index can be reached:
 # make test-hf HF_PIP='--extra-index-url https://download.pytorch.org/whl/cpu'
@@ -91,7 +91,7 @@ ifneq ($(LEGACY_PYTHON),)
 test-legacy: .venv-legacy/installed
 	# SentencePiece's trainer and TensorFlow 1.15 crash in one process.
 	.venv-legacy/bin/python -m pytest tests/test_train_vocab.py
-	.venv-legacy/bin/python -m pytest -n 2 --ignore=tests/test_train_vocab.py
+	.venv-legacy/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/test_train_vocab.py
 else
 test-legacy:
 	@echo "No Python 3.7 was found: the legacy lane is left out." >&2
