@@ -2,10 +2,10 @@
 
 import json
 
+import fine_tuning_runs as runs
 import pytest
 
 from data.answer_metrics import answer_metrics
-from tests import fine_tuning_runs as runs
 
 NAMES = ("철수", "영희", "민수", "지수")
 PLACES = ("서울", "부산", "대구")

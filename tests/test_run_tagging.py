@@ -1,9 +1,9 @@
 """NaverNER from the files to the results, with a tiny model."""
 
+import fine_tuning_runs as runs
 import pytest
 
 from data import metrics
-from tests import fine_tuning_runs as runs
 
 NAMES = {"PER": ("철수", "영희", "민수"), "LOC": ("서울", "부산")}
 OTHERS = ("그는", "어제", "갔다", "왔다", "또")
