@@ -97,6 +97,8 @@ class Run(NamedTuple):
 
     @property
     def is_finished(self) -> bool:
+        if not FLAGS.run:
+            return benchmark_runs.has_results(self.planned, self.folder)
         return benchmark_runs.is_finished(self.planned, self.folder, self.arguments)
 
 
@@ -165,6 +167,8 @@ def _parsed(source: str) -> Dict[str, Any]:
 
 def _plan_run(planned: PlannedTask, seed: int) -> Run:
     model = {name: FLAGS[name].value for name in _MODEL_FLAGS}
+    if FLAGS["model_dir"].using_default_value and _is_all_named():
+        del model["model_dir"]
     arguments = benchmark_runs.as_arguments(
         benchmark_runs.run_flags(planned, model, seed)
     )
@@ -172,6 +176,11 @@ def _plan_run(planned: PlannedTask, seed: int) -> Run:
         FLAGS.output_dir, planned.task.name.lower(), f"seed_{seed}"
     ).replace(os.sep, "/")
     return Run(planned, seed, folder, arguments)
+
+
+def _is_all_named() -> bool:
+    """Whether configuration and vocabulary are named, so that no folder is read."""
+    return bool(FLAGS[f"{FLAGS.model_type}_config_file"].value and FLAGS.vocab_file)
 
 
 # --- Running ----------------------------------------------------------------------
@@ -278,8 +287,10 @@ def _write_report(runs: Sequence[Run], problems: Dict[str, str]) -> None:
 def _title() -> str:
     if FLAGS.title:
         return FLAGS.title
-    name = os.path.basename(os.path.normpath(FLAGS.model_dir))
-    return f"Korean benchmarks: {name} ({FLAGS.model_type})"
+    folder = FLAGS.init_checkpoint or FLAGS.model_dir
+    if _is_all_named() and not FLAGS.init_checkpoint:
+        return f"Korean benchmarks: {FLAGS.model_type} from scratch"
+    return f"Korean benchmarks: {os.path.basename(os.path.normpath(folder))}"
 
 
 def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:
@@ -294,7 +305,7 @@ def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:
         planned.baseline,
         [benchmark_runs.read_run(planned, run.folder, run.seed) for run in finished],
         "; ".join(failed),
-        f"python3 {_shell(runs[0].command)}",
+        "python3 " + " \\\n    ".join(map(shlex.quote, runs[0].command)),
         _pictures(finished),
     )
 
@@ -330,15 +341,16 @@ def _pictures(finished: Sequence[Run]) -> List[Picture]:
 def _draw_curves(finished: Sequence[Run], path: str) -> None:
     metric, losses = [], []
     for run in finished:
+        of_seed = f", seed {run.seed}" if len(finished) > 1 else ""
         size = 1
         if FAMILIES[FLAGS.model_type].sums_losses:
             facts = benchmark_runs.read_facts(run.folder)
             size = facts["flags"]["train_batch_size"]
         found = benchmark_runs.read_curves(run.planned, run.folder, size)
         for panel, name, points, marked in (
-            (metric, f"seed {run.seed}", found.metric, True),
-            (losses, f"dev, seed {run.seed}", found.dev_loss, True),
-            (losses, f"train, seed {run.seed}", found.training_loss, False),
+            (metric, f"dev{of_seed}", found.metric, True),
+            (losses, f"dev{of_seed}", found.dev_loss, True),
+            (losses, f"train{of_seed}", found.training_loss, False),
         ):
             if points:
                 panel.append(plots.Curve(name, *zip(*points), marked))

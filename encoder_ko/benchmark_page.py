@@ -41,11 +41,13 @@ table { border-collapse: collapse; width: 100%; font-size: .92rem;
   font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: .82rem;
   border-bottom: 2px solid var(--line); vertical-align: bottom; }
-th, td { padding: .5rem .75rem; }
+th, td { padding: .5rem .6rem; }
 td { border-bottom: 1px solid var(--line); vertical-align: top; }
 tbody tr:hover { background: var(--band); }
-.number { text-align: right; white-space: nowrap; }
-.task { font-weight: 600; } .task a { color: var(--accent); text-decoration: none; }
+.number { text-align: right; } td.number { white-space: nowrap; }
+a { color: var(--accent); text-decoration: none; }
+a:hover { text-decoration: underline; }
+.task { font-weight: 600; }
 .result { font-weight: 700; }
 .small { display: block; color: var(--soft); font-size: .8rem; font-weight: 400; }
 .good { color: var(--good); } .bad { color: var(--bad); }
@@ -55,8 +57,8 @@ tbody tr:hover { background: var(--band); }
 .pictures { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start;
   margin: 1.1rem 0; }
 figure { margin: 0; border: 1px solid var(--line); border-radius: 6px; padding: .6rem;
-  flex: 0 1 auto; max-width: 100%; }
-figure img { display: block; max-width: 100%; height: auto; max-height: 26rem; }
+  flex: 0 1 auto; max-width: min(100%, 34.8rem); }
+figure img { display: block; max-width: 100%; height: auto; max-height: 24rem; }
 figcaption { color: var(--soft); font-size: .82rem; margin-top: .4rem; }
 pre { background: var(--band); border: 1px solid var(--line); border-radius: 6px;
   padding: .8rem 1rem; font-size: .82rem; white-space: pre-wrap;

@@ -24,10 +24,11 @@ NOT_YET = "not yet"
 EXPLANATION = (
     "All figures are in per cent (correlations times 100), mean ± standard deviation "
     "over the seeds. The baseline is what a rule reaches that does not read the text; "
-    "it is computed on the same examples. Published figures are what the authors "
-    "report for the public data sets and their own settings; for tasks marked with * "
-    "the data here is other data, so that the figures cannot be compared. Times are "
-    "minutes per run."
+    "it is computed on the same examples. Where these are dev, the best of a run's "
+    "evaluations was chosen on them too. Published figures are what the authors report "
+    "for the public data sets and their own settings; for tasks marked with * the data "
+    "here is other data, so that the figures cannot be compared. Times are minutes per "
+    "run."
 )
 
 

@@ -238,8 +238,13 @@ def is_finished(planned: PlannedTask, folder: str, arguments: Sequence[str]) -> 
         record is not None
         and record.is_complete
         and list(record.arguments) == list(arguments)
-        and os.path.exists(_results_file(folder, planned.split))
+        and has_results(planned, folder)
     )
+
+
+def has_results(planned: PlannedTask, folder: str) -> bool:
+    """Whether the folder holds the results of a run on this task."""
+    return os.path.exists(_results_file(folder, planned.split))
 
 
 def read_run(planned: PlannedTask, folder: str, seed: int) -> SeedRun:

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from unittest import mock
 
+import fine_tuning_runs as runs
 import pytest
 
 import run_benchmark
 from encoder_ko import benchmark_runs, command_line
-from tests import fine_tuning_runs as runs
 
 SETTINGS = {
     "*": {
@@ -134,7 +134,8 @@ def test_the_report_of_two_seeds(root, called, capfd):
     assert "| KorSTS | Spearman, test | **70.00 ± 0.00** | 0.00 (always 2." in text
     assert "NSMC* is <a> made-up | 표본." in text
     assert "91.168" in text and "85.41" in text
-    assert "python3 run_classifier.py --task_name=NSMC --model_type=bert" in text
+    assert "python3 run_classifier.py \\\n    --task_name=NSMC \\\n    --mod" in text
+    assert "# Korean benchmarks: bert from scratch\n" in text
     page = (output / "report.html").read_text(encoding="utf-8")
     assert "is &lt;a&gt; made-up | 표본." in page and "<a>" not in page
     assert "about 0 minutes left" in capfd.readouterr().err
@@ -151,6 +152,12 @@ def test_the_same_command_runs_what_is_missing(root, called, capfd):
 
     assert run(*flags(root, "resumed", tasks="NSMC", seeds="12345,7")) == 0
     assert [values["random_seed"] for values in called] == ["12345", "7"]
+
+    others = flags(root, "resumed", tasks="NSMC", task_settings="{}", vocab_file=None)
+    assert run(*others, "--norun") == 0
+    assert len(called) == 2
+    text = (root / "resumed" / "report.md").read_text(encoding="utf-8")
+    assert "| NSMC | accuracy, test | **" in text
 
 
 def test_a_run_that_fails_does_not_stop_the_others(root, called, capfd):
