@@ -1,0 +1,199 @@
+r"""Predicts any text with a fine-tuned model.
+
+  python3 predict.py --model_dir=runs/nsmc --input=reviews.txt
+  echo "정말 재미있는 영화" | python3 predict.py --model_dir=runs/nsmc --input=-
+  python3 predict.py --model_dir=runs/korsts --input=pairs.tsv \
+      --columns=sentence1,sentence2 --output_file=scores.tsv
+
+--input is a text per line, columns with tabs between them (.tsv), JSON lines with
+"text" (and "text_b") or "question" and "context" (.jsonl), questions in KorQuAD's form
+(.json), or - for standard input. From Python:
+
+  from predict import Predictor
+  predictor = Predictor.load("runs/nsmc")
+  predictor.predict(["정말 재미있는 영화", "별로"])
+"""
+
+import contextlib
+import functools
+import itertools
+import json
+import re
+import sys
+from typing import Any, Dict, Iterator, List, Mapping
+
+from absl import flags, logging
+
+from albert_ko.finetuning import FAMILY as ALBERT
+from bert_ko.finetuning import FAMILY as BERT
+from data.errors import InputError
+from data.files import new_file
+from data.prediction_input import FORMATS, Item, format_of, read_items
+from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING
+from electra_ko.finetuning import FAMILY as ELECTRA
+from encoder_ko import command_line, predictor
+from encoder_ko.compat import tf
+from encoder_ko.finetuning import Family
+
+FLAGS = flags.FlagValues()
+
+_string, _integer, _boolean, _enum, _list = (
+    functools.partial(define, flag_values=FLAGS)
+    for define in (
+        flags.DEFINE_string,
+        flags.DEFINE_integer,
+        flags.DEFINE_boolean,
+        flags.DEFINE_enum,
+        flags.DEFINE_list,
+    )
+)
+
+FAMILIES = {family.name: family for family in (BERT, ALBERT, ELECTRA)}
+
+_string("model_dir", None, "The --output_dir of a fine-tuning run.")
+_string("input", None, "File to predict, or - for standard input.")
+_enum("input_format", None, FORMATS, "Default: by the ending of the name.")
+_list("columns", [], "One or two columns of a tsv file with a header.")
+_string("output_file", None, "File to write; default: standard output.")
+_enum(
+    "output_format",
+    None,
+    ["tsv", "jsonl"],
+    "Default: by the ending of the name; else tsv for classes and scores, jsonl for "
+    "entities and answers.",
+)
+_integer("batch_size", 32, "Texts at a time.", 1)
+_enum("compute_type", "float32", ["float32", "bfloat16"], "Type of the activations.")
+_boolean("overwrite", False, "Replace the output file.")
+
+_ITEMS_AT_A_TIME = 1024
+
+
+class Predictor(predictor.Predictor):
+    """A run of any of the three models; see encoder_ko.predictor."""
+
+    @classmethod
+    def load(
+        cls, run_dir: str, families: Mapping[str, Family] = FAMILIES, **options: Any
+    ) -> "Predictor":
+        """Loads the --output_dir of a fine-tuning run.
+
+        Args:
+          options: batch_size (texts at a time) and dtype (compute type).
+        """
+        return super().load(run_dir, families, **options)
+
+
+def main():
+    for name in ("model_dir", "input"):
+        if not FLAGS[name].value:
+            raise InputError(f"--{name} is missing.")
+    form = FLAGS.input_format or format_of(FLAGS.input)
+    items = read_items(FLAGS.input, form, FLAGS.columns)
+    count = 0
+    with contextlib.ExitStack() as stack:
+        model = stack.enter_context(
+            Predictor.load(
+                FLAGS.model_dir,
+                batch_size=FLAGS.batch_size,
+                dtype=tf.as_dtype(FLAGS.compute_type),
+            )
+        )
+        lines = _Lines(model.task, _output_format(model.task.kind))
+        writer = sys.stdout.buffer
+        if FLAGS.output_file:
+            writer = stack.enter_context(new_file(FLAGS.output_file, FLAGS.overwrite))
+        for block in _blocks(items):
+            texts = [
+                each.text if each.text_b is None else (each.text, each.text_b)
+                for each in block
+            ]
+            for item, found in zip(block, model.predict(texts)):
+                for line in lines.of(item, found):
+                    writer.write((line + "\n").encode("utf-8"))
+            writer.flush()
+            count += len(block)
+    logging.info("%d predictions of %s", count, model.task.name)
+
+
+def _output_format(kind: str) -> str:
+    if FLAGS.output_format:
+        return FLAGS.output_format
+    ending = (FLAGS.output_file or "").lower().rpartition(".")[2]
+    if ending in ("tsv", "jsonl"):
+        return ending
+    return "tsv" if kind in (CLASSIFICATION, REGRESSION) else "jsonl"
+
+
+def _blocks(items: Iterator[Item]) -> Iterator[List[Item]]:
+    while True:
+        block = list(itertools.islice(items, _ITEMS_AT_A_TIME))
+        if not block:
+            return
+        yield block
+
+
+class _Lines:
+    """Predictions as lines of a format; the first line of a table is its header."""
+
+    def __init__(self, task, form: str):
+        self._task, self._form = task, form
+        self._header = None  # type: Optional[List[str]]
+
+    def of(self, item: Item, found: Dict[str, Any]) -> Iterator[str]:
+        """The lines of one text: one, or for entities in a table as many as it has."""
+        if self._form == "jsonl":
+            record = {"id": item.item_id, "text": item.text}
+            if item.text_b is not None:
+                record["text_b"] = item.text_b
+            yield json.dumps(dict(record, **found), ensure_ascii=False)
+            return
+        rows = _ROWS[self._task.kind](found)
+        names = _NAMES[self._task.kind]
+        if self._task.kind == CLASSIFICATION:
+            names = names + tuple(self._task.label_names)
+        texts = [item.text] + ([] if item.text_b is None else [item.text_b])
+        if self._task.kind in (TAGGING, QUESTION_ANSWERING):
+            texts = []  # long ones, and the entities and answers are parts of them
+        if self._header is None:
+            self._header = ["id", *names, *("text", "text_b")[: len(texts)]]
+            yield "\t".join(self._header)
+        for row in rows:
+            yield "\t".join(map(_cell, [item.item_id, *row, *texts]))
+
+
+_NAMES = {
+    CLASSIFICATION: ("prediction",),
+    REGRESSION: ("score",),
+    TAGGING: ("type", "entity", "start", "end", "probability"),
+    QUESTION_ANSWERING: ("answer", "start", "end", "probability"),
+}
+
+
+def _class_row(found):
+    return [[found["label"], *found["probabilities"].values()]]
+
+
+def _entity_rows(found):
+    names = ("type", "text", "start", "end", "probability")
+    return [[entity[name] for name in names] for entity in found["entities"]]
+
+
+_ROWS = {
+    CLASSIFICATION: _class_row,
+    REGRESSION: lambda found: [[found["score"]]],
+    TAGGING: _entity_rows,
+    QUESTION_ANSWERING: lambda found: [
+        [found[name] for name in _NAMES[QUESTION_ANSWERING]]
+    ],
+}
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    return re.sub(r"[\t\r\n]", " ", str(value))
+
+
+if __name__ == "__main__":
+    command_line.run(main, FLAGS)

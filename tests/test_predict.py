@@ -1,0 +1,242 @@
+"""Predictor and predict.py: what run_classifier.py predicts, for any text."""
+
+import io
+import json
+import types
+
+import numpy as np
+import pytest
+
+import predict
+from data.errors import InputError
+from encoder_ko import command_line, finetuning
+from tests import fine_tuning_runs as runs
+from tests.test_export_savedmodel import fine_tuned_model
+
+
+def run(*flags):
+    """Runs the script in this process; the exit status."""
+    try:
+        command_line.run(predict.main, predict.FLAGS, ["predict.py", *flags])
+    except SystemExit as stop:
+        return stop.code or 0
+    return 0
+
+
+@pytest.fixture(scope="module")
+def nsmc(tmp_path_factory):
+    """A fine-tuning run, and the texts of its test file."""
+    folder = tmp_path_factory.mktemp("predict")
+    model, data = runs.write_model(folder / "model"), runs.write_data(folder / "data")
+    flags = runs.arguments(
+        data, model, folder / "run", num_train_epochs=1, pad_to_max=True
+    )
+    assert runs.run(*flags) == 0
+    texts = [row[1] for row in runs.read_rows(data, "test.tsv")[1:]]
+    return folder / "run", texts
+
+
+@pytest.fixture(scope="module")
+def predictors(tmp_path_factory):
+    """Models with random weights, by kind."""
+    folder = tmp_path_factory.mktemp("kinds")
+    made = {}
+    for family, kind in (
+        ("albert", "regression"),
+        ("electra", "tagging"),
+        ("bert", "question_answering"),
+    ):
+        fine_tuned_model(folder / kind, family, kind)
+        made[kind] = folder / kind
+    return made
+
+
+@pytest.fixture()
+def every_word_is_a_person(monkeypatch):
+    """Each token has the tag PER-B, whatever the weights are."""
+    real = finetuning.in_order
+
+    def in_order(batches, count):
+        found = real(batches, count)
+        return dict(found, tag_ids=np.ones_like(found["tag_ids"]))
+
+    monkeypatch.setattr(finetuning, "in_order", in_order)
+
+
+def test_the_probabilities_of_run_classifier(nsmc):
+    run_dir, texts = nsmc
+    rows = runs.read_rows(run_dir, "test_results.tsv")
+    expected = np.array([row[2:] for row in rows[1:]], np.float64)
+    with predict.Predictor.load(str(run_dir), batch_size=4) as predictor:
+        found = predictor.predict(texts)
+        probabilities = [list(each["probabilities"].values()) for each in found]
+        np.testing.assert_allclose(probabilities, expected, rtol=0, atol=2e-6)
+        assert [each["label"] for each in found] == [row[1] for row in rows[1:]]
+        assert list(found[0]["probabilities"]) == rows[0][2:]
+
+        backwards = predictor.predict(reversed(texts))[::-1]
+        for one, other in zip(found, backwards):
+            assert one["probabilities"] == pytest.approx(
+                other["probabilities"], abs=1e-6
+            )
+        assert predictor.task.name == "NSMC"
+
+
+def test_empty_texts_and_no_texts(nsmc):
+    with predict.Predictor.load(str(nsmc[0])) as predictor:
+        assert predictor.predict([]) == []
+        found = predictor.predict(["", "재밌다", "  "])
+        assert sum(found[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        assert found[0]["probabilities"] == pytest.approx(
+            found[2]["probabilities"], abs=1e-6
+        )
+        with pytest.raises(InputError, match="is one text, expected a list"):
+            predictor.predict("재밌다")
+        with pytest.raises(InputError, match="Text 1: .*expected a text or two"):
+            predictor.predict(["재밌다", ("a", "b", "c")])
+
+
+def test_pairs_have_scores(predictors):
+    with predict.Predictor.load(str(predictors["regression"])) as predictor:
+        both = predictor.predict([("재밌다", "최고"), ("최고 영화", "또")])
+        assert all(isinstance(each["score"], float) for each in both)
+        alone = predictor.predict([("최고 영화", "또")])
+        assert alone[0]["score"] == pytest.approx(both[1]["score"], abs=1e-5)
+
+
+def test_entities_are_cut_from_the_text_as_given(predictors, every_word_is_a_person):
+    text = "  재밌다\t 최고  영화\u3000감동 "
+    with predict.Predictor.load(str(predictors["tagging"])) as predictor:
+        found, empty = predictor.predict([text, ""])
+        assert found["text"] == text and found["words"] == text.split()
+        assert [each["text"] for each in found["entities"]] == text.split()
+        for each in found["entities"]:
+            assert each["text"] == text[each["start"] : each["end"]]
+            assert each["type"] == "PER" and 0 < each["probability"] <= 1
+        assert empty["entities"] == [] and empty["words"] == []
+        with pytest.raises(InputError, match="Text 0 is a pair"):
+            predictor.predict([("재밌다", "최고")])
+
+
+def test_answers_are_cut_from_the_passage(predictors):
+    passage = "정말 재밌다.  배우 최고! " * 6
+    with predict.Predictor.load(str(predictors["question_answering"])) as predictor:
+        found = predictor.predict([("배우?", passage), ("또?", "최고")])
+        for each, text in zip(found, (passage, "최고")):
+            assert each["answer"] == text[each["start"] : each["end"]]
+            assert sum(c["probability"] for c in each["candidates"]) == pytest.approx(1)
+        with pytest.raises(InputError, match="a question without a passage"):
+            predictor.predict(["배우?"])
+
+
+def test_a_file_of_texts(nsmc, tmp_path, capfd):
+    run_dir, texts = nsmc
+    texts = [texts[0], "", "<b> 최고\t!"] + texts[1:]
+    path = tmp_path / "texts.txt"
+    path.write_text("\r\n".join(texts), encoding="utf-8")
+    target = tmp_path / "found.tsv"
+    command = [f"--model_dir={run_dir}", f"--input={path}", f"--output_file={target}"]
+    assert run(*command) == 0
+    rows = runs.read_rows(target)
+    assert rows[0] == ["id", "prediction", "negative", "positive", "text"]
+    assert [row[0] for row in rows[1:]] == [str(n) for n in range(1, len(texts) + 1)]
+    assert [row[4] for row in rows[1:]] == [text.replace("\t", " ") for text in texts]
+    expected = runs.read_rows(run_dir, "test_results.tsv")[1]
+    np.testing.assert_allclose(
+        [float(cell) for cell in rows[1][2:4]],
+        [float(cell) for cell in expected[2:]],
+        atol=2e-6,
+    )
+    assert run(*command) == 1
+    assert "exists already. Pass --overwrite" in capfd.readouterr().err
+
+
+def test_standard_input_and_output(nsmc, monkeypatch, capfdbinary):
+    stream = io.BytesIO("\ufeff재밌다 영화\n\n".encode("utf-8"))
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=stream))
+    assert run(f"--model_dir={nsmc[0]}", "--input=-", "--output_format=jsonl") == 0
+    lines = capfdbinary.readouterr().out.decode("utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [each["text"] for each in records] == ["재밌다 영화", ""]
+    assert set(records[0]["probabilities"]) == {"negative", "positive"}
+    assert "재밌다" in lines[0]
+
+
+def test_tables_of_pairs(predictors, tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("번호\tb\ta\n7\t최고\t재밌다\n8\t또\t영화\n", encoding="utf-8")
+    target = tmp_path / "scores.tsv"
+    command = [f"--model_dir={predictors['regression']}", f"--input={path}"]
+    assert run(*command, "--columns=a,b", f"--output_file={target}") == 0
+    rows = runs.read_rows(target)
+    assert rows[0] == ["id", "score", "text", "text_b"]
+    assert [row[2:] for row in rows[1:]] == [["재밌다", "최고"], ["영화", "또"]]
+    float(rows[1][1])
+
+
+def test_entities_as_a_table_and_as_json(predictors, tmp_path, every_word_is_a_person):
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"id": "가", "text": "재밌다  최고"}\n', encoding="utf-8")
+    table, lines = tmp_path / "found.tsv", tmp_path / "found.jsonl"
+    for target in (table, lines):
+        command = [f"--model_dir={predictors['tagging']}", f"--input={path}"]
+        assert run(*command, f"--output_file={target}") == 0
+    found = json.loads(lines.read_text(encoding="utf-8"))
+    assert found["id"] == "가"
+    rows = runs.read_rows(table)
+    assert rows[0] == ["id", "type", "entity", "start", "end", "probability"]
+    assert [row[2:5] for row in rows[1:]] == [["재밌다", "0", "3"], ["최고", "5", "7"]]
+    assert [row[1:5] for row in rows[1:]] == [
+        [each["type"], each["text"], str(each["start"]), str(each["end"])]
+        for each in found["entities"]
+    ]
+
+
+def test_questions_of_korquad(predictors, tmp_path, capfd):
+    qas = [{"id": "질문-1", "question": "누구?", "answers": []}]
+    content = {
+        "data": [{"title": "글", "paragraphs": [{"context": "최고 배우", "qas": qas}]}]
+    }
+    path = tmp_path / "questions.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    command = [f"--model_dir={predictors['question_answering']}", f"--input={path}"]
+    assert run(*command) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["id"] == "질문-1" and found["text_b"] == "최고 배우"
+    assert found["answer"] == "최고 배우"[found["start"] : found["end"]]
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("a.tsv", "가\t나\n다\n", "line 2: 1 columns, expected 2"),
+        ("a.tsv", "가\t나\t다\n", "line 1: 3 columns, expected one text or two"),
+        ("a.jsonl", "{\n", "line 1: not JSON"),
+        ("a.jsonl", '{"txt": "가"}\n', "line 1: expected an object such as"),
+        ("a.jsonl", '{"text": 3}\n', "line 1: expected an object such as"),
+        ("a.json", '{"data": [{}]}', "does not have the form of SQuAD 1.1"),
+        ("a.txt", "", "is empty (0 bytes)"),
+    ],
+)
+def test_bad_input(nsmc, tmp_path, capfd, name, content, message):
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    assert run(f"--model_dir={nsmc[0]}", f"--input={path}") == 1
+    assert message in capfd.readouterr().err
+
+
+def test_wrong_flags(nsmc, tmp_path, capfd):
+    path = tmp_path / "a.tsv"
+    path.write_text("가\t나\n", encoding="utf-8")
+    model = f"--model_dir={nsmc[0]}"
+    for flags, message in (
+        ([model], "--input is missing"),
+        ([f"--input={path}"], "--model_dir is missing"),
+        ([model, "--input=none.txt"], "none.txt does not exist"),
+        ([model, f"--input={path}", "--columns=다"], "no column '다', there are 가"),
+        ([model, f"--input={path}", "--columns=a,b,c"], "expected one or two names"),
+        ([f"--model_dir={tmp_path}", f"--input={path}"], "holds no fine-tuned model"),
+        ([model, "--input=-", "--input_format=json"], "read from a file, not '-'"),
+    ):
+        assert run(*flags) == 1
+        assert message in capfd.readouterr().err
