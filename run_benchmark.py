@@ -305,7 +305,7 @@ def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:
         planned.baseline,
         [benchmark_runs.read_run(planned, run.folder, run.seed) for run in finished],
         "; ".join(failed),
-        "python3 " + " \\\n    ".join(map(shlex.quote, runs[0].command)),
+        benchmark_report.shell_command(["python3", *runs[0].command]),
         _pictures(finished),
     )
 

@@ -4,6 +4,7 @@
 """
 
 import math
+import shlex
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from data.baselines import Baseline
@@ -190,6 +191,16 @@ def seed_rows(result: TaskResult) -> List[List[str]]:
     figures = [percent([result.baseline.figures[name]]) for name in names]
     rows.append(["baseline"] + figures + [""])
     return rows
+
+
+def shell_command(arguments: Sequence[str], width: int = 84) -> str:
+    """A command as one types it, broken between arguments where lines get long."""
+    lines = [""]
+    for argument in map(shlex.quote, arguments):
+        if lines[-1] and len(lines[-1]) + len(argument) >= width:
+            lines.append("   ")
+        lines[-1] += f" {argument}" if lines[-1] else argument
+    return " \\\n".join(lines)
 
 
 def published_models(tasks: Sequence[TaskResult]) -> List[str]:

@@ -152,6 +152,11 @@ def test_the_page_is_whole_and_escapes_what_users_write():
     assert len(inner) == 2 and set(inner) <= found.ids
 
 
+def test_a_command_is_broken_between_its_arguments():
+    text = report.shell_command(["python3", "a.py", "--x=1 2", "--long=12345"], 20)
+    assert text == "python3 a.py \\\n    '--x=1 2' \\\n    --long=12345"
+
+
 def test_published_results():
     assert published_results("KorNLI") == {
         "KoreALBERT base": "79.7",

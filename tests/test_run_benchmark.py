@@ -134,7 +134,7 @@ def test_the_report_of_two_seeds(root, called, capfd):
     assert "| KorSTS | Spearman, test | **70.00 ± 0.00** | 0.00 (always 2." in text
     assert "NSMC* is <a> made-up | 표본." in text
     assert "91.168" in text and "85.41" in text
-    assert "python3 run_classifier.py \\\n    --task_name=NSMC \\\n    --mod" in text
+    assert "python3 run_classifier.py --task_name=NSMC --model_type=bert \\\n" in text
     assert "# Korean benchmarks: bert from scratch\n" in text
     page = (output / "report.html").read_text(encoding="utf-8")
     assert "is &lt;a&gt; made-up | 표본." in page and "<a>" not in page
