@@ -323,7 +323,7 @@ def _pictures(finished: Sequence[Run]) -> List[Picture]:
     os.makedirs(folder, exist_ok=True)
     name = planned.task.name.lower()
     _draw_curves(finished, os.path.join(folder, f"{name}_curves.png"))
-    pictures = [Picture("Evaluations and training", f"pictures/{name}_curves.png")]
+    pictures = [Picture("Course of the runs", f"pictures/{name}_curves.png")]
     suffix = "_test" if planned.split == "test" else ""
     for kind, what in (
         ("confusion_matrix", "How each class was predicted"),
@@ -356,7 +356,7 @@ def _draw_curves(finished: Sequence[Run], path: str) -> None:
                 panel.append(plots.Curve(name, *zip(*points), marked))
     planned = finished[0].planned
     panels = {benchmark_runs.curve_label(planned): metric, "loss": losses}
-    plots.write_curves_png(path, panels, planned.task.name)
+    plots.write_curves_png(path, panels, "Evaluations and training")
 
 
 def _facts(finished: Sequence[Run]) -> List[Any]:

@@ -79,7 +79,8 @@ def plan_task(
       task_name: see `tasks.get_task`.
       settings: task -> flags of run_classifier.py, data_dir, and "note"; those of "*"
         are for every task.
-      data_root: folder of the tasks' folders; "" for their default.
+      data_root: folder of the tasks' folders; "" for their default. The data of a
+        user's own task are beside its JSON file.
       seed: holds a dev set out of train where there is no dev file.
 
     Raises:
@@ -89,7 +90,7 @@ def plan_task(
     flags = dict(settings.get(EVERY_TASK, {}), **settings.get(task.name, {}))
     note = flags.pop(NOTE, "")
     folder = task.folder
-    if data_root:
+    if data_root and not task.data_folder:
         folder = os.path.join(data_root, os.path.basename(folder))
     folder = flags.pop("data_dir", folder)
     reading = ReadingOptions(

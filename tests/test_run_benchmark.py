@@ -181,6 +181,24 @@ def test_a_refused_change_keeps_the_record(root, called):
     assert len(called) == 2
 
 
+def test_a_task_of_the_user(root, called):
+    declared = {
+        "name": "후기",
+        "train": "nsmc/train.tsv",
+        "text": "document",
+        "label": "label",
+        "labels": ["0", "1"],
+        "label_names": ["나쁨", "좋음"],
+    }
+    path = root / "own.json"
+    path.write_text(json.dumps(declared), encoding="utf-8")
+    assert run(*flags(root, "own", tasks=str(path))) == 0
+    assert called[0]["task_name"] == str(path)
+    assert called[0]["do_predict"] == "false" and called[0]["data_dir"] == str(root)
+    text = (root / "own" / "report.md").read_text(encoding="utf-8")
+    assert "| 후기 | accuracy, dev | **" in text and "always “나쁨”" in text
+
+
 def test_flags_of_a_run(root, called):
     assert run(*flags(root, "flags", tasks="nsmc", vocab_file=None)) == 0
     values = called[0]
