@@ -197,7 +197,7 @@ def _our_activation(content, model_type, source):
 def head_of(content: Dict[str, Any], architecture) -> Head:
     """What config.json says of labels and task."""
     labels = content.get("id2label") or {}
-    ordered = [labels[key] for key in sorted(labels, key=int)]
+    ordered = tuple(labels[key] for key in sorted(labels, key=int))
     return Head(
         kind=architecture.kind,
         labels=ordered,
