@@ -9,7 +9,7 @@ from bert_ko import hf_names as bert
 from bert_ko.modeling import BertConfig, BertModel
 from electra_ko import hf_names as electra
 from electra_ko.modeling import ElectraConfig, ElectraModel, generator_config
-from encoder_ko import heads, layers
+from encoder_ko import compat, heads, layers
 from encoder_ko.compat import tf
 
 MODELS = {"bert": BertModel, "albert": AlbertModel, "electra": ElectraModel}
@@ -86,7 +86,8 @@ def run(model_type, head, config, features, seed=1):
     """
     generator = np.random.RandomState(seed)
     with tf.Graph().as_default(), tf.Session() as session:
-        outputs = _BUILDERS[head](model_type, config, features)
+        with compat.plain_ops():  # as exported; compiling each takes seconds
+            outputs = _BUILDERS[head](model_type, config, features)
         values = {
             v.op.name: disturbed(v.op.name, v.shape.as_list(), generator)
             for v in tf.trainable_variables()
@@ -98,7 +99,8 @@ def run(model_type, head, config, features, seed=1):
 def outputs_of(model_type, head, config, features, values):
     """What the graph gives with given values of its variables."""
     with tf.Graph().as_default(), tf.Session() as session:
-        outputs = _BUILDERS[head](model_type, config, features)
+        with compat.plain_ops():  # as exported; compiling each takes seconds
+            outputs = _BUILDERS[head](model_type, config, features)
         load_parameters(session, values)
         return session.run(outputs)
 
