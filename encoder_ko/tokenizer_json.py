@@ -188,6 +188,7 @@ _METASPACE = {
     "type": "Metaspace",
     "replacement": "\u2581",
     "prepend_scheme": "always",
+    "add_prefix_space": True,  # the same, for tokenizers before 0.15
     "split": True,
 }
 

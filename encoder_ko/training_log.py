@@ -106,6 +106,9 @@ class TrainingLogHook(tf.train.SessionRunHook):
         if "figures" in found:
             self._add_line(dict(found["figures"], **found["metrics"]))
 
+    def end(self, session):
+        self._writer.flush()
+
     def _add_line(self, figures):
         seconds = max(time.time() - self._started, 1e-9)
         steps = self._step - self._first_step
