@@ -1,13 +1,15 @@
 """extract_features.py: upstream's JSON lines, for all three models."""
 
 import json
+import os
+import subprocess
 
 import numpy as np
 import pytest
 from fine_tuning_runs import VOCABULARY
 
 import extract_features
-from encoder_ko import command_line, hidden_states
+from encoder_ko import command_line, compat, hidden_states
 from encoder_ko.compat import tf
 
 SIZES = {
@@ -48,8 +50,8 @@ def write_model(folder, model_type):
     return folder
 
 
-def run(folder, model_type="bert", **changes):
-    """The exit status."""
+def arguments_of(folder, model_type="bert", **changes):
+    """Flags, and the file of texts that they name."""
     settings = dict(
         model_dir=folder,
         model_type=model_type,
@@ -60,8 +62,13 @@ def run(folder, model_type="bert", **changes):
         batch_size=3,
     )
     settings.update(changes)
-    arguments = [f"--{name}={value}" for name, value in settings.items()]
     (folder / "texts.txt").write_text("\n".join(TEXTS) + "\n", encoding="utf-8")
+    return [f"--{name}={value}" for name, value in settings.items()]
+
+
+def run(folder, model_type="bert", **changes):
+    """The exit status."""
+    arguments = arguments_of(folder, model_type, **changes)
     try:
         command_line.run(
             extract_features.main,
@@ -156,3 +163,37 @@ def test_an_untrained_model_and_existing_files_are_refused(tmp_path, capsys):
         path.unlink()
     assert run(folder) == 1
     assert "name its checkpoint with --init_checkpoint" in capsys.readouterr().err
+
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OTHER_LANE = os.path.join(
+    ROOT, ".venv-legacy" if compat.IS_TF2 else ".venv", "bin", "python"
+)
+
+
+def values_of(path):
+    """All numbers of a file of features, in its order."""
+    with open(str(path), encoding="utf-8") as lines:
+        return [
+            layer["values"]
+            for line in lines
+            for feature in json.loads(line)["features"]
+            for layer in feature["layers"]
+        ]
+
+
+@pytest.mark.skipif(
+    not os.path.exists(OTHER_LANE), reason=f"needs the other lane's {OTHER_LANE}"
+)
+@pytest.mark.parametrize("model_type", sorted(extract_features.MODELS))
+def test_the_other_lane_reads_the_checkpoint_and_agrees(tmp_path, model_type):
+    folder = write_model(tmp_path, model_type)
+    assert run(folder, model_type) == 0
+    flags = arguments_of(folder, model_type, output_file=folder / "other.jsonl")
+    # TensorFlow 2 sets this at its import, and TensorFlow 1.15 obeys it.
+    environment = {k: v for k, v in os.environ.items() if k != "TF2_BEHAVIOR"}
+    script = os.path.join(ROOT, "extract_features.py")
+    subprocess.check_call([OTHER_LANE, script] + flags, env=environment)
+    ours, theirs = (values_of(folder / f"{n}.jsonl") for n in ("features", "other"))
+    assert len(ours) == len(theirs) > 0
+    assert np.abs(np.subtract(ours, theirs)).max() < 1e-5
