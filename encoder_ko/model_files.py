@@ -105,18 +105,20 @@ def _only(model_dir, found, what, flag):
 
 
 def write_model_files(
-    folder: RunFolder, model_type: str, config: Any, tokenizer: Tokenizer
-) -> str:
+    folder: RunFolder, model_type: str, config: Any, tokenizer: Optional[Tokenizer]
+) -> Optional[str]:
     """Copies configuration and tokenizer into a folder, so that it is a whole model.
 
     Args:
       config: EncoderConfig, written as `<model_type>_config.json`.
-      tokenizer: its vocabulary and settings.
+      tokenizer: its vocabulary and settings; None where it is not known.
 
     Returns:
       The name of the vocabulary there: vocab.txt, or that of the *.model file.
     """
     folder.write_text(f"{model_type}_config.json", config.to_json_string())
+    if tokenizer is None:
+        return None
     path = tokenizer.vocabulary.path
     name = "vocab.txt" if path.endswith(".txt") else os.path.basename(path)
     if os.path.abspath(path) != os.path.abspath(folder(name)):

@@ -1,7 +1,6 @@
 """A whole pre-training run: records, training, evaluation, results."""
 
 import dataclasses
-import os
 import time
 from typing import Any, Dict, List, Optional
 
@@ -10,8 +9,8 @@ from absl import logging
 from data import plots
 from data.errors import InputError
 from data.pretraining_records import RecordFiles
-from data.tokenization import CONFIG_FILE_NAME, Tokenizer
-from encoder_ko import estimator, pretraining, results
+from data.tokenization import Tokenizer
+from encoder_ko import estimator, model_files, pretraining, results
 from encoder_ko.compat import tf
 from encoder_ko.run_folder import RunFolder
 from encoder_ko.training_log import FILE_NAME, read_log
@@ -63,7 +62,9 @@ def run(job: Job) -> bool:
     """
     folder = RunFolder(job.output_dir)
     folder.claim(job.settings, job.overwrite)
-    _write_model_files(job, folder)
+    model_files.write_model_files(
+        folder, job.model_type, job.network.config, job.tokenizer
+    )
     pretrainer = build_pretrainer(job, folder)
     started = time.time()
     if job.do_train and not _train(job, folder, pretrainer):
@@ -91,20 +92,6 @@ def build_pretrainer(job: Job, folder: RunFolder) -> pretraining.Pretrainer:
         job.save_checkpoints_steps,
         job.keep_checkpoints,
     )
-
-
-def _write_model_files(job: Job, folder: RunFolder) -> None:
-    """Configuration and tokenizer, so that the folder is a whole model."""
-    folder.write_text(
-        f"{job.model_type}_config.json", job.network.config.to_json_string()
-    )
-    if job.tokenizer is None:
-        return
-    vocab_file = job.tokenizer.vocabulary.path
-    name = "vocab.txt" if vocab_file.endswith(".txt") else os.path.basename(vocab_file)
-    if os.path.abspath(vocab_file) != os.path.abspath(folder(name)):
-        tf.io.gfile.copy(vocab_file, folder(name), overwrite=True)
-    folder.write_text(CONFIG_FILE_NAME, job.tokenizer.config.to_json_string())
 
 
 def _train(job: Job, folder: RunFolder, pretrainer: pretraining.Pretrainer) -> bool:
