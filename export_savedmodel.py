@@ -8,7 +8,6 @@ also the default) and encode. Inputs are input_ids, input_mask and segment_ids, 
 [batch, length], both free. The tokenizer's files and the labels travel along.
 """
 
-import functools
 import os
 
 from absl import flags, logging
@@ -22,10 +21,7 @@ from encoder_ko.fine_tuned import FineTunedModel
 
 FLAGS = flags.FlagValues()
 
-_string, _boolean, _enum = (
-    functools.partial(define, flag_values=FLAGS)
-    for define in (flags.DEFINE_string, flags.DEFINE_boolean, flags.DEFINE_enum)
-)
+_string, _boolean, _enum = command_line.definers(FLAGS, "string", "boolean", "enum")
 
 FAMILIES = {family.name: family for family in (BERT, ALBERT, ELECTRA)}
 

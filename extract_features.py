@@ -7,8 +7,6 @@ three models. Input: one text per line, or a pair with " ||| " between its texts
       --model_dir=models --layers=-1,-2,-3,-4
 """
 
-import functools
-
 from absl import flags, logging
 
 from albert_ko.modeling import AlbertConfig, AlbertModel
@@ -24,14 +22,8 @@ from encoder_ko.compat import tf
 
 FLAGS = flags.FlagValues()
 
-_string, _integer, _boolean, _enum = (
-    functools.partial(define, flag_values=FLAGS)
-    for define in (
-        flags.DEFINE_string,
-        flags.DEFINE_integer,
-        flags.DEFINE_boolean,
-        flags.DEFINE_enum,
-    )
+_string, _integer, _boolean, _enum = command_line.definers(
+    FLAGS, "string", "integer", "boolean", "enum"
 )
 
 MODELS = {

@@ -15,7 +15,6 @@ r"""Predicts any text with a fine-tuned model.
 """
 
 import contextlib
-import functools
 import itertools
 import json
 import re
@@ -37,15 +36,8 @@ from encoder_ko.finetuning import Family
 
 FLAGS = flags.FlagValues()
 
-_string, _integer, _boolean, _enum, _list = (
-    functools.partial(define, flag_values=FLAGS)
-    for define in (
-        flags.DEFINE_string,
-        flags.DEFINE_integer,
-        flags.DEFINE_boolean,
-        flags.DEFINE_enum,
-        flags.DEFINE_list,
-    )
+_string, _integer, _boolean, _enum, _list = command_line.definers(
+    FLAGS, "string", "integer", "boolean", "enum", "list"
 )
 
 FAMILIES = {family.name: family for family in (BERT, ALBERT, ELECTRA)}

@@ -16,7 +16,6 @@ comparable with published figures.
    "KorQuAD": {"num_train_epochs": 2, "data_dir": "my/part", "note": "is a tenth."}}
 """
 
-import functools
 import json
 import os
 import shlex
@@ -41,15 +40,8 @@ from encoder_ko.benchmark_runs import PlannedTask, RunRecord
 
 FLAGS = flags.FlagValues()
 
-_string, _integer, _boolean, _enum, _list = (
-    functools.partial(define, flag_values=FLAGS)
-    for define in (
-        flags.DEFINE_string,
-        flags.DEFINE_integer,
-        flags.DEFINE_boolean,
-        flags.DEFINE_enum,
-        flags.DEFINE_list,
-    )
+_string, _integer, _boolean, _enum, _list = command_line.definers(
+    FLAGS, "string", "integer", "boolean", "enum", "list"
 )
 
 FAMILIES = {family.name: family for family in (BERT, ALBERT, ELECTRA)}

@@ -9,7 +9,6 @@ Flags of google-research/bert's run_classifier.py keep their names and meaning.
 """
 
 import dataclasses
-import functools
 import math
 
 from absl import flags, logging
@@ -26,15 +25,8 @@ from encoder_ko.compat import tf
 
 FLAGS = flags.FlagValues()
 
-_string, _integer, _float, _boolean, _enum = (
-    functools.partial(define, flag_values=FLAGS)
-    for define in (
-        flags.DEFINE_string,
-        flags.DEFINE_integer,
-        flags.DEFINE_float,
-        flags.DEFINE_boolean,
-        flags.DEFINE_enum,
-    )
+_string, _integer, _float, _boolean, _enum = command_line.definers(
+    FLAGS, "string", "integer", "float", "boolean", "enum"
 )
 
 FAMILIES = {family.name: family for family in (BERT, ALBERT, ELECTRA)}

@@ -1,5 +1,6 @@
 """What the commands of this package do around their work. No TensorFlow."""
 
+import os
 import sys
 from typing import Callable, Optional, Sequence
 
@@ -53,11 +54,18 @@ def parse_into(values: flags.FlagValues, argv: Sequence[str], description: str) 
             f"Unexpected argument {unparsed[1]!r}: settings are --flag=value."
         )
     if values.help:
-        print(f"{description}\nFlags:{values.get_help()}")
+        _print_help(f"{description}\nFlags:{values.get_help()}")
         return False
     if values.config:
         apply_settings(values, values.config)
     return True
+
+
+def _print_help(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # `--help | head` has read enough; nothing more can go out
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:

@@ -1,7 +1,8 @@
 """What every command-line script does around its work."""
 
+import functools
 import sys
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from absl import flags, logging
 
@@ -14,6 +15,14 @@ Ranges = Mapping[str, Tuple[float, Optional[float]]]
 
 # Exit status of a run that SIGTERM ended: 128 + the signal's number.
 STOPPED_BY_SIGNAL = 143
+
+
+def definers(values: flags.FlagValues, *kinds: str) -> List[Callable[..., Any]]:
+    """absl's flags.DEFINE_<kind> for each of `kinds`, bound to a script's own flags."""
+    return [
+        functools.partial(getattr(flags, f"DEFINE_{kind}"), flag_values=values)
+        for kind in kinds
+    ]
 
 
 def run(

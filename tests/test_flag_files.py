@@ -1,5 +1,8 @@
 """Flags from JSON files."""
 
+import subprocess
+import sys
+
 import pytest
 from absl import flags
 
@@ -64,3 +67,13 @@ def test_what_does_not_fit_is_refused(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="There is no file .*none.json"):
         parsed(f"--config={tmp_path / 'none.json'}")
+
+
+def test_help_into_a_pipe_that_closes():
+    """`python -m data.train_vocab --help | head -1` ends like any other command."""
+    command = [sys.executable, "-m", "data.train_vocab", "--help"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    with process.stderr as errors:
+        assert errors.read() == b""
+    assert process.wait() == 0

@@ -123,7 +123,7 @@ def differences(folder, head, features, expected):
 
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("model_type", sorted(CONFIGS))
-def test_equal_logits_and_the_way_back(tmp_path, model_type, head):
+def test_equal_logits_and_the_way_back(tmp_path, record_property, model_type, head):
     config = CONFIGS[model_type]
     features = batch(config.vocab_size)
     values, expected = run(model_type, head, config, features)
@@ -133,6 +133,8 @@ def test_equal_logits_and_the_way_back(tmp_path, model_type, head):
         from_="tf", to="hf", model_type=model_type, input_dir=ours, output_dir=theirs
     )
     found = differences(theirs, head, features, expected)
+    for name, difference in found.items():
+        record_property(f"{model_type} {head}, {name}", f"{difference:.1e}")
     assert max(found.values()) < 1e-5, found
     convert(
         from_="hf", to="tf", model_type=model_type, input_dir=theirs, output_dir=again
@@ -211,7 +213,7 @@ def old_names(state):
 
 
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
-def test_published_shapes_go_both_ways(tmp_path, name):
+def test_published_shapes_go_both_ways(tmp_path, record_property, name):
     model_type, class_name, settings = PUBLISHED[name]
     act = "gelu_new" if model_type == "bert" else "gelu"
     model = random_model(class_name, dict(settings, hidden_act=act))
@@ -235,7 +237,9 @@ def test_published_shapes_go_both_ways(tmp_path, name):
     hidden = outputs_of(model_type, "encoder", config, features, encoder)["hidden"]
     base = getattr(model, model.base_model_prefix, model)
     expected = answers(base, features).last_hidden_state.numpy()
-    assert np.abs(hidden - expected).max() < 1e-5 * max(1, np.abs(expected).max())
+    difference, greatest = np.abs(hidden - expected).max(), np.abs(expected).max()
+    record_property(f"{name}, hidden of up to {greatest:.1f}", f"{difference:.1e}")
+    assert difference < 1e-5 * max(1, greatest)
 
     convert(
         from_="tf", to="hf", model_type=model_type, input_dir=ours, output_dir=again

@@ -181,6 +181,11 @@ def mean_loss(outputs: Outputs) -> float:
     return float(np.mean(outputs["per_example_loss"]))
 
 
+def picture_name(subject: str, split: str) -> str:
+    """ "scores_test.png"; dev's picture has no split in its name."""
+    return subject + ("_test" if split == "test" else "") + ".png"
+
+
 def picture_title(task: Task, split: str, score: float) -> str:
     """ "HATE dev: macro f1 0.6021"."""
     return f"{task.name} {split}: {task.metric.replace('_', ' ')} {score:.4f}"

@@ -13,6 +13,7 @@ from encoder_ko.kinds.interface import (
     Outputs,
     mean_loss,
     one_cell,
+    picture_name,
     picture_title,
 )
 from encoder_ko.run_folder import RunFolder
@@ -91,9 +92,8 @@ class Regression(Kind):
         outputs: Outputs,
         figures: Dict[str, Any],
     ) -> None:
-        name = "scores" + ("_test" if split == "test" else "")
         plots.write_scatter_png(
-            folder(name + ".png"),
+            folder(picture_name("scores", split)),
             [example.score for example in examples],
             outputs["scores"],
             picture_title(self.task, split, figures["score"]),

@@ -16,6 +16,7 @@ from encoder_ko.kinds.interface import (
     Outputs,
     mean_loss,
     one_cell,
+    picture_name,
     picture_title,
 )
 from encoder_ko.run_folder import RunFolder
@@ -166,9 +167,8 @@ class Tagging(Kind):
         outputs: Outputs,
         figures: Dict[str, Any],
     ) -> None:
-        name = "confusion_matrix" + ("_test" if split == "test" else "")
         plots.write_confusion_matrix_png(
-            folder(name + ".png"),
+            folder(picture_name("confusion_matrix", split)),
             figures["confusion_matrix"],
             figures["types"],
             picture_title(self.task, split, figures["score"]),
