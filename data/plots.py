@@ -155,7 +155,7 @@ class Curve(NamedTuple):
 
 
 def write_curves_png(path: str, panels: Dict[str, Sequence[Curve]], title: str) -> None:
-    """Draws curves over the steps of a run, one panel below the other.
+    """Draws curves over the steps of a run; more than three panels in two columns.
 
     Args:
       path: the PNG to write; an existing one is replaced.
@@ -166,11 +166,13 @@ def write_curves_png(path: str, panels: Dict[str, Sequence[Curve]], title: str) 
     from matplotlib.figure import Figure
 
     panels = {name: curves for name, curves in panels.items() if curves}
-    count = max(len(panels), 1)
-    figure = Figure(figsize=(8.0, 2.6 * count + 0.6), dpi=120)
+    columns = 1 if len(panels) <= 3 else 2
+    rows = max(-(-len(panels) // columns), 1)
+    size = (8.0 if columns == 1 else 11.0, 2.5 * rows + 0.5)
+    figure = Figure(figsize=size, dpi=120, constrained_layout=True)
     FigureCanvasAgg(figure)
     for number, (name, curves) in enumerate(panels.items(), 1):
-        axes = figure.add_subplot(count, 1, number)
+        axes = figure.add_subplot(rows, columns, number)
         for curve, style in zip(curves, itertools.cycle(_STYLES)):
             axes.plot(
                 curve.steps,
@@ -183,13 +185,14 @@ def write_curves_png(path: str, panels: Dict[str, Sequence[Curve]], title: str) 
             )
         axes.set_ylabel(name)
         axes.grid(color="#dddddd", linewidth=0.6)
-        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+        if len(curves) > 1:
+            axes.legend(fontsize=8)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-        if number == count:
+        if number > len(panels) - columns:
             axes.set_xlabel("step")
     figure.suptitle(title, fontfamily=_LATIN_FONT, fontsize=12)
-    figure.savefig(path, bbox_inches="tight", facecolor="white")
+    figure.savefig(path, facecolor="white")
 
 
 def write_scatter_png(

@@ -191,27 +191,22 @@ def _draw_curves(job: Job, folder: RunFolder) -> None:
     if not log:
         return
 
-    def curves(suffix):
-        names = [name for name in log[-1] if name.endswith(suffix)]
-        return [_curve(log, name, name) for name in sorted(names)] + [
-            _curve(history, name, f"{name} (evaluation)", marked=True)
-            for name in sorted(history[-1] if history else [])
-            if name.endswith(suffix)
-        ]
-
+    figures = sorted(
+        (name for name in log[-1] if name.endswith(("loss", "accuracy"))),
+        key=lambda name: (name.endswith("accuracy"), name != "loss", name),
+    )
     plots.write_curves_png(
         folder("training_curves.png"),
         {
-            "loss": curves("loss"),
-            "accuracy": curves("accuracy"),
-            "learning rate": [_curve(log, "learning_rate", "learning rate")],
-            "gradient norm": [_curve(log, "gradient_norm", "gradient norm")],
+            name.replace("_", " "): _curves(log, name, "training")
+            + _curves(history, name, "evaluation", marked=True)
+            for name in figures + ["learning_rate", "gradient_norm"]
         },
         f"{job.model_type}: step {log[-1]['step']} of {job.schedule.train_steps}",
     )
 
 
-def _curve(entries, name, label, marked=False) -> plots.Curve:
+def _curves(entries, name, label, marked=False) -> List[plots.Curve]:
+    """The curve of a figure; none where no entry has it."""
     found = [(entry["step"], entry[name]) for entry in entries if name in entry]
-    steps, values = zip(*found)
-    return plots.Curve(label, steps, values, marked)
+    return [plots.Curve(label, *zip(*found), marked)] if found else []
