@@ -20,8 +20,9 @@ from .corpus_cleaning import CleaningOptions, clean_corpus
 from .errors import InputError
 from .input_files import matching_files
 
-# KcELECTRA dropped texts under 10 characters.
+# Only KcELECTRA dropped texts under 10 characters, and repeated ones.
 _MIN_CHARS = {"kcelectra": 10, "dialog_koelectra": 1}
+_DROP_DUPLICATES = {"kcelectra": True, "dialog_koelectra": False}
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -50,7 +51,10 @@ def define_flags(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     flags.DEFINE_bool(
-        "drop_duplicates", True, "Drop repeated lines.", flag_values=values
+        "drop_duplicates",
+        None,
+        "Drop repeated lines; default: not for dialog_koelectra.",
+        flag_values=values,
     )
     flags.DEFINE_integer("num_processes", 1, "Worker processes.", 1, flag_values=values)
     flags.DEFINE_integer(
@@ -68,14 +72,16 @@ def main(argv: Sequence[str]) -> None:
         return
     if not values.output_file:
         raise InputError("Pass --output_file, the clean text file to write.")
-    min_chars = values.min_chars
+    min_chars, drop_duplicates = values.min_chars, values.drop_duplicates
     if min_chars is None:
         min_chars = 1 if values.steps else _MIN_CHARS[values.recipe]
+    if drop_duplicates is None:
+        drop_duplicates = bool(values.steps) or _DROP_DUPLICATES[values.recipe]
     paths = matching_files(values.input_file)
     options = CleaningOptions(
         steps=tuple(values.steps or RECIPES[values.recipe]),
         min_chars=min_chars,
-        drop_duplicates=values.drop_duplicates,
+        drop_duplicates=drop_duplicates,
     )
     report = clean_corpus(
         paths,

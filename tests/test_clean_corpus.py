@@ -78,6 +78,20 @@ def test_dialogue_keeps_short_lines(tmp_path):
     assert run(tmp_path, source, "--recipe=dialog_koelectra") == "안녕\n네ㅋㅋ\n"
 
 
+def test_dialogue_keeps_repeated_lines(tmp_path):
+    text = "안녕\n네\n\n안녕\n네\n"
+    source = write(tmp_path / "raw.txt", text)
+    assert run(tmp_path, source, "--recipe=dialog_koelectra") == text
+    dropped = run(
+        tmp_path,
+        source,
+        "--recipe=dialog_koelectra",
+        "--drop_duplicates",
+        "--overwrite",
+    )
+    assert dropped == "안녕\n네\n"
+
+
 def test_the_output_does_not_depend_on_the_number_of_processes(tmp_path):
     lines = [
         f"{number}번째로 적은 아주 긴 댓글이다{'!' * 400}" for number in range(9000)
