@@ -19,7 +19,7 @@ from .cleaning import RECIPES
 from .command_line import parse, run
 from .errors import InputError
 from .files import new_file
-from .input_files import matching_files, open_file
+from .input_files import matching_files, read_bytes
 from .records import file_system
 from .text_files import read_rows
 from .tokenization import (
@@ -39,6 +39,17 @@ from .vocabulary_training import (
 
 _HIGH_UNKNOWN_RATE = 0.01
 _VOCAB_FILE, _MODEL_FILE, _PIECES_FILE = "vocab.txt", "spm.model", "spm.vocab"
+
+# Flags of the text, by the settings of the tokenizer that they are.
+_SETTINGS = {
+    "do_lower_case": "lower_case",
+    "strip_accents": "strip_accents",
+    "compose": "compose",
+    "morpheme_analyser": "morpheme_analyser",
+    "morphemes": "morphemes",
+    "cleaning": "cleaning",
+    "clean": "clean",
+}
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -84,6 +95,12 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def _define_text_flags(values):
     """Flags that become settings of the tokenizer."""
+    flags.DEFINE_string(
+        "tokenizer_config_file",
+        None,
+        "JSON of the tokenizer's settings, which the flags below change.",
+        flag_values=values,
+    )
 
     def boolean(name, default, text):
         flags.DEFINE_bool(name, default, text, flag_values=values)
@@ -116,21 +133,29 @@ def _define_text_flags(values):
 
 
 def _config_of_flags(values) -> TokenizerConfig:
-    is_wordpiece = values.algorithm == "wordpiece"
-    start = preset("korean_cased" if is_wordpiece else "korean_sentencepiece")
-    settings = dict(
-        start.to_dict(),
-        lower_case=values.do_lower_case,
-        strip_accents=values.strip_accents,
-        compose=values.compose,
-        collapse_spaces=not is_wordpiece,
-    )
-    if values.morpheme_analyser:
-        settings["morpheme_analyser"] = values.morpheme_analyser
-        settings["morphemes"] = values.morphemes
-    if values.cleaning:
-        settings.update(cleaning=values.cleaning, clean=values.clean)
+    """The settings of the named file or of the algorithm, then those of the flags."""
+    settings = _first_settings(values)
+    for what, when in (("morpheme_analyser", "morphemes"), ("cleaning", "clean")):
+        if values[what].value and settings[when] == "none":
+            settings[when] = values[when].value
+    for flag, name in _SETTINGS.items():
+        if not values[flag].using_default_value:
+            settings[name] = values[flag].value
     return TokenizerConfig.from_dict(settings)
+
+
+def _first_settings(values):
+    path, is_wordpiece = values.tokenizer_config_file, values.algorithm == "wordpiece"
+    if not path:
+        start = preset("korean_cased" if is_wordpiece else "korean_sentencepiece")
+        return dict(start.to_dict(), compose=True, collapse_spaces=not is_wordpiece)
+    config = TokenizerConfig.from_json_file(path, read_bytes)
+    if (config.algorithm == "wordpiece") != is_wordpiece:
+        raise InputError(
+            f"{path} is for algorithm={config.algorithm!r}, which --algorithm="
+            f"{values.algorithm} does not make: change one of them."
+        )
+    return config.to_dict()
 
 
 def _options_of_flags(values) -> VocabularyOptions:
@@ -164,11 +189,6 @@ def _check_output(values) -> None:
     files.make_directories(values.output_dir)
 
 
-def _read_bytes(path: str) -> bytes:
-    with open_file(path, "rb") as stream:
-        return stream.read()
-
-
 def _write(values, name: str, content: bytes) -> str:
     path = os.path.join(values.output_dir, name)
     with new_file(path, values.overwrite, file_system(path)) as stream:
@@ -181,7 +201,7 @@ def _train(values, config, options, lines, counts) -> str:
     if config.algorithm == "sentencepiece":
         path = _write(values, _MODEL_FILE, train_sentencepiece(lines, options, config))
         pieces = list(
-            build_tokenizer(config, path, read_bytes=_read_bytes).vocabulary.pieces
+            build_tokenizer(config, path, read_bytes=read_bytes).vocabulary.pieces
         )
         _write(values, _PIECES_FILE, _as_lines(pieces))
         return path
@@ -192,7 +212,7 @@ def _train(values, config, options, lines, counts) -> str:
             f"{options.vocab_size}."
         )
     if values.merge_vocab_file:
-        other = load_vocabulary(values.merge_vocab_file, _read_bytes)
+        other = load_vocabulary(values.merge_vocab_file, read_bytes)
         pieces, added = merge_vocabulary(pieces, other, config)
         print(f"{values.merge_vocab_file}: {added:,} of {len(other):,} pieces added.")
     return _write(values, _VOCAB_FILE, _as_lines(pieces))
@@ -230,7 +250,7 @@ def main(argv: Sequence[str]) -> None:
         )
         path = _train(values, config, options, lambda: read_lines(stream), counts)
     _write(values, CONFIG_FILE_NAME, config.to_json_string().encode("utf-8"))
-    tokenizer = build_tokenizer(config, path, read_bytes=_read_bytes)
+    tokenizer = build_tokenizer(config, path, read_bytes=read_bytes)
     print(f"{path}: {tokenizer.vocab_size:,} pieces of {counts.lines:,} lines.")
     sample = counts.sample
     if values.sample_file:

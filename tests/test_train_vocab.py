@@ -25,7 +25,9 @@ from data.vocabulary_training import (
 )
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-SAMPLES = str(Path(__file__).resolve().parent.parent / "samples" / "corpus" / "*.txt")
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = str(ROOT / "samples" / "corpus" / "*.txt")
+CONFIGS = ROOT / "configs"
 
 
 def counts_of(lines):
@@ -147,6 +149,53 @@ def test_settings_beside_the_vocabulary_are_obeyed(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "vocab.txt: 2,000 pieces of 1,010 lines." in printed
     assert "Unknown pieces: 0.0" in printed and "Warning" not in printed
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dialog_koelectra_small",
+        "kcelectra_base",
+        "kore_albert_base",
+        "kr_bert_medium",
+        "kr_electra",
+    ],
+)
+def test_a_published_vocabulary_has_the_published_settings(tmp_path, mecab, name):
+    folder = CONFIGS / name
+    sizes = {"kore_albert_base": 1500, "dialog_koelectra_small": 2500}
+    train(
+        tmp_path,
+        f"--config={folder / 'vocabulary.json'}",
+        f"--vocab_size={sizes.get(name, 2000)}",
+        "--character_coverage=0.995",
+    )
+    written, published = (
+        TokenizerConfig.from_json_file(str(place / "tokenizer_config.json"))
+        for place in (tmp_path, folder)
+    )
+    assert written == published
+
+
+def test_flags_change_the_settings_of_a_file(tmp_path):
+    path = CONFIGS / "kr_electra" / "tokenizer_config.json"
+    settings = TokenizerConfig.from_json_file(str(path)).to_dict()
+
+    def changed(*flags):
+        values = train_vocab.parse(
+            train_vocab.define_flags,
+            ["train_vocab", f"--tokenizer_config_file={path}", *flags],
+            "",
+        )
+        return train_vocab._config_of_flags(values).to_dict()
+
+    assert changed() == settings
+    flags = ("--nocompose", "--morpheme_analyser=okt", "--cleaning=kcelectra")
+    changes = {"compose": False, "morpheme_analyser": "okt"}
+    changes.update(cleaning="kcelectra", clean="corpus")
+    assert changed(*flags) == dict(settings, **changes)
+    with pytest.raises(InputError, match="'wordpiece', which --algorithm=bpe does not"):
+        changed("--algorithm=bpe")
 
 
 def test_many_unknown_pieces_are_a_warning(tmp_path, capsys):
