@@ -5,9 +5,9 @@
 
 Cleaning, vocabulary, records, pre-training, fine-tuning: every command is printed
 before it runs, so that it can be given by hand with other settings. --scale=full takes
-the settings of configs/<name>/ as they are; --scale=smoke makes everything small and
-shows in a minute or two that the chain works, and nothing about the model. The same
-command again goes on where it stopped.
+the settings of configs/<name>/, and an embedding for each piece of the vocabulary;
+--scale=smoke makes everything small and shows in a minute or two that the chain works,
+and nothing about the model. The same command again goes on where it stopped.
 """
 
 import glob
@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from absl import flags
 
@@ -85,6 +85,7 @@ def define_flags(values: flags.FlagValues) -> None:
         "scale", "smoke", ["smoke", "full"], "How large.", flag_values=values
     )
     string("corpus", "samples/corpus", "Text files, patterns, or a folder of *.txt.")
+    string("merge_vocab_file", None, "Vocabulary whose other pieces are added.")
     string("task_name", "NSMC", "Benchmark to fine-tune on.")
     string("data_dir", "samples/sentiment", "Its data.")
     string("output_dir", "runs/recipes", "A folder for each name goes here.")
@@ -99,13 +100,16 @@ class Recipe(NamedTuple):
 
     Attributes:
       name: folder of configs/. is_smoke: whether everything is made small.
-      corpus: files or patterns by commas. task_name, data_dir: what to fine-tune on.
+      corpus: files or patterns by commas.
+      merge_vocab_file: vocabulary whose other pieces are added (KcELECTRA); or None.
+      task_name, data_dir: what to fine-tune on.
       folder: where everything goes. num_processes: of the commands that share work out.
     """
 
     name: str
     is_smoke: bool
     corpus: str
+    merge_vocab_file: Optional[str]
     task_name: str
     data_dir: str
     folder: str
@@ -161,6 +165,8 @@ def _train_vocabulary(recipe: Recipe, text: str) -> str:
         algorithm = read_json_object(recipe.config("vocabulary"))["algorithm"]
         if recipe.is_smoke and algorithm != "wordpiece":
             changes = _SMOKE_SENTENCEPIECE
+        if recipe.merge_vocab_file:
+            changes["merge_vocab_file"] = recipe.merge_vocab_file
         _call(
             recipe,
             "vocabulary",
@@ -187,10 +193,7 @@ def _build_records(recipe: Recipe, text: str, vocab_file: str) -> None:
 
 
 def _pretrain(recipe: Recipe, vocab_file: str) -> None:
-    network = {}
-    if recipe.is_smoke:
-        flag = f"{recipe.model_type}_config_file"
-        network[flag] = _write_small_config(recipe, vocab_file)
+    config_flag = f"{recipe.model_type}_config_file"
     _call(
         recipe,
         "pretraining",
@@ -199,19 +202,25 @@ def _pretrain(recipe: Recipe, vocab_file: str) -> None:
         vocab_file=vocab_file,
         output_dir=recipe.place("pretrained"),
         do_eval=True,
-        **network,
+        **{config_flag: _write_model_config(recipe, vocab_file)},
     )
 
 
-def _write_small_config(recipe: Recipe, vocab_file: str) -> str:
-    """The published network with fewer and narrower layers."""
+def _write_model_config(recipe: Recipe, vocab_file: str) -> str:
+    """The published network with the rows of this vocabulary; a smoke run's smaller."""
     name = f"{recipe.model_type}_config"
-    config = dict(read_json_object(recipe.config(name)), **_SMOKE_NETWORK)
-    config["vocab_size"] = build_tokenizer(
-        resolve_config(vocab_file), vocab_file
-    ).vocab_size
-    if "embedding_size" in config:
-        config["embedding_size"] = _SMOKE_EMBEDDING
+    config = read_json_object(recipe.config(name))
+    tokenizer = build_tokenizer(resolve_config(vocab_file), vocab_file)
+    published, config["vocab_size"] = config["vocab_size"], tokenizer.vocab_size
+    if recipe.is_smoke:
+        config.update(_SMOKE_NETWORK)
+        if "embedding_size" in config:
+            config["embedding_size"] = _SMOKE_EMBEDDING
+    elif tokenizer.vocab_size != published:
+        print(
+            f"\nThe vocabulary has {tokenizer.vocab_size:,} pieces, and the embedding "
+            f"table as many rows; the published model has {published:,}."
+        )
     path = recipe.place(f"{name}.json")
     with open(path, "w", encoding="utf-8") as stream:
         json.dump(config, stream, indent=2)
@@ -277,6 +286,7 @@ def _recipes(values: flags.FlagValues) -> List[Recipe]:
             name,
             values.scale == "smoke",
             corpus,
+            values.merge_vocab_file,
             values.task_name,
             values.data_dir,
             os.path.join(values.output_dir, name),
