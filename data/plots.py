@@ -157,6 +157,8 @@ class Curve(NamedTuple):
 def write_curves_png(path: str, panels: Dict[str, Sequence[Curve]], title: str) -> None:
     """Draws curves over the steps of a run; more than three panels in two columns.
 
+    All panels show the same steps, and a name has the same colour in all of them.
+
     Args:
       path: the PNG to write; an existing one is replaced.
       panels: name of the vertical axis -> its curves; panels without any are left out.
@@ -171,9 +173,12 @@ def write_curves_png(path: str, panels: Dict[str, Sequence[Curve]], title: str) 
     size = (8.0 if columns == 1 else 11.0, 2.5 * rows + 0.5)
     figure = Figure(figsize=size, dpi=120, constrained_layout=True)
     FigureCanvasAgg(figure)
+    names = dict.fromkeys(curve.name for curves in panels.values() for curve in curves)
+    styles = dict(zip(names, itertools.cycle(_STYLES)))
+    axes = None
     for number, (name, curves) in enumerate(panels.items(), 1):
-        axes = figure.add_subplot(rows, columns, number)
-        for curve, style in zip(curves, itertools.cycle(_STYLES)):
+        axes = figure.add_subplot(rows, columns, number, sharex=axes)
+        for curve in curves:
             axes.plot(
                 curve.steps,
                 curve.values,
@@ -181,12 +186,11 @@ def write_curves_png(path: str, panels: Dict[str, Sequence[Curve]], title: str) 
                 marker="o" if curve.marked else None,
                 markersize=4,
                 linewidth=1.4,
-                **style,
+                **styles[curve.name],
             )
         axes.set_ylabel(name)
         axes.grid(color="#dddddd", linewidth=0.6)
-        if len(curves) > 1:
-            axes.legend(fontsize=8)
+        axes.legend(fontsize=8)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
         if number > len(panels) - columns:

@@ -16,6 +16,8 @@ from encoder_ko.run_folder import RunFolder
 from encoder_ko.training_log import FILE_NAME, read_log
 
 _HISTORY = "history.json"
+# Ends of the names of the figures that the picture shows, losses first.
+_DRAWN = ("loss", "accuracy", "precision", "recall", "auc")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,13 +190,15 @@ def _evaluate(job, folder, pretrainer, seconds) -> None:
 def _draw_curves(job: Job, folder: RunFolder) -> None:
     """`training_curves.png` from the log and the history of evaluations."""
     log, history = read_log(folder(FILE_NAME)), folder.read_json(_HISTORY) or []
-    if not log:
+    if not log + history:
         return
 
+    found = {name for entries in (log, history) for name in (entries or [{}])[-1]}
     figures = sorted(
-        (name for name in log[-1] if name.endswith(("loss", "accuracy"))),
-        key=lambda name: (name.endswith("accuracy"), name != "loss", name),
+        (name for name in found if name.endswith(_DRAWN)),
+        key=lambda name: (not name.endswith("loss"), name != "loss", name),
     )
+    step = max(entry["step"] for entry in log + history)
     plots.write_curves_png(
         folder("training_curves.png"),
         {
@@ -202,7 +206,7 @@ def _draw_curves(job: Job, folder: RunFolder) -> None:
             + _curves(history, name, "evaluation", marked=True)
             for name in figures + ["learning_rate", "gradient_norm"]
         },
-        f"{job.model_type}: step {log[-1]['step']} of {job.schedule.train_steps}",
+        f"{job.model_type}: step {step} of {job.schedule.train_steps}",
     )
 
 

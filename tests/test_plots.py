@@ -54,3 +54,20 @@ def test_with_a_korean_font_names_stay(monkeypatch):
     monkeypatch.setattr(plots, "_korean_font", lambda: "NanumGothic")
     drawable = plots._drawable(("부정", "긍정"), "감성 분류")
     assert drawable == ("NanumGothic", ("부정", "긍정"), "감성 분류")
+
+
+def test_a_curve_has_the_same_colour_and_steps_in_every_panel(tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    figures = []
+    monkeypatch.setattr(
+        Figure, "savefig", lambda figure, *a, **k: figures.append(figure)
+    )
+    training = plots.Curve("training", (10, 20, 30), (3.0, 2.0, 1.0))
+    evaluation = plots.Curve("evaluation", (30,), (0.7,), marked=True)
+    panels = {"loss": [training, evaluation], "empty": [], "auc": [evaluation]}
+    plots.write_curves_png(str(tmp_path / "curves.png"), panels, "electra")
+    loss, auc = figures[0].axes
+    assert auc.lines[0].get_color() == loss.lines[1].get_color()
+    assert auc.get_xlim() == loss.get_xlim()
+    assert [text.get_text() for text in auc.get_legend().get_texts()] == ["evaluation"]

@@ -6,15 +6,19 @@ import random
 import shutil
 import signal
 import time
+import types
 
 import numpy as np
 import pretraining_runs as runs
 import pytest
 
 import run_pretraining
+from data import plots
 from data.command_line import parse_into
 from data.pretraining_records import open_records
+from encoder_ko import pretraining_job
 from encoder_ko.compat import tf
+from encoder_ko.run_folder import RunFolder
 
 METRICS = {
     "bert": {
@@ -93,6 +97,47 @@ def test_every_objective_is_in_the_results(finished, model_type):
     assert wanted <= set(log[-1])
     picture = (output / "training_curves.png").read_bytes()
     assert picture.startswith(b"\x89PNG") and len(picture) > 10000
+
+
+def draw(folder, log, history):
+    """Draws the picture of a run with these entries."""
+    lines = "".join(json.dumps(entry) + "\n" for entry in log)
+    (folder / "training_log.jsonl").write_text(lines, encoding="utf-8")
+    (folder / "history.json").write_text(json.dumps(history), encoding="utf-8")
+    schedule = types.SimpleNamespace(train_steps=40)
+    job = types.SimpleNamespace(model_type="electra", schedule=schedule)
+    pretraining_job._draw_curves(job, RunFolder(str(folder)))
+
+
+def test_the_picture_shows_every_figure_of_training_and_evaluation(
+    tmp_path, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr(plots, "write_curves_png", lambda *args: drawn.append(args))
+    log = dict(loss=3.0, disc_loss=0.5, disc_precision=0.6, learning_rate=1e-4, step=20)
+    history = dict(loss=2.0, disc_auc=0.7, disc_precision=0.8, step=40)
+    draw(tmp_path, [dict(log, step=10), log], [history])
+    (_, panels, title), *_ = drawn
+    assert title == "electra: step 40 of 40"
+    shown = {
+        name: [(curve.name, curve.steps, curve.values) for curve in curves]
+        for name, curves in panels.items()
+        if curves
+    }
+    assert list(shown) == [
+        "loss", "disc loss", "disc auc", "disc precision", "learning rate"
+    ]  # fmt: skip
+    assert shown["disc precision"] == [
+        ("training", (10, 20), (0.6, 0.6)),
+        ("evaluation", (40,), (0.8,)),
+    ]
+    assert shown["disc auc"] == [("evaluation", (40,), (0.7,))]
+
+
+def test_a_run_too_short_for_the_log_has_a_picture_of_its_evaluation(tmp_path):
+    draw(tmp_path, [], [{"loss": 2.0, "disc_auc": 0.7, "step": 40}])
+    assert (tmp_path / "training_curves.png").read_bytes().startswith(b"\x89PNG")
+    draw(tmp_path, [], [])  # nothing to draw is no error
 
 
 def test_evaluations_while_training_are_remembered(finished):
