@@ -25,7 +25,7 @@ from absl import flags
 from data.command_line import parse, run
 from data.errors import InputError
 from data.json_files import read_json_object
-from data.tokenization import build_tokenizer, find_vocabulary, resolve_config
+from data.tokenization import build_tokenizer, resolve_config
 
 CONFIGS = "configs"
 
@@ -159,12 +159,13 @@ def _clean(recipe: Recipe) -> str:
 
 def _train_vocabulary(recipe: Recipe, text: str) -> str:
     """Returns the path of the vocabulary."""
-    folder = recipe.place("vocabulary")
-    if not os.path.exists(os.path.join(folder, "tokenizer_config.json")):
+    settings = read_json_object(recipe.config("vocabulary"))
+    is_wordpiece = settings["algorithm"] == "wordpiece"
+    path = recipe.place("vocabulary", "vocab.txt" if is_wordpiece else "spm.model")
+    if not os.path.exists(path):
         changes = {}
-        algorithm = read_json_object(recipe.config("vocabulary"))["algorithm"]
-        if recipe.is_smoke and algorithm != "wordpiece":
-            changes = _SMOKE_SENTENCEPIECE
+        if recipe.is_smoke and not is_wordpiece:
+            changes.update(_SMOKE_SENTENCEPIECE)
         if recipe.merge_vocab_file:
             changes["merge_vocab_file"] = recipe.merge_vocab_file
         _call(
@@ -172,12 +173,12 @@ def _train_vocabulary(recipe: Recipe, text: str) -> str:
             "vocabulary",
             ["-m", "data.train_vocab"],
             input_file=text,
-            output_dir=folder,
+            output_dir=recipe.place("vocabulary"),
             num_processes=recipe.num_processes,
             overwrite=True,  # what a stopped command left
             **changes,
         )
-    return find_vocabulary(folder)
+    return path
 
 
 def _build_records(recipe: Recipe, text: str, vocab_file: str) -> None:

@@ -9,9 +9,10 @@ Output: vocab.txt, or spm.model and spm.vocab, and tokenizer_config.json beside 
 records and fine-tuning obey. The share of unknown pieces in a sample is printed.
 """
 
+import contextlib
 import os
 import tempfile
-from typing import List, Sequence
+from typing import Dict, List, Sequence
 
 from absl import flags
 
@@ -189,22 +190,13 @@ def _check_output(values) -> None:
     files.make_directories(values.output_dir)
 
 
-def _write(values, name: str, content: bytes) -> str:
-    path = os.path.join(values.output_dir, name)
-    with new_file(path, values.overwrite, file_system(path)) as stream:
-        stream.write(content)
-    return path
-
-
-def _train(values, config, options, lines, counts) -> str:
-    """Trains and writes; returns the path of the vocabulary."""
+def _train(values, config, options, lines, counts) -> Dict[str, bytes]:
+    """Trains; returns the content of the vocabulary's files by name."""
     if config.algorithm == "sentencepiece":
-        path = _write(values, _MODEL_FILE, train_sentencepiece(lines, options, config))
-        pieces = list(
-            build_tokenizer(config, path, read_bytes=read_bytes).vocabulary.pieces
-        )
-        _write(values, _PIECES_FILE, _as_lines(pieces))
-        return path
+        model = train_sentencepiece(lines, options, config)
+        tokenizer = build_tokenizer(config, _MODEL_FILE, read_bytes=lambda _: model)
+        pieces = tokenizer.vocabulary.pieces
+        return {_MODEL_FILE: model, _PIECES_FILE: _as_lines(pieces)}
     pieces = train_wordpiece(lines, counts, options, config)
     if len(pieces) < options.vocab_size:
         print(
@@ -215,11 +207,22 @@ def _train(values, config, options, lines, counts) -> str:
         other = load_vocabulary(values.merge_vocab_file, read_bytes)
         pieces, added = merge_vocabulary(pieces, other, config)
         print(f"{values.merge_vocab_file}: {added:,} of {len(other):,} pieces added.")
-    return _write(values, _VOCAB_FILE, _as_lines(pieces))
+    return {_VOCAB_FILE: _as_lines(pieces)}
 
 
 def _as_lines(pieces: Sequence[str]) -> bytes:
     return "".join(piece + "\n" for piece in pieces).encode("utf-8")
+
+
+def _write(values, contents: Dict[str, bytes]) -> None:
+    """Writes all files or none: the vocabulary, the first, gets its name last."""
+    with contextlib.ExitStack() as stack:
+        for name, content in contents.items():
+            path = os.path.join(values.output_dir, name)
+            file = new_file(path, values.overwrite, file_system(path))
+            stream = stack.enter_context(file)
+            stream.write(content)
+            stream.flush()
 
 
 def _report_unknown_rate(tokenizer, sample: List[str]) -> None:
@@ -248,8 +251,10 @@ def main(argv: Sequence[str]) -> None:
         counts = write_training_text(
             paths, text_options, stream, values.num_processes, values.max_bad_rows
         )
-        path = _train(values, config, options, lambda: read_lines(stream), counts)
-    _write(values, CONFIG_FILE_NAME, config.to_json_string().encode("utf-8"))
+        files = _train(values, config, options, lambda: read_lines(stream), counts)
+    files[CONFIG_FILE_NAME] = config.to_json_string().encode("utf-8")
+    _write(values, files)
+    path = os.path.join(values.output_dir, next(iter(files)))
     tokenizer = build_tokenizer(config, path, read_bytes=read_bytes)
     print(f"{path}: {tokenizer.vocab_size:,} pieces of {counts.lines:,} lines.")
     sample = counts.sample

@@ -146,9 +146,10 @@ def called(monkeypatch):
                 os.path.join(ROOT, "samples/corpus/diary.txt"), values.output_file
             )
         if program == "data.train_vocab":
-            os.makedirs(values.output_dir)
+            os.makedirs(values.output_dir, exist_ok=True)
             source = os.path.join(ROOT, "samples/vocab.txt")
-            shutil.copy(source, os.path.join(values.output_dir, "vocab.txt"))
+            name = "vocab.txt" if values.algorithm == "wordpiece" else "spm.model"
+            shutil.copy(source, os.path.join(values.output_dir, name))
             settings = os.path.join(values.output_dir, "tokenizer_config.json")
             with open(settings, "w") as writer:
                 writer.write("{}")
@@ -268,6 +269,9 @@ def test_it_goes_on_where_it_stopped(tmp_path, called, monkeypatch):
         "run_pretraining.py",
         "run_classifier.py",
     ]
+    (tmp_path / "kcelectra_base" / "vocabulary" / "vocab.txt").unlink()
+    run(tmp_path, "kcelectra_base")  # its settings alone are no vocabulary
+    assert called[3][0] == "data.train_vocab"
     with pytest.raises(InputError, match="holds a run with is_smoke=True, not False"):
         run(tmp_path, "kcelectra_base", "--scale=full")
     del called[:]

@@ -3,6 +3,7 @@
 import collections
 import glob
 import importlib
+import os
 from pathlib import Path
 
 import pytest
@@ -350,6 +351,16 @@ def test_a_share_of_the_lines_is_picked_by_their_hash(tmp_path, capsys):
 def test_mistakes_are_named(tmp_path, arguments, message):
     with pytest.raises(InputError, match=message):
         train(tmp_path, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+@pytest.mark.parametrize("algorithm", ["wordpiece", "unigram"])
+def test_no_vocabulary_without_its_settings(tmp_path, algorithm):
+    temporary = tmp_path / f"tokenizer_config.json.{os.getpid()}.incomplete"
+    temporary.symlink_to("/dev/full")
+    with pytest.raises(InputError, match="tokenizer_config.json could not be written"):
+        train(tmp_path, f"--algorithm={algorithm}", "--vocab_size=1800")
     assert not list(tmp_path.iterdir())
 
 
