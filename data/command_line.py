@@ -1,13 +1,19 @@
 """What the commands of this package do around their work. No TensorFlow."""
 
+import contextlib
+import errno
 import os
 import sys
-from typing import Callable, Optional, Sequence
+import tempfile
+from typing import Callable, Iterator, Optional, Sequence
 
 from absl import flags
 
 from .errors import InputError
 from .flag_files import apply_settings
+
+# Why a disk refuses: it is full, the user's share of it is, or it is closed to him.
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 
 def parse(
@@ -69,15 +75,34 @@ def _print_help(text: str) -> None:
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:
-    """Runs a command; a user's mistake becomes one line and status 1."""
-    try:
+    """Runs a command; see `one_line_errors`."""
+    with one_line_errors("Stopped."):
         main(sys.argv)
+
+
+@contextlib.contextmanager
+def one_line_errors(stopped: str) -> Iterator[None]:
+    """Makes what a user can mend one line and status 1: mistakes, a disk that refuses.
+
+    Args:
+      stopped: what Ctrl-C prints.
+    """
+    try:
+        yield
     except InputError as error:
         _exit(error)
     except flags.Error as error:
         _exit(f"{error}. --help lists the flags.")
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        _exit(
+            f"{error}. Make room, or choose a place where you may read and write, and "
+            f"give the same command again. (Temporary files go to "
+            f"{tempfile.gettempdir()}; TMPDIR names another folder.)"
+        )
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
+        print(stopped, file=sys.stderr)
         sys.exit(130)
 
 

@@ -1,12 +1,14 @@
 """What every command-line script does around its work."""
 
+import contextlib
 import functools
+import os
 import sys
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from absl import flags, logging
 
-from data.command_line import parse_into
+from data.command_line import REFUSALS, one_line_errors, parse_into
 from data.errors import InputError
 from encoder_ko import compat
 from encoder_ko.compat import tf
@@ -30,7 +32,7 @@ def run(
     values: flags.FlagValues,
     arguments: Optional[Sequence[str]] = None,
 ) -> None:
-    """Parses flags, runs `main`, turns a user's mistake into one line and status 1.
+    """Parses flags and runs `main`; see `data.command_line.one_line_errors`.
 
     Args:
       values: the script's flags, each at its default before the parsing.
@@ -39,19 +41,25 @@ def run(
     for name in values:
         values[name].unparse()
     description = sys.modules[main.__module__].__doc__
-    try:
+    with one_line_errors("Stopped. The same command resumes the run."):
         if not parse_into(values, arguments or sys.argv, description):
             return
         _quiet_tensorflow()
         compat.keep_freed_memory()
-        main()
-    except InputError as error:
-        _exit_with_error(error)
-    except flags.Error as error:
-        _exit_with_error(f"{error}. --help lists the flags.")
-    except KeyboardInterrupt:
-        print("Stopped. The same command resumes the run.", file=sys.stderr)
-        sys.exit(130)
+        with _refusals_as_os_errors():
+            main()
+
+
+@contextlib.contextmanager
+def _refusals_as_os_errors():
+    """What TensorFlow says of a full or closed disk, as Python would say it."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        for number in REFUSALS:
+            if os.strerror(number) in error.message:
+                raise OSError(number, error.message) from error
+        raise
 
 
 def settings(values: flags.FlagValues) -> Dict[str, Any]:
@@ -72,11 +80,6 @@ def check_ranges(values: flags.FlagValues, ranges: Ranges) -> None:
                 f"at least {least}" if greatest is None else f"{least} to {greatest}"
             )
             raise InputError(f"--{name}={value}, expected {limit}.")
-
-
-def _exit_with_error(message):
-    print("error:", " ".join(str(message).split()), file=sys.stderr)
-    sys.exit(1)
 
 
 def _quiet_tensorflow():

@@ -446,6 +446,29 @@ def test_a_full_disk_is_named(prepared, tmp_path, capfd):
     assert f"The disk of {output} is full. Make room and give the same" in message
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "run_config.json.incomplete",
+        "tokenizer_config.json.incomplete",
+        "history.json.incomplete",
+        "eval_results.txt.incomplete",
+        "training_curves.png",
+    ],
+)
+def test_a_disk_that_fills_up_around_training_is_named(
+    finished, prepared, tmp_path, capfd, name
+):
+    output = tmp_path / "out"
+    shutil.copytree(str(finished("bert")), str(output))
+    (output / "training_curves.png").unlink()
+    (output / name).symlink_to("/dev/full")
+    flags = runs.arguments(prepared("bert"), "bert", output)
+    message = failing(capfd, *flags, "--do_eval")
+    assert "No space left on device" in message and "Make room, or" in message
+
+
 def test_token_ids_above_the_embedding_table_are_explained(prepared, tmp_path, capfd):
     config = dict(runs.CONFIG, vocab_size=8)
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
