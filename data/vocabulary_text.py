@@ -10,6 +10,7 @@ import collections
 import dataclasses
 import functools
 import hashlib
+import random
 from typing import Counter, Iterator, List, NamedTuple, Sequence, TextIO
 
 from .aligned_text import AlignedText
@@ -25,7 +26,6 @@ from .tokenization.normalisation import Normaliser
 MORPHEME_MARK = "\ue000"
 
 _SAMPLE_LINES = 10000
-_SAMPLE_LINES_PER_BLOCK = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +107,7 @@ class _PreparedBlock(NamedTuple):
     lines: List[str]
     characters: Counter[str]
     initials: Counter[str]
-    sample: List[str]
+    raw: List[str]
     problems: List[str]
 
 
@@ -128,8 +128,25 @@ def prepare_block(block: Block, options: TextOptions) -> _PreparedBlock:
     for line in lines:
         characters.update(line)
         initials.update(word[0] for word in line.split(" "))
-    step = max(1, len(raw) // _SAMPLE_LINES_PER_BLOCK)
-    return _PreparedBlock(lines, characters, initials, raw[::step], parsed.problems)
+    return _PreparedBlock(lines, characters, initials, raw, parsed.problems)
+
+
+class _Sample:
+    """Lines of a text of any length, each with the same chance; at most `size`."""
+
+    def __init__(self, size: int):
+        self.lines: List[str] = []
+        self._size, self._share, self._random = size, 1.0, random.Random(0)
+
+    def add(self, lines: Sequence[str]) -> None:
+        """Goes on with the text; half of what there is goes when it is too much."""
+        self.lines += self._picked(lines, self._share)
+        while len(self.lines) > self._size:
+            self.lines[:] = self._picked(self.lines, 0.5)
+            self._share /= 2
+
+    def _picked(self, lines, share):
+        return [line for line in lines if self._random.random() < share]
 
 
 def _is_picked(line, share):
@@ -157,7 +174,8 @@ def write_training_text(
     Raises:
       InputError: a file cannot be read, too many bad lines, no text.
     """
-    counts = TextCounts()
+    sample = _Sample(_SAMPLE_LINES)
+    counts = TextCounts(sample=sample.lines)
     bad = 0
     work = functools.partial(prepare_block, options=options)
     blocks = read_blocks(paths, open_file=open_file)
@@ -169,8 +187,7 @@ def write_training_text(
         counts.lines += len(prepared.lines)
         counts.characters.update(prepared.characters)
         counts.initials.update(prepared.initials)
-        room = _SAMPLE_LINES - len(counts.sample)
-        counts.sample += prepared.sample[:room]
+        sample.add(prepared.raw)
     if not counts.lines:
         refuse_empty(paths)
     for invisible in (" ", MORPHEME_MARK):

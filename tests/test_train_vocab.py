@@ -18,7 +18,13 @@ from data.tokenization import (
     preset,
     resolve_config,
 )
-from data.vocabulary_text import MORPHEME_MARK, LinePreparer, TextCounts
+from data.vocabulary_text import (
+    MORPHEME_MARK,
+    LinePreparer,
+    TextCounts,
+    TextOptions,
+    write_training_text,
+)
 from data.vocabulary_training import (
     VocabularyOptions,
     merge_vocabulary,
@@ -209,6 +215,30 @@ def test_the_sample_can_be_another_text(tmp_path, capsys):
     sample.write_text("龘龘 龘龘\n가\n", encoding="utf-8")
     train(tmp_path / "v", "--vocab_size=2000", f"--sample_file={sample}")
     assert "Unknown pieces: 80.000% of those in 2 sampled" in capsys.readouterr().out
+
+
+def test_the_sample_is_spread_over_the_corpus(tmp_path):
+    """Short lines at first, long ones later, in files of many blocks."""
+    paths = []
+    for part, (length, lines) in enumerate([(3, 30000), (40, 30000), (9, 30000)]):
+        path = tmp_path / f"{part}.txt"
+        text = "".join(f"{part} {'가' * length} {n}\n\n" for n in range(lines))
+        path.write_text(text, encoding="utf-8")
+        paths.append(str(path))
+
+    def sample(processes):
+        with open(str(tmp_path / "lines"), "w+", encoding="utf-8") as stream:
+            options = TextOptions(TokenizerConfig())
+            return write_training_text(paths, options, stream, processes).sample
+
+    lines = sample(1)
+    assert lines == sample(2)
+    assert 4500 < len(lines) == len(set(lines)) <= 10000
+    for part in range(3):
+        of_part = [int(line.split()[-1]) for line in lines if line[0] == str(part)]
+        for first in range(0, 30000, 10000):
+            found = sum(first <= number < first + 10000 for number in of_part)
+            assert found == pytest.approx(len(lines) / 9, rel=0.15)
 
 
 @pytest.fixture
