@@ -9,6 +9,7 @@ from encoder_ko import compat
 from encoder_ko.compat import tf
 
 _SETTINGS = "run_config.json"
+_STEPS = "num_train_steps"
 
 # All that a run writes; nothing else in the folder is ever touched. What preparation
 # writes is no loss: it does not tie the folder to a run that never began.
@@ -75,6 +76,7 @@ class RunFolder:
                 "or pass --overwrite to delete them."
             )
         elif found != settings:
+            self._refuse_more_steps(found, settings)
             raise InputError(
                 f"{self.path} holds a run with other settings: "
                 f"{'; '.join(_differences(found, settings))}. Choose another "
@@ -82,6 +84,20 @@ class RunFolder:
                 "--overwrite to delete it."
             )
         self.write_json(_SETTINGS, settings)
+
+    def _refuse_more_steps(self, found, settings):
+        """Says how to train longer, where nothing but that is asked for."""
+        more = settings.get(_STEPS)
+        steps = found.get(_STEPS, more)
+        newest = tf.train.latest_checkpoint(self.path)
+        if newest and dict(found, **{_STEPS: more}) == settings and more > steps:
+            raise InputError(
+                f"{self.path} holds a run of {steps} steps, for which its learning "
+                f"rate was planned: it cannot go on to --num_train_steps={more}. To "
+                "train longer, begin a new schedule with --init_checkpoint="
+                f"{newest}, another --output_dir and its own --num_train_steps; to "
+                f"resume this run, pass --num_train_steps={steps}."
+            )
 
     def read_json(self, name: str) -> Optional[Any]:
         """The content of a JSON file; None where it does not exist."""

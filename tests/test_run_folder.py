@@ -37,6 +37,29 @@ def test_each_difference_is_named_with_both_values(folder):
     assert folder.read_json("history.json") == [{"step": 7}]
 
 
+def test_more_steps_are_answered_with_a_new_schedule(tmp_path):
+    folder, settings = RunFolder(str(tmp_path)), dict(SETTINGS, num_train_steps=1000)
+    folder.claim(settings, overwrite=False)
+    folder.write_text("model.ckpt-900.index", "weights")
+    folder.write_text("checkpoint", 'model_checkpoint_path: "model.ckpt-900"\n')
+
+    def refusal(**changes):
+        with pytest.raises(InputError) as raised:
+            folder.claim(dict(settings, **changes), overwrite=False)
+        return str(raised.value)
+
+    assert refusal(num_train_steps=2000) == (
+        f"{tmp_path} holds a run of 1000 steps, for which its learning rate was "
+        "planned: it cannot go on to --num_train_steps=2000. To train longer, begin a "
+        f"new schedule with --init_checkpoint={tmp_path}/model.ckpt-900, another "
+        "--output_dir and its own --num_train_steps; to resume this run, pass "
+        "--num_train_steps=1000."
+    )
+    for changes in ({"num_train_steps": 500}, {"train_batch_size": 8}):
+        changes.setdefault("num_train_steps", 2000)
+        assert "holds a run with other settings" in refusal(**changes)
+
+
 def test_overwrite_deletes_a_run_and_nothing_else(folder, tmp_path):
     kept = tmp_path / "nested" / "run" / "notes.txt"
     kept.write_text("내 메모", encoding="utf-8")

@@ -417,12 +417,16 @@ def test_records_of_another_tokenizer_are_refused(prepared, tmp_path, capfd):
 
 
 def test_another_run_in_the_folder_is_not_overwritten(finished, prepared, capfd):
+    flags = runs.arguments(prepared("bert"), "bert", finished("bert"), random_seed=3)
+    message = failing(capfd, *flags)
+    assert "random_seed was 12345 and is 3 now" in message
+    assert "Choose another --output_dir" in message
     flags = runs.arguments(
         prepared("bert"), "bert", finished("bert"), num_train_steps=24
     )
-    message = failing(capfd, *flags)
-    assert "num_train_steps was 12 and is 24 now" in message
-    assert "Choose another --output_dir" in message
+    assert f"--init_checkpoint={finished('bert')}/model.ckpt-12, another" in failing(
+        capfd, *flags
+    )
 
 
 def test_damaged_records_are_named(prepared, tmp_path, capfd):
