@@ -46,7 +46,11 @@ _boolean(
     "Lower-case Latin letters; Hangul is never taken apart. Default: what "
     "tokenizer_config.json beside the vocabulary says, else no.",
 )
-_integer("max_seq_length", 128, "Longest input in tokens; longer is cut.")
+_integer(
+    "max_seq_length",
+    128,
+    "Longest input in tokens; longer is cut. Default for question answering: 384.",
+)
 _boolean("do_train", False, "Train.")
 _boolean("do_eval", False, "Evaluate on dev.")
 _boolean("do_predict", False, "Predict test, once.")
@@ -200,8 +204,10 @@ def main():
 
 
 def _set_defaults(task, network):
-    """Gives flags that were not given the values of the model or of the task."""
-    values = network.family.defaults(network.config)
+    """Gives flags that were not given the values of the model, kind or task."""
+    values = dict(
+        network.family.defaults(network.config), **kinds.KINDS[task.kind].defaults
+    )
     if FLAGS.task_defaults:
         values = dict(values, **dataclasses.asdict(task.defaults))
     for name, value in values.items():

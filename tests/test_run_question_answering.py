@@ -1,11 +1,13 @@
 """KorQuAD from the files to the results, with a tiny model."""
 
 import json
+from unittest import mock
 
 import fine_tuning_runs as runs
 import pytest
 
 from data.answer_metrics import answer_metrics
+from encoder_ko import fine_tuning_job
 
 NAMES = ("철수", "영희", "민수", "지수")
 PLACES = ("서울", "부산", "대구")
@@ -111,6 +113,44 @@ def test_from_files_to_results(folders, model_type):
     assert dev["num_examples"] == 12  # six whole articles of sixty
     text = (output / "eval_results.txt").read_text()
     assert "eval_exact_match = " in text and "eval_f1 = " in text
+
+
+@pytest.mark.parametrize(
+    "changes, expected",
+    [
+        ({}, 384),
+        ({"task_defaults": True}, 512),
+        ({"config": '{"max_seq_length": 200}'}, 200),
+        ({"max_seq_length": 256}, 256),
+    ],
+)
+def test_lengths_where_none_is_given(folders, tmp_path, changes, expected):
+    """Upstream's, so that the stride of 128 and questions of 64 tokens have room."""
+    model = runs.write_model(tmp_path, max_position_embeddings=512)
+    flags = dict(
+        task_name="KorQuAD",
+        vocab_file=folders[1] / "vocab.txt",
+        max_seq_length=None,
+        do_predict=False,
+        num_train_epochs=None,
+    )
+    arguments = runs.arguments(
+        folders[0], model, tmp_path / "out", **dict(flags, **changes)
+    )
+    with mock.patch.object(fine_tuning_job, "run") as run_job:
+        assert runs.run(*arguments) == 0
+    settings = run_job.call_args[0][0].kind_settings
+    assert settings.max_seq_length == expected
+    assert (settings.doc_stride, settings.max_query_length) == (128, 64)
+
+
+def test_the_lengths_of_the_defaults_can_be_trained(folders, tmp_path):
+    model = runs.write_model(tmp_path, max_position_embeddings=384)
+    write_articles(tmp_path / "KorQuAD_v1.0_train.json", map(article, range(4)))
+    lengths = dict(max_seq_length=None, max_query_length=None, doc_stride=None)
+    changes = dict(lengths, do_eval=False, do_predict=False, num_train_epochs=1)
+    (tmp_path / "vocab.txt").write_bytes((folders[1] / "vocab.txt").read_bytes())
+    assert run((tmp_path, model, tmp_path), "defaults", **changes) == 0
 
 
 def test_questions_without_answers_and_long_ones(folders, tmp_path, capfd):

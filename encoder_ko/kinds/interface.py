@@ -66,6 +66,7 @@ class Kind:
         that the last layer is computed for the first token alone.
       headline: names of the figures that the log, `*_results.txt` and `trials.json`
         show.
+      defaults: flags of run_classifier.py whose default is another for this kind.
 
     Args:
       task: says which labels there are and which figure counts.
@@ -79,6 +80,7 @@ class Kind:
     name = ""
     only_first_token = False
     headline = ()
+    defaults = {}
 
     def __init__(self, task: Task, tokenizer: Tokenizer, settings: KindSettings):
         self.task = task

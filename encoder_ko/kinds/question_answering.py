@@ -24,6 +24,7 @@ class QuestionAnswering(Kind):
 
     name = QUESTION_ANSWERING
     headline = ("exact_match", "f1", "loss")
+    defaults = {"max_seq_length": 384}  # Upstream: run_squad.py
 
     def _check(self) -> None:
         super()._check()
