@@ -96,10 +96,7 @@ def main():
         if FLAGS.output_file:
             writer = stack.enter_context(new_file(FLAGS.output_file, FLAGS.overwrite))
         for block in _blocks(items):
-            texts = [
-                each.text if each.text_b is None else (each.text, each.text_b)
-                for each in block
-            ]
+            texts = [_checked_text(item, model) for item in block]
             for item, found in zip(block, model.predict(texts)):
                 for line in lines.of(item, found):
                     writer.write((line + "\n").encode("utf-8"))
@@ -123,6 +120,21 @@ def _blocks(items: Iterator[Item]) -> Iterator[List[Item]]:
         if not block:
             return
         yield block
+
+
+def _checked_text(item: Item, model: Predictor) -> predictor.Text:
+    text = item.text if item.text_b is None else (item.text, item.text_b)
+    problem = model.problem_of(text)
+    if problem:
+        raise InputError(f"{item.place}: {problem}. {_FORMS[model.task.is_pair]}")
+    return text
+
+
+# What to do where the input is of pairs and the task is not, or the other way round.
+_FORMS = {
+    True: "Give two columns (tsv), or two texts in each object (jsonl): see --help.",
+    False: "Give the texts alone, or name their column with --columns.",
+}
 
 
 class _Lines:

@@ -20,9 +20,11 @@ class Item(NamedTuple):
 
     Attributes:
       item_id: that of the input, or the number of its line from 1.
+      place: where it stands, for messages: "texts.tsv, line 3".
     """
 
     item_id: str
+    place: str
     text: str
     text_b: Optional[str] = None
 
@@ -56,7 +58,12 @@ def read_items(path: str, form: str, columns: Sequence[str] = ()) -> Iterator[It
         return (_item_of_json(path, number, line) for number, line in lines)
     if form == "tsv":
         return _items_of_table(path, lines, columns)
-    return (Item(str(number), line) for number, line in lines)
+    return (Item(str(number), _place(path, number), line) for number, line in lines)
+
+
+def _place(path: str, number: int) -> str:
+    source = "Standard input" if path == STANDARD_INPUT else path
+    return f"{source}, line {number}"
 
 
 def _lines(path: str) -> Iterator[Tuple[int, str]]:
@@ -71,7 +78,7 @@ def _lines_of_standard_input() -> Iterator[Tuple[int, str]]:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             raise InputError(
-                f"Standard input, line {number}: not UTF-8 ({error.reason})."
+                f"{_place(STANDARD_INPUT, number)}: not UTF-8 ({error.reason})."
             ) from None
         if text.endswith("\n"):
             text = text[:-2] if text.endswith("\r\n") else text[:-1]
@@ -91,14 +98,15 @@ def _items_of_table(path, lines, columns) -> Iterator[Item]:
             places = list(range(width))
             if width > 2:
                 raise InputError(
-                    f"{path}, line {number}: {width} columns, expected one text or "
+                    f"{_place(path, number)}: {width} columns, expected one text or "
                     "two. Name those of the header with --columns=text,text_b."
                 )
         if len(cells) != width:
             raise InputError(
-                f"{path}, line {number}: {len(cells)} columns, expected {width}."
+                f"{_place(path, number)}: {len(cells)} columns, expected {width}."
             )
-        yield Item(str(number), *(cells[place] for place in places))
+        texts = (cells[place] for place in places)
+        yield Item(str(number), _place(path, number), *texts)
 
 
 def _places(path: str, names: List[str], columns: Sequence[str]) -> List[int]:
@@ -108,13 +116,14 @@ def _places(path: str, names: List[str], columns: Sequence[str]) -> List[int]:
     for column in columns:
         if column not in names:
             raise InputError(
-                f"{path}, line 1: no column {column!r}, there are {', '.join(names)}."
+                f"{_place(path, 1)}: no column {column!r}, there are "
+                f"{', '.join(names)}."
             )
     return [names.index(column) for column in columns]
 
 
 def _item_of_json(path: str, number: int, line: str) -> Item:
-    place = f"{path}, line {number}"
+    place = _place(path, number)
     try:
         record = json.loads(line)
     except ValueError as error:
@@ -123,7 +132,7 @@ def _item_of_json(path: str, number: int, line: str) -> Item:
         if isinstance(record, dict) and first in record:
             texts = record[first], record.get(second)
             if isinstance(texts[0], str) and isinstance(texts[1], (str, type(None))):
-                return Item(str(record.get("id", number)), *texts)
+                return Item(str(record.get("id", number)), place, *texts)
     raise InputError(
         f'{place}: expected an object such as {{"text": "..."}} or {{"question": '
         '"...", "context": "..."}.'
@@ -139,7 +148,10 @@ def _questions(path: str) -> Iterator[Item]:
             for paragraph in article["paragraphs"]:
                 for question in paragraph["qas"]:
                     yield Item(
-                        str(question["id"]), question["question"], paragraph["context"]
+                        str(question["id"]),
+                        f"{path}, question {question['id']}",
+                        question["question"],
+                        paragraph["context"],
                     )
     except (KeyError, TypeError) as error:
         raise InputError(

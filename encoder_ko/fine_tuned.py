@@ -19,7 +19,15 @@ from encoder_ko.run_folder import RunFolder
 FILE_NAME = "task.json"
 
 # What of a task outlives its data files.
-_TASK_FIELDS = ("name", "kind", "metric", "label_values", "label_names", "score_range")
+_TASK_FIELDS = (
+    "name",
+    "kind",
+    "metric",
+    "label_values",
+    "label_names",
+    "score_range",
+    "is_pair",
+)
 
 
 def write(folder: RunFolder, model_type: str, config: Any, kind: kinds.Kind) -> None:
@@ -119,6 +127,7 @@ def _read(run_dir: str) -> Dict[str, Any]:
 
 
 def _task(record: Dict[str, Any]) -> Task:
+    record = dict({"is_pair": None}, **record)  # older runs do not have it
     values = {
         name: tuple(record[name]) if isinstance(record[name], list) else record[name]
         for name in _TASK_FIELDS

@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple, Union
 import numpy as np
 
 from data.errors import InputError
-from data.tasks import TAGGING, Task
+from data.tasks import QUESTION_ANSWERING, TAGGING, Task
 from encoder_ko import checkpoints, compat, finetuning
 from encoder_ko.compat import tf
 from encoder_ko.fine_tuned import FineTunedModel
@@ -87,18 +87,39 @@ class Predictor:
             question answering. An empty text is a text.
 
         Raises:
-          InputError: something else than texts; a text where a pair is needed.
+          InputError: something else than texts; a text where a pair is needed, or a
+            pair where a text is.
         """
         if isinstance(texts, str):
             raise InputError(f"{texts[:40]!r} is one text, expected a list of texts.")
         texts = list(texts)
+        for number, text in enumerate(texts):
+            problem = self.problem_of(text)
+            if problem:
+                raise InputError(f"Text {number}: {problem}.")
         found = []
         for start in range(0, len(texts), _EXAMPLES_AT_A_TIME):
             found.extend(self._predict(texts[start : start + _EXAMPLES_AT_A_TIME]))
         return found
 
+    def problem_of(self, text: Text) -> str:
+        """Why it cannot be predicted, such as that the task is of pairs; else ""."""
+        parts = _parts(text)
+        if not (1 <= len(parts) <= 2 and all(isinstance(each, str) for each in parts)):
+            return f"{text!r}, expected a text or two"
+        if self.task.is_pair is None or self.task.is_pair == (len(parts) == 2):
+            return ""
+        if self.task.kind == QUESTION_ANSWERING:
+            return "a question without a passage, expected both"
+        if self.task.is_pair:
+            return f"one text, but {self.task.name} is a task of pairs"
+        return f"a pair, but {self.task.name} is a task of single texts"
+
     def _predict(self, texts: Sequence[Text]) -> List[Dict[str, Any]]:
-        examples = [self._example(number, text) for number, text in enumerate(texts)]
+        examples = [
+            self._kind.example(str(number), *_parts(text))
+            for number, text in enumerate(texts)
+        ]
         records = [encoded.values for encoded in self._kind.encode(examples)]
         order = sorted(range(len(records)), key=lambda i: records[i]["num_tokens"])
         batches = []
@@ -111,14 +132,6 @@ class Predictor:
             for text, prediction in zip(texts, predictions):
                 _place_in_text(text, prediction)
         return predictions
-
-    def _example(self, number: int, text: Text) -> Any:
-        parts = (text,) if isinstance(text, str) else tuple(text)
-        if not (1 <= len(parts) <= 2 and all(isinstance(each, str) for each in parts)):
-            raise InputError(f"Text {number}: {text!r}, expected a text or two.")
-        if len(parts) == 2 and self.task.kind == TAGGING:
-            raise InputError(f"Text {number} is a pair, expected one text to tag.")
-        return self._kind.example(str(number), *parts)
 
     def _feed(self, records: Sequence[Dict[str, Any]]) -> Dict[Any, np.ndarray]:
         """Records of one batch, padded to the longest of them."""
@@ -138,6 +151,10 @@ class Predictor:
                 )
             )
         return {self._features[name]: value for name, value in values.items()}
+
+
+def _parts(text: Text) -> Tuple[str, ...]:
+    return tuple(text) if isinstance(text, (tuple, list)) else (text,)
 
 
 def _placeholders(kind) -> Dict[str, Any]:

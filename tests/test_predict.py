@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import types
 
 import numpy as np
@@ -94,6 +95,10 @@ def test_empty_texts_and_no_texts(nsmc):
             predictor.predict("재밌다")
         with pytest.raises(InputError, match="Text 1: .*expected a text or two"):
             predictor.predict(["재밌다", ("a", "b", "c")])
+        with pytest.raises(InputError, match="Text 0: 3, expected a text or two"):
+            predictor.predict([3])
+        with pytest.raises(InputError, match="Text 1: a pair, but NSMC is a task of"):
+            predictor.predict(["재밌다", ("7", "최고")])
 
 
 def test_pairs_have_scores(predictors):
@@ -102,6 +107,8 @@ def test_pairs_have_scores(predictors):
         assert all(isinstance(each["score"], float) for each in both)
         alone = predictor.predict([("최고 영화", "또")])
         assert alone[0]["score"] == pytest.approx(both[1]["score"], abs=1e-5)
+        with pytest.raises(InputError, match="Text 0: one text, but KorSTS is a task"):
+            predictor.predict(["재밌다"])
 
 
 def test_entities_are_cut_from_the_text_as_given(predictors, every_word_is_a_person):
@@ -114,7 +121,7 @@ def test_entities_are_cut_from_the_text_as_given(predictors, every_word_is_a_per
             assert each["text"] == text[each["start"] : each["end"]]
             assert each["type"] == "PER" and 0 < each["probability"] <= 1
         assert empty["entities"] == [] and empty["words"] == []
-        with pytest.raises(InputError, match="Text 0 is a pair"):
+        with pytest.raises(InputError, match="Text 0: a pair, but NaverNER"):
             predictor.predict([("재밌다", "최고")])
 
 
@@ -125,7 +132,7 @@ def test_answers_are_cut_from_the_passage(predictors):
         for each, text in zip(found, (passage, "최고")):
             assert each["answer"] == text[each["start"] : each["end"]]
             assert sum(c["probability"] for c in each["candidates"]) == pytest.approx(1)
-        with pytest.raises(InputError, match="a question without a passage"):
+        with pytest.raises(InputError, match="Text 0: a question without"):
             predictor.predict(["배우?"])
 
 
@@ -223,6 +230,54 @@ def test_bad_input(nsmc, tmp_path, capfd, name, content, message):
     path.write_text(content, encoding="utf-8")
     assert run(f"--model_dir={nsmc[0]}", f"--input={path}") == 1
     assert message in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "kind, name, content, message",
+    [
+        (
+            None,
+            "a.tsv",
+            "1\t최고\n",
+            "a.tsv, line 1: a pair, but NSMC is a task of single",
+        ),
+        (
+            "regression",
+            "a.txt",
+            "최고\n",
+            "a.txt, line 1: one text, but KorSTS is a task",
+        ),
+        ("tagging", "a.tsv", "1\t최고\n", "a.tsv, line 1: a pair, but NaverNER is"),
+        (
+            "question_answering",
+            "a.jsonl",
+            '{"question": "누구?", "context": "최고"}\n{"id": "가", "text": "누구?"}\n',
+            "a.jsonl, line 2: a question without a passage",
+        ),
+    ],
+)
+def test_pairs_and_single_texts_are_told_apart(
+    nsmc, predictors, tmp_path, capfd, kind, name, content, message
+):
+    path, target = tmp_path / name, tmp_path / "found.tsv"
+    path.write_text(content, encoding="utf-8")
+    model = predictors[kind] if kind else nsmc[0]
+    command = [f"--model_dir={model}", f"--input={path}", f"--output_file={target}"]
+    assert run(*command) == 1
+    assert message in capfd.readouterr().err
+    assert not target.exists()
+
+
+def test_a_run_that_does_not_say_whether_it_is_of_pairs(nsmc, tmp_path):
+    """As runs did before task.json held it: either is taken."""
+    old = tmp_path / "old"
+    shutil.copytree(str(nsmc[0]), str(old))
+    described = runs.read_json(old, "task.json")
+    assert described["task"].pop("is_pair") is False
+    (old / "task.json").write_text(json.dumps(described), encoding="utf-8")
+    with predict.Predictor.load(str(old)) as predictor:
+        assert predictor.task.is_pair is None
+        assert len(predictor.predict(["재밌다", ("재밌다", "최고")])) == 2
 
 
 def test_wrong_flags(nsmc, tmp_path, capfd):

@@ -64,6 +64,7 @@ def test_every_optional_key(write):
     assert task.label_names == ("bad", "good")
     assert (task.metric, task.defaults.max_seq_length) == ("macro_f1", 64)
     assert task.defaults.num_train_epochs == 3
+    assert task.is_pair and not get_task(write(REVIEWS)).is_pair
     dev = load_split(task, task.folder, "dev").examples
     assert dev == [Example("9", "", "감사합니다", 1)]
     test = load_split(task, task.folder, "test").examples

@@ -92,6 +92,8 @@ class Task:
       label_values: classes or tags as the files write them, in the order of their ids.
       label_names: the same in words, for reports; ``label_values`` where empty.
       score_range: lowest and highest score (regression).
+      is_pair: whether an example is two texts. Left out, kind and layouts tell; None
+        where they do not.
       empty_text: KEEP, BAD (an error with its line), or OMIT_IN_TRAIN.
       data_folder: where the files are; "" for ``datasets/<name>``.
     """
@@ -109,10 +111,15 @@ class Task:
     score_range: Optional[Tuple[float, float]] = None
     empty_text: str = BAD
     data_folder: str = ""
+    is_pair: Optional[bool] = None
 
     def __post_init__(self):
         if not self.label_names:
             object.__setattr__(self, "label_names", self.label_values)
+        if self.kind in (TAGGING, QUESTION_ANSWERING):
+            object.__setattr__(self, "is_pair", self.kind == QUESTION_ANSWERING)
+        elif self.is_pair is None and self.layouts:
+            object.__setattr__(self, "is_pair", self.layouts[0].text_b is not None)
 
     @property
     def folder(self) -> str:

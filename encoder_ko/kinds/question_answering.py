@@ -5,7 +5,6 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 from absl import logging
 
 from data import answer_metrics, question_answers, question_windows, records
-from data.errors import InputError
 from data.model_inputs import Encoded
 from data.question_answers import Candidate
 from data.tasks import QUESTION_ANSWERING
@@ -65,10 +64,6 @@ class QuestionAnswering(Kind):
 
     def example(self, example_id: str, text: str, text_b: Optional[str] = None):
         """`text` is the question and `text_b` the passage."""
-        if text_b is None:
-            raise InputError(
-                f"{example_id}: a question without a passage, expected both."
-            )
         return Question(example_id, text, text_b, (), example_id)
 
     def head(self, family, model, features, dropout=None) -> Head:
