@@ -47,7 +47,12 @@ _string, _integer, _boolean, _enum, _list = command_line.definers(
 FAMILIES = {family.name: family for family in (BERT, ALBERT, ELECTRA)}
 
 _list("tasks", list(tasks.task_names()), "Benchmarks, or JSON files of your tasks.")
-_list("seeds", ["12345"], "A run of every task for each of these seeds.")
+_list(
+    "seeds",
+    ["12345"],
+    "A run of every task for each of these seeds. The first one also draws the dev set "
+    "where there is no dev file, for all of them.",
+)
 _string("output_dir", None, "Folder of the report and of the runs.")
 _string("task_settings", None, "JSON of flags for each task; see above.")
 _string("data_root", "", "Folder of the tasks' data folders; default datasets/.")

@@ -99,6 +99,13 @@ _enum(
 )
 _integer("random_seed", 12345, "Seed of every random choice.")
 _integer(
+    "split_seed",
+    None,
+    "Draws the dev set that is held out of train; default: random_seed.",
+    0,
+    2**31 - 1,
+)
+_integer(
     "num_trials",
     1,
     "Runs with seeds random_seed, +1, ...; a dev set held out of train is the same in "
@@ -174,7 +181,7 @@ def main():
         reading=ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows),
         compute_type=tf.as_dtype(FLAGS.compute_type),
         kind_settings=_kind_settings(),
-        split_seed=FLAGS.random_seed,
+        split_seed=FLAGS.random_seed if FLAGS.split_seed is None else FLAGS.split_seed,
         settings=_settings(network),
         flags=command_line.settings(FLAGS),
         **{
@@ -303,6 +310,8 @@ def _settings(network):
     chosen = {
         k: v for k, v in command_line.settings(FLAGS).items() if k not in _FREE_FLAGS
     }
+    if FLAGS.split_seed is None:  # as in runs from before there was this flag
+        del chosen["split_seed"]
     return dict(
         chosen,
         model_config=network.config.to_dict(),

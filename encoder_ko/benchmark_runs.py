@@ -30,6 +30,7 @@ _OWN_FLAGS = (
     "do_eval",
     "do_predict",
     "random_seed",
+    "split_seed",
     "num_trials",
     "model_type",
     "model_dir",
@@ -53,6 +54,7 @@ class PlannedTask:
       sizes: split -> examples.
       baseline: of these examples.
       work: of one run, in characters through the network, for the time that is left.
+      split_seed: holds the dev set out of train, in every run; None with a dev file.
     """
 
     task: tasks.Task
@@ -65,13 +67,14 @@ class PlannedTask:
     sizes: Dict[str, int]
     baseline: Baseline
     work: float
+    split_seed: Optional[int]
 
 
 # --- Planning ---------------------------------------------------------------------
 
 
 def plan_task(
-    task_name: str, settings: Dict[str, Dict[str, Any]], data_root: str, seed: int
+    task_name: str, settings: Dict[str, Dict[str, Any]], data_root: str, split_seed: int
 ) -> PlannedTask:
     """Loads the data of a task, so that a fault in them shows before anything runs.
 
@@ -81,7 +84,7 @@ def plan_task(
         are for every task.
       data_root: folder of the tasks' folders; "" for their default. The data of a
         user's own task are beside its JSON file.
-      seed: holds a dev set out of train where there is no dev file.
+      split_seed: holds a dev set out of train where there is no dev file.
 
     Raises:
       InputError: an unknown task, a file that is missing or broken.
@@ -101,9 +104,10 @@ def plan_task(
         for split in ("train", "dev", "test")
         if split == "train" or tasks.find_files(task, folder, split)
     }
-    if "dev" not in splits:
+    has_dev = "dev" in splits
+    if not has_dev:
         splits["train"], splits["dev"] = tasks.held_out_split(
-            splits["train"], float(flags.get("dev_fraction", 0.05)), seed
+            splits["train"], float(flags.get("dev_fraction", 0.05)), split_seed
         )
     test = splits.get("test", ())
     scored = bool(test) and all(is_labelled(task, example) for example in test)
@@ -124,6 +128,7 @@ def plan_task(
         },
         baseline(task, splits["train"], splits[split]),
         _work({name: characters(each) for name, each in splits.items()}, epochs),
+        None if has_dev else split_seed,
     )
 
 
@@ -172,6 +177,7 @@ def run_flags(planned: PlannedTask, model: Dict[str, Any], seed: int) -> Dict[st
     Args:
       model: flags that name the model.
     """
+    other_split = planned.split_seed not in (None, seed)
     return {
         "task_name": planned.task_name,
         **{name: value for name, value in model.items() if value},
@@ -179,6 +185,7 @@ def run_flags(planned: PlannedTask, model: Dict[str, Any], seed: int) -> Dict[st
         "task_defaults": "true",
         **planned.flags,
         "random_seed": seed,
+        **({"split_seed": planned.split_seed} if other_split else {}),
         "do_train": "true",
         "do_eval": "true",
         "do_predict": str(planned.has_test).lower(),

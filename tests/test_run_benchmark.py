@@ -10,7 +10,8 @@ import fine_tuning_runs as runs
 import pytest
 
 import run_benchmark
-from encoder_ko import benchmark_runs, command_line
+from data import tasks
+from encoder_ko import benchmark_runs, command_line, fine_tuning_job
 
 SETTINGS = {
     "*": {
@@ -199,6 +200,38 @@ def test_a_task_of_the_user(root, called):
     assert "| 후기 | accuracy, dev | **" in text and "always “나쁨”" in text
 
 
+def test_all_seeds_hold_out_the_same_dev_set(root, monkeypatch):
+    """That of the first seed, of which the baseline is."""
+    declared = {"name": "own", "train": "nsmc/train.tsv", "text": "document"}
+    declared.update({"label": "label", "labels": ["0", "1"]})
+    path = root / "own_split.json"
+    path.write_text(json.dumps(declared), encoding="utf-8")
+    commands, jobs = [], []
+
+    def call(command):
+        with mock.patch.object(fine_tuning_job, "run") as run_job:
+            assert runs.run(*command[2:]) == 0
+        commands.append(dict(argument[2:].split("=", 1) for argument in command[2:]))
+        jobs.append(run_job.call_args[0][0])
+        leave_results(commands[-1])
+        return 0
+
+    monkeypatch.setattr(subprocess, "call", call)
+    with mock.patch.object(tasks, "held_out_split", wraps=tasks.held_out_split) as held:
+        assert run(*flags(root, "splits", tasks=path, seeds="1,2")) == 0
+    assert [call[0][2] for call in held.call_args_list] == [1]  # the baseline's
+    assert [job.random_seed for job in jobs] == [1, 2]
+    assert [job.split_seed for job in jobs] == [1, 1]
+    # The first run has the command and the settings from before there was the flag.
+    assert [each.get("split_seed") for each in commands] == [None, "1"]
+    assert ["split_seed" in job.settings for job in jobs] == [False, True]
+
+
+def test_dev_files_leave_nothing_to_hold_out(root, called):
+    assert run(*flags(root, "dev files", tasks="NSMC", seeds="1,2")) == 0
+    assert not any("split_seed" in values for values in called)
+
+
 def test_flags_of_a_run(root, called):
     assert run(*flags(root, "flags", tasks="nsmc", vocab_file=None)) == 0
     values = called[0]
@@ -221,6 +254,7 @@ def test_flags_of_a_run(root, called):
         ({"task_settings": '{"NSCM": {}}'}, "has settings for 'NSCM', expected '*'"),
         ({"task_settings": '{"NSMC": 3}'}, "settings of 'NSMC' are 3"),
         ({"task_settings": '{"*": {"do_train": 1}}'}, "'do_train' for '*', which"),
+        ({"task_settings": '{"*": {"split_seed": 1}}'}, "'split_seed' for '*', which"),
         ({"task_settings": "no.json"}, "no.json does not exist"),
         ({"tasks": "HATE"}, "Fetch HATE from"),
     ],
