@@ -10,7 +10,8 @@ on where it stopped: finished runs are not run again, an interrupted one resumes
 
 --task_settings is a JSON file, or JSON itself: task -> flags of run_classifier.py, "*"
 for every task. "note" says what is special about the data; such tasks are marked as not
-comparable with published figures.
+comparable with published figures, and so are those whose files have the published names
+and other content.
 
   {"*": {"compute_type": "bfloat16"},
    "KorQuAD": {"num_train_epochs": 2, "data_dir": "my/part", "note": "is a tenth."}}

@@ -13,12 +13,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from typing import NamedTuple, Optional
+from typing import Iterable, List, NamedTuple, Optional
 
 from tqdm import tqdm
 
 from .archives import unpack
-from .download_sources import RemoteFile
+from .download_sources import SOURCES, RemoteFile
 from .errors import InputError
 
 PART_SUFFIX = ".part"
@@ -63,6 +63,22 @@ def checksum_of(path: str, kind: str) -> str:
 def is_published(path: str, file: RemoteFile) -> bool:
     """Whether a file's content is the published one."""
     return checksum_of(path, file.checksum.split(":")[0]) == file.checksum
+
+
+def unpublished_files(task_name: str, paths: Iterable[str]) -> List[str]:
+    """Names of those files that have a published name, but other content.
+
+    Files whose checksum nobody published, as those of an archive, are not among them.
+    """
+    source = SOURCES.get(task_name.lower())
+    plain = [file for file in source.files if not file.members] if source else []
+    published = {file.name: file for file in plain}
+    named = [(os.path.basename(path), path) for path in paths]
+    return [
+        name
+        for name, path in named
+        if name in published and not is_published(path, published[name])
+    ]
 
 
 def fetch(file: RemoteFile, folder: str, overwrite: bool = False, wait: float = 1.0):

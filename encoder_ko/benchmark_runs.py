@@ -7,10 +7,11 @@ starts none itself.
 import dataclasses
 import json
 import os
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from data import tasks
 from data.baselines import Baseline, baseline, characters, is_labelled
+from data.downloading import unpublished_files
 from data.errors import InputError
 from data.files import new_file
 from data.text_files import ReadingOptions
@@ -48,7 +49,8 @@ class PlannedTask:
       task: the declaration. task_name: as the user named it.
       data_dir: where its files are.
       flags: of run_classifier.py, besides those that the benchmark gives itself.
-      note: what is special about the data; "" for the public files.
+      note: what is special about the data, the user's words or that the files are not
+        the published ones; "" for the public files.
       has_test: whether there is a test file.
       split: which examples the report is about, "test" where it has labels, else dev.
       sizes: split -> examples.
@@ -104,6 +106,7 @@ def plan_task(
         for split in ("train", "dev", "test")
         if split == "train" or tasks.find_files(task, folder, split)
     }
+    note = note or _note_on_files(task, folder, splits)
     has_dev = "dev" in splits
     if not has_dev:
         splits["train"], splits["dev"] = tasks.held_out_split(
@@ -129,6 +132,14 @@ def plan_task(
         baseline(task, splits["train"], splits[split]),
         _work({name: characters(each) for name, each in splits.items()}, epochs),
         None if has_dev else split_seed,
+    )
+
+
+def _note_on_files(task: tasks.Task, folder: str, splits: Iterable[str]) -> str:
+    paths = [path for split in splits for path in tasks.find_files(task, folder, split)]
+    names = unpublished_files(task.name, paths)
+    return f"has other files than the published ones ({', '.join(names)})." * bool(
+        names
     )
 
 

@@ -445,3 +445,19 @@ def test_published_files_have_the_declared_checksum(name, path):
     local = datasets(*path.split("/"))
     assert os.path.getsize(local) == file.size
     assert downloading.is_published(local, file)
+
+
+@pytest.mark.parametrize(
+    "name, paths, others",
+    [
+        ("NSMC", ["nsmc/ratings_train.txt"], ["ratings_train.txt"]),
+        ("hate", ["hate-speech/train.tsv", "hate-speech/dev.tsv"], []),
+        ("KorNLI", ["kornli/small/multinli.train.ko.tsv"], ["multinli.train.ko.tsv"]),
+        ("NSMC", ["question-pair/train.tsv"], []),  # NSMC publishes no such name
+        ("PAWS", ["paws/dev_2k.tsv"], []),  # a part of an archive
+        ("후기", ["hate-speech/train.tsv"], []),
+    ],
+)
+def test_files_under_a_published_name_with_other_content(name, paths, others):
+    local = [datasets(*path.split("/")) for path in paths]
+    assert downloading.unpublished_files(name, local) == others

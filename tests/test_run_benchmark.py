@@ -132,8 +132,10 @@ def test_the_report_of_two_seeds(root, called, capfd):
     text = (output / "report.md").read_text(encoding="utf-8")
     assert "| NSMC* | accuracy, test | **83.00 ± 1.41** | 55.56 (always “neg" in text
     assert "| yes (+27.44) | 12 train, 7 dev, 9 test |" in text
-    assert "| KorSTS | Spearman, test | **70.00 ± 0.00** | 0.00 (always 2." in text
+    assert "| KorSTS* | Spearman, test | **70.00 ± 0.00** | 0.00 (always 2." in text
     assert "NSMC* is <a> made-up | 표본." in text
+    names = "sts-train.tsv, sts-dev.tsv, sts-test.tsv"
+    assert f"- KorSTS* has other files than the published ones ({names}).\n" in text
     assert "91.168" in text and "85.41" in text
     assert "python3 run_classifier.py --task_name=NSMC --model_type=bert \\\n" in text
     assert "# Korean benchmarks: bert from scratch\n" in text
@@ -170,7 +172,7 @@ def test_a_run_that_fails_does_not_stop_the_others(root, called, capfd):
     text = (root / "failing" / "report.md").read_text(encoding="utf-8")
     assert "| NSMC | accuracy, test | not yet |" in text
     assert "run_classifier.py ended with status 1" in text
-    assert "| KorSTS | Spearman, test | **70.00** |" in text
+    assert "| KorSTS* | Spearman, test | **70.00** |" in text
 
 
 def test_a_refused_change_keeps_the_record(root, called):
