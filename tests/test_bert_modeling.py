@@ -173,6 +173,20 @@ def test_padding_does_not_change_real_tokens():
     np.testing.assert_allclose(pooled[0], pooled[1], atol=1e-6)
 
 
+def test_keys_of_the_multilingual_model_load():
+    """Those of its bert_config.json that upstream's code never reads."""
+    unread = {
+        "directionality": "bidi",
+        "pooler_fc_size": 768,
+        "pooler_num_attention_heads": 12,
+        "pooler_num_fc_layers": 3,
+        "pooler_size_per_head": 128,
+        "pooler_type": "first_token_transform",
+    }
+    config = BertConfig.from_dict(dict(unread, vocab_size=119547, type_vocab_size=2))
+    assert config == BertConfig(vocab_size=119547, type_vocab_size=2)
+
+
 def test_configuration_errors_say_what_is_wrong(tmp_path):
     with pytest.raises(InputError, match="'hidden_sizes'.*did you mean 'hidden_size'"):
         BertConfig.from_dict({"vocab_size": 10, "hidden_sizes": 3})
