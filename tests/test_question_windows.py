@@ -14,6 +14,7 @@ from data.question_windows import WindowBuilder, WindowOptions, covering_tokens
 from data.tasks import get_task, load_split
 from data.tasks.question_answering import Answer, Question
 from data.tokenization import Tokenizer, TokenizerConfig, build_tokenizer, preset
+from tests import korean_tokenizers
 from tests.shared_data import datasets, golden
 
 CHARACTERS = "대한민국의수도는서울아니다그가말했ㅋ년월일에서태어났으며부산이고좋어디"
@@ -269,3 +270,30 @@ def test_answers_of_korquad_come_back():
     )
     assert figures["num_unanswered"] == 0
     assert figures["exact_match"] > 0.7 and figures["f1"] > 0.96
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("name", korean_tokenizers.NAMES)
+def test_answers_of_korquad_come_back_from_every_sort_of_tokenizer(name, form):
+    tokenizer = korean_tokenizers.build(name)
+    path = datasets("korquad", "small", "KorQuAD_v1.0_dev.json")
+    loaded = load_split(get_task("KorQuAD"), os.path.dirname(path), "test")
+    exact = 0
+    for question in loaded.examples[:60]:
+        answer, start = question.answers[0]
+        start += len(answer) - len(answer.lstrip())
+        before, answer, context = (
+            unicodedata.normalize(form, text)
+            for text in (question.context[:start], answer.strip(), question.context)
+        )
+        start = len(before)
+        question = question._replace(context=context, answers=(Answer(answer, start),))
+        windows, builder = built(tokenizer, question, length=384, query=64, stride=128)
+        found = gold_text(question, windows)
+        assert answer in found and builder.answers_lost == 0
+        spans = np.concatenate([window.spans for window in windows])
+        spans = spans[spans[:, 0] < spans[:, 1]]  # without SentencePiece's word marks
+        coincide = start in spans[:, 0] and start + len(answer) in spans[:, 1]
+        assert coincide == (answer == found)
+        exact += coincide
+    assert exact > 30

@@ -10,6 +10,7 @@ from data.errors import InputError
 from data.tasks import get_task
 from data.tasks.tagging import TaggedSentence
 from data.tokenization import Tokenizer, TokenizerConfig, build_tokenizer, preset
+from tests import korean_tokenizers
 from tests.shared_data import datasets, golden
 
 PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] 철수 ##는 서울 ##로 갔 ##다 ㅋㅋ , ㅎ".split()
@@ -168,3 +169,29 @@ def test_pieces_are_those_of_running_text():
         assert built.input_ids[1:-1] == tokenizer.encode_ids_batch([text])[0]
         for word, position in zip(words, built.positions):
             assert built.input_ids[position] == tokenizer.encode_ids_batch([word])[0][0]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("name", korean_tokenizers.NAMES)
+def test_each_word_is_spoken_for_by_its_own_beginning(name, form):
+    tokenizer = korean_tokenizers.build(name)
+    with open(datasets("ner", "test.tsv"), encoding="utf-8") as reader:
+        sentences = [line.split("\t")[0] for line in reader.read().split("\n")[:100]]
+    unknown = total = 0
+    for text in filter(None, sentences):
+        text = unicodedata.normalize(form, text.replace("서울", "Seoul서울"))
+        words = text.split(" ")
+        tokens, speaking = pieces_and_words(tokenizer, words, 10000)
+        ids = tokenizer.encode_ids_batch([text])[0]
+        assert tokens[1:-1] == tokenizer.convert_ids_to_tokens(ids)
+        assert len(speaking) == len(words)
+        for word, piece in zip(words, speaking):
+            total += 1
+            unknown += piece == tokenizer.config.unk_token
+            if piece != tokenizer.config.unk_token:
+                beginning = unicodedata.normalize("NFKC", piece.lstrip("\u2581"))
+                word = unicodedata.normalize("NFKC", word)
+                if tokenizer.config.lower_case:
+                    word = word.lower()
+                assert beginning and word.startswith(beginning), (word, piece)
+    assert unknown < 0.1 * total
