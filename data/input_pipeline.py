@@ -235,8 +235,9 @@ def pretraining_input_fn(
     """Batches of pre-training records from a position on, epoch after epoch.
 
     In each epoch the files come in another order, and records are shuffled within
-    groups of files (`pretraining_records.plan_reading`). The records before the
-    position are not read, but for those of its group. An epoch ends within a batch.
+    groups of files (`pretraining_records.plan_reading`), a large file in pieces. The
+    records before the position are not read, but for those of its group. An epoch ends
+    within a batch.
 
     Args:
       seed: same seed, same batches.
@@ -259,9 +260,10 @@ def pretraining_input_fn(
             serialized = tf.data.TFRecordDataset(chosen)
             if not shuffle:
                 return serialized
-            return serialized.batch(plan.largest).flat_map(
-                lambda whole: tf.data.Dataset.from_tensor_slices(
-                    tf.gather(whole, _random_order(tf.size(whole), group_seed))
+            pieces = serialized.batch(plan.largest)
+            return tf.data.Dataset.zip((_count_from(0), pieces)).flat_map(
+                lambda number, piece: tf.data.Dataset.from_tensor_slices(
+                    _shuffled_piece(piece, group_seed, number)
                 )
             )
 
@@ -287,6 +289,12 @@ def pretraining_evaluation_input_fn(data: RecordFiles, max_steps: int, fixed: bo
         return _decoded(serialized.take(max_steps), data)
 
     return input_fn
+
+
+def _shuffled_piece(piece, group_seed, number):
+    """Piece `number` of a group of files; the epoch and group are in the lower bits."""
+    seed = group_seed + number * tf.constant([0, 1 << 44], tf.int64)
+    return tf.gather(piece, _random_order(tf.size(piece), seed))
 
 
 def _random_order(count, seed):

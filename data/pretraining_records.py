@@ -21,7 +21,7 @@ from .records import (
     read_records,
 )
 
-# Records that are shuffled together: some 50 MB at 128 tokens.
+# Records shuffled together, or up to twice as many: 50 to 100 MB at 128 tokens.
 SHUFFLED_TOGETHER = 32768
 
 _REBUILD = (
@@ -200,7 +200,7 @@ class ReadingPlan(NamedTuple):
       files: int32 [G, F], numbers of the files of each group, -1 = none.
       seeds: int64 [G, 2], for the shuffle within each group.
       skipped: records to leave out of the first group.
-      largest: records of the largest group.
+      largest: records of the largest group, or of a piece of one with a large file.
     """
 
     files: np.ndarray
@@ -216,7 +216,8 @@ def plan_reading(
 
     An epoch reads every file once, in an order of its own; consecutive files make a
     group until it has SHUFFLED_TOGETHER records. So files can be passed over without
-    reading them, and a group fits into memory.
+    reading them. A group of twice as many or more, which has a large file, is read in
+    pieces of that size one after another, so that what is shuffled fits into memory.
 
     Args:
       counts: records in each file.
@@ -247,7 +248,7 @@ def plan_reading(
     for row, (group, _) in zip(files, groups):
         row[: len(group)] = group
     seeds = np.array([seeds for _, seeds in groups], np.int64).reshape(-1, 2)
-    return ReadingPlan(files, seeds, skipped, largest)
+    return ReadingPlan(files, seeds, skipped, min(largest, 2 * SHUFFLED_TOGETHER))
 
 
 def _groups_of_epoch(

@@ -117,6 +117,38 @@ def test_plan_passes_over_groups_of_files(monkeypatch):
     assert plan.skipped == 1 and plan.largest == 3
 
 
+def test_a_large_file_is_shuffled_in_pieces(tmp_path, monkeypatch):
+    """24 records, at most 8 at once: a permutation of its own for each piece."""
+    path = str(tmp_path / "one.tfrecord")
+    records.write_records(path, (record(i) for i in range(24)))
+    data = pretraining_records.open_records(path, "electra", LENGTH, PREDICTIONS)
+    monkeypatch.setattr(pretraining_records, "SHUFFLED_TOGETHER", 4)
+    assert pretraining_records.plan_reading(data.counts, 0, 48, 5).largest == 8
+    whole = training_numbers(data, 0, 16)
+    orders = set()
+    for epoch in np.concatenate(whole).reshape(2, 3, 8):
+        for number, piece in enumerate(epoch - [[0], [8], [16]]):
+            assert sorted(piece) == list(range(8)), number
+            orders.add(tuple(piece))
+    assert len(orders) == 6 and tuple(range(8)) not in orders
+    for first in (1, 3, 7, 8, 15):
+        assert training_numbers(data, first, 16) == whole[first:]
+
+
+@pytest.mark.parametrize(
+    "together, order",
+    [
+        (32768, [11, 10, 7, 8, 4, 14, 16, 17, 15, 0, 2, 18, 5, 1, 12, 19, 3, 6, 13, 9]),
+        (10, [11, 4, 14, 16, 17, 15, 0, 2, 18, 5, 1, 12, 19, 3, 6, 13, 9, 7, 10, 8]),
+    ],
+)
+def test_the_order_of_a_release_is_kept(folder, monkeypatch, together, order):
+    """A run that began with an older version goes on with the same batches."""
+    monkeypatch.setattr(pretraining_records, "SHUFFLED_TOGETHER", together)
+    read = np.concatenate(training_numbers(open_folder(folder), 0, 7))
+    assert read[:20].tolist() == order
+
+
 def test_evaluation_reads_in_order_and_once(folder):
     data = open_folder(folder)
 
