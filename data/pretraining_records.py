@@ -5,14 +5,21 @@ disagreement between records and flags is found before training begins.
 """
 
 import dataclasses
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+import os
+from typing import Any, Container, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from . import record_bytes
 from .errors import InputError
 from .input_files import matching_files
-from .manifest import Manifest, load_manifest, manifest_path, require_settings
+from .manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    load_manifest,
+    manifest_path,
+    require_settings,
+)
 from .records import (
     Features,
     file_system,
@@ -27,6 +34,7 @@ SHUFFLED_TOGETHER = 32768
 _REBUILD = (
     "Rebuild them with python -m data.create_pretraining_data, or change the flag."
 )
+_BUILD_AGAIN = "give the command that built it again: it makes what is missing."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,16 +77,23 @@ def open_records(
 
     Raises:
       InputError: there are none; they were built for other values, which are named
-        with those of the flags; a build is not finished; a file is cut off.
+        with those of the flags; a build is not finished, or lacks files; a file is cut
+        off.
     """
-    paths = matching_files(input_file, flag)
-    manifests = _load_manifests(paths)
     wanted = {"model_type": model_type, "max_seq_length": max_seq_length}
     if model_type != "electra":
         wanted["max_predictions_per_seq"] = max_predictions_per_seq
+    paths = matching_files(input_file, flag)
+    sources = {path: manifest_path(path, file_system(path)) for path in paths}
+    manifests = {
+        source: load_manifest(source, file_system(source))
+        for source in dict.fromkeys(sources.values())
+        if source
+    }
     for source, manifest in manifests.items():
         _check_manifest(source, manifest, wanted)
-    counts = [_count(path, manifests) for path in paths]
+        _require_files(source, manifest, sources)
+    counts = [_count(path, source, manifests) for path, source in sources.items()]
     if not sum(counts):
         raise InputError(
             f"--{flag}={input_file} holds no records: build them with "
@@ -95,17 +110,6 @@ def open_records(
     )
 
 
-def _load_manifests(paths: Sequence[str]) -> Dict[str, Manifest]:
-    """The manifests beside the files, by path."""
-    found: Dict[str, Manifest] = {}
-    for path in paths:
-        files = file_system(path)
-        source = manifest_path(path, files)
-        if source and source not in found:
-            found[source] = load_manifest(source, files)
-    return found
-
-
 def _check_manifest(source: str, manifest: Manifest, wanted: Mapping[str, Any]) -> None:
     if not manifest.complete:
         raise InputError(
@@ -115,16 +119,42 @@ def _check_manifest(source: str, manifest: Manifest, wanted: Mapping[str, Any]) 
     require_settings(manifest.settings, wanted, source, _REBUILD)
 
 
-def _count(path: str, manifests: Mapping[str, Manifest]) -> int:
-    """Records in a file: by its manifest, or else by reading all lengths."""
-    files = file_system(path)
-    size = files.size(path)
+def _require_files(source: str, manifest: Manifest, known: Container[str]) -> None:
+    """Refuses a folder that lacks files of its manifest; those `known` are there."""
+    folder, name = os.path.split(source)
+    if name != MANIFEST_NAME:  # the manifest of a single file
+        return
+    files = file_system(source)
+    missing = []
+    for name in sorted(manifest.files):
+        path = os.path.join(folder, name)
+        if path not in known and not files.exists(path):
+            missing.append(name)
+    if missing:
+        raise InputError(
+            f"{source} lists files that are not there, {len(missing)} of "
+            f"{len(manifest.files)}: {', '.join(missing[:3])}"
+            f"{', ...' if missing[3:] else ''}. Copy them, or {_BUILD_AGAIN}"
+        )
+
+
+def _count(path: str, source: Optional[str], manifests: Mapping[str, Manifest]) -> int:
+    """Records in a file: by its manifest, or else by reading all lengths.
+
+    Raises:
+      InputError: its size is not that of the manifest.
+    """
     name = path.replace("\\", "/").rsplit("/", 1)[-1]
-    for manifest in manifests.values():
-        entry = manifest.files.get(name)
-        if entry and entry["bytes"] == size:
-            return entry["instances"]
-    return count_records(path)
+    entry = manifests[source].files.get(name) if source else None
+    if not entry:
+        return count_records(path)
+    size = file_system(path).size(path)
+    if size != entry["bytes"]:
+        raise InputError(
+            f"{path} has {size} bytes, but {entry['bytes']} by {source}: it was cut "
+            f"off or changed. Copy it again, or {_BUILD_AGAIN}"
+        )
+    return entry["instances"]
 
 
 def count_records(path: str) -> int:

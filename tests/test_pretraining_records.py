@@ -34,10 +34,24 @@ def folder(tmp_path):
     return tmp_path
 
 
-def open_folder(folder, model_type="electra", length=LENGTH, predictions=PREDICTIONS):
-    return pretraining_records.open_records(
-        str(folder / "*.tfrecord"), model_type, length, predictions
-    )
+def open_pattern(pattern, model_type="electra", length=LENGTH, predictions=PREDICTIONS):
+    return pretraining_records.open_records(pattern, model_type, length, predictions)
+
+
+def open_folder(folder, *expected, **changes):
+    return open_pattern(str(folder / "*.tfrecord"), *expected, **changes)
+
+
+def write_manifest(folder, counts, tokenizer="0", **settings):
+    """The manifest of a whole build whose files hold so many records, by number."""
+    files = {}
+    for number, count in dict(counts).items():
+        name = f"part-{number}.tfrecord"
+        size = (folder / name).stat().st_size
+        files[name] = {"instances": count, "bytes": size}
+    settings = dict({"model_type": "electra", "max_seq_length": LENGTH}, **settings)
+    manifest = Manifest(settings, {"fingerprint": tokenizer}, files, complete=True)
+    save_manifest(manifest, str(folder / "manifest.json"))
 
 
 def numbers(input_fn, batch_size=3):
@@ -208,6 +222,43 @@ def test_manifest_settings_are_compared_with_the_flags(folder):
     data = open_folder(folder)
     assert data.settings == manifest.settings
     assert data.tokenizer == {"fingerprint": "0"}
+
+
+def test_shards_of_another_size_than_the_manifests_are_refused(folder):
+    """Cut off between two records, and to nothing: fewer records, but no damage."""
+    write_manifest(folder, enumerate(COUNTS))
+    assert open_folder(folder).counts == COUNTS
+    path = folder / "part-1.tfrecord"
+    whole = path.read_bytes()
+    for kept in (len(whole) // 4, 0):
+        path.write_bytes(whole[:kept])
+        message = (
+            f"part-1.tfrecord has {kept} bytes, but {len(whole)} by .*manifest.json: "
+            "it was cut off or changed. Copy it again, or give the command that built"
+        )
+        with pytest.raises(InputError, match=message):
+            open_folder(folder)
+
+
+def test_missing_shards_are_named(folder):
+    write_manifest(folder, enumerate(COUNTS))
+    some = str(folder / "part-[01].tfrecord")
+    assert open_pattern(some).counts == COUNTS[:2]
+    (folder / "part-2.tfrecord").unlink()
+    message = "manifest.json lists files that are not there, 1 of 3: part-2.tfrecord. C"
+    with pytest.raises(InputError, match=message):
+        open_pattern(some)
+
+
+def test_a_shard_is_counted_by_the_manifest_beside_it(folder, tmp_path):
+    """Shards of two builds have the same names."""
+    write_manifest(folder, enumerate(COUNTS))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "part-1.tfrecord").write_bytes((folder / "part-2.tfrecord").read_bytes())
+    write_manifest(other, {1: COUNTS[2]})
+    data = open_pattern(f"{folder}/part-1.tfrecord,{other}/*.tfrecord")
+    assert data.counts == COUNTS[1:]
 
 
 def test_damage_is_named_with_file_and_byte(folder):
