@@ -77,8 +77,8 @@ def open_records(
 
     Raises:
       InputError: there are none; they were built for other values, which are named
-        with those of the flags; a build is not finished, or lacks files; a file is cut
-        off.
+        with those of the flags; a build is not finished, or lacks files; builds differ
+        in their tokenizers or features; a file is cut off.
     """
     wanted = {"model_type": model_type, "max_seq_length": max_seq_length}
     if model_type != "electra":
@@ -93,21 +93,33 @@ def open_records(
     for source, manifest in manifests.items():
         _check_manifest(source, manifest, wanted)
         _require_files(source, manifest, sources)
-    counts = [_count(path, source, manifests) for path, source in sources.items()]
+    _require_one_tokenizer(manifests)
+    entries = {
+        path: manifests[source].files.get(_name(path)) if source else None
+        for path, source in sources.items()
+    }
+    counts = [_count(path, sources[path], entry) for path, entry in entries.items()]
     if not sum(counts):
         raise InputError(
             f"--{flag}={input_file} holds no records: build them with "
             "python -m data.create_pretraining_data."
         )
     kept = [(path, count) for path, count in zip(paths, counts) if count]
+    firsts = {}  # the first file of each build, and every file that is of none
+    for path, _ in kept:
+        firsts.setdefault(sources[path] if entries[path] else path, path)
     first = next(iter(manifests.values()), None)
     return RecordFiles(
         paths=tuple(path for path, _ in kept),
         counts=tuple(count for _, count in kept),
-        features=_check_layout(kept[0][0], wanted),
+        features=_common_layout(list(firsts.values()), wanted),
         settings=first.settings if first else {},
         tokenizer=first.tokenizer if first else None,
     )
+
+
+def _name(path: str) -> str:
+    return path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _check_manifest(source: str, manifest: Manifest, wanted: Mapping[str, Any]) -> None:
@@ -138,14 +150,30 @@ def _require_files(source: str, manifest: Manifest, known: Container[str]) -> No
         )
 
 
-def _count(path: str, source: Optional[str], manifests: Mapping[str, Manifest]) -> int:
-    """Records in a file: by its manifest, or else by reading all lengths.
+def _require_one_tokenizer(manifests: Mapping[str, Manifest]) -> None:
+    """Refuses builds whose token ids mean different pieces."""
+    first = next(iter(manifests), None)
+    for source, manifest in manifests.items():
+        known, other = manifests[first].tokenizer, manifest.tokenizer
+        if known.get("fingerprint") != other.get("fingerprint"):
+            differences = [
+                f"{name}={value!r} and {other.get(name)!r}"
+                for name, value in known.items()
+                if value != other.get(name)
+            ]
+            raise InputError(
+                f"{first} and {source} are of different tokenizers: "
+                f"{', '.join(differences)}. Train on one of them, or build both with "
+                "one tokenizer."
+            )
+
+
+def _count(path: str, source: Optional[str], entry: Optional[Mapping[str, Any]]) -> int:
+    """Records in a file: by its entry in a manifest, or else by reading all lengths.
 
     Raises:
       InputError: its size is not that of the manifest.
     """
-    name = path.replace("\\", "/").rsplit("/", 1)[-1]
-    entry = manifests[source].files.get(name) if source else None
     if not entry:
         return count_records(path)
     size = file_system(path).size(path)
@@ -188,6 +216,29 @@ def name_damage(paths: Sequence[str]) -> None:
     for path in paths:
         for _ in read_records(path):
             pass
+
+
+def _common_layout(paths: Sequence[str], wanted: Mapping[str, Any]) -> Features:
+    """The schema of files, by the first record of each.
+
+    Raises:
+      InputError: a file does not have what the flags say, or word order prediction as
+        the others have it.
+    """
+    layouts = [_check_layout(path, wanted) for path in paths]
+    for path, features in zip(paths, layouts):
+        if features != layouts[0]:
+            first, other = map(_wop_positions, (layouts[0], features))
+            raise InputError(
+                f"{paths[0]} has {first} wop_positions in a record, but {path} has "
+                f"{other}. Train on one of them, or build both with the same "
+                "--wop_prob and --wop_ngram."
+            )
+    return layouts[0]
+
+
+def _wop_positions(features: Features) -> int:
+    return {f.name: f.length for f in features}.get("wop_positions", 0)
 
 
 def _check_layout(path: str, wanted: Mapping[str, Any]) -> Features:

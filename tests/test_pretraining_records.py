@@ -261,6 +261,55 @@ def test_a_shard_is_counted_by_the_manifest_beside_it(folder, tmp_path):
     assert data.counts == COUNTS[1:]
 
 
+@pytest.fixture()
+def builds(tmp_path):
+    """Makes a build of one file and answers its path; Google's without a tokenizer."""
+
+    def make(name, wop=0, tokenizer="0", length=LENGTH):
+        build = tmp_path / name
+        build.mkdir()
+        path = str(build / "part-0.tfrecord")
+        records.write_records(path, [record(1, "albert", length, wop)] * 2)
+        if tokenizer:
+            write_manifest(
+                build,
+                {0: 2},
+                tokenizer,
+                model_type="albert",
+                max_predictions_per_seq=PREDICTIONS,
+            )
+        return path
+
+    return make
+
+
+def test_builds_of_different_tokenizers_are_refused(builds):
+    pattern = f"{builds('a')},{builds('b')},{builds('c', tokenizer='1')}"
+    message = (
+        "a/manifest.json and .*c/manifest.json are of different tokenizers: "
+        "fingerprint='0' and '1'. Train on one of them, or build both with one"
+    )
+    with pytest.raises(InputError, match=message):
+        open_pattern(pattern, "albert")
+
+
+@pytest.mark.parametrize("tokenizer", ["0", None])
+def test_layouts_of_all_builds_are_checked(builds, tokenizer):
+    """With manifests, and Google's without one."""
+    first = builds("a", wop=3, tokenizer=tokenizer)
+    same = builds("b", wop=3, tokenizer=tokenizer)
+    assert open_pattern(f"{first},{same}", "albert").total == 4
+    for name, wop in (("none", 0), ("more", 6)):
+        other = builds(name, wop, tokenizer)
+        message = f"a/.*has 3 wop_positions in a record, but .*{name}/.* has {wop}. Tr"
+        with pytest.raises(InputError, match=message):
+            open_pattern(f"{first},{same},{other}", "albert")
+    longer = builds("longer", 3, tokenizer, length=16)
+    message = r"longer/part-0.tfrecord was made with --max_seq_length=16 \(now 8\)"
+    with pytest.raises(InputError, match=message):
+        open_pattern(f"{first},{longer}", "albert")
+
+
 def test_damage_is_named_with_file_and_byte(folder):
     path = folder / "part-1.tfrecord"
     whole = path.read_bytes()
