@@ -63,7 +63,7 @@ def mask_anew(
 
     Returns:
       The features with new input_ids, masked_lm_... [B, P] and, with WOP, wop_...
-      [B, W].
+      [B, W]; without it there are none of these.
     """
     original = original_ids(features)
     length = original.shape.as_list()[1]
@@ -77,10 +77,10 @@ def mask_anew(
         begins = tf.logical_and(eligible, ~(goes_on & _shift(eligible)))
     budgets = _share(tokens, options.masked_lm_prob, options.max_predictions_per_seq)
     chosen = _choose(eligible, begins, budgets, options, random)
-    masked = dict(
-        features,
+    masked = {n: value for n, value in features.items() if not n.startswith("wop_")}
+    masked.update(
+        _predictions(original, chosen, options.max_predictions_per_seq),
         input_ids=_replace(original, chosen, vocabulary, random),
-        **_predictions(original, chosen, options.max_predictions_per_seq),
     )
     moved = wop_length(length, options.wop_prob, options.wop_ngram)
     if moved:

@@ -163,6 +163,18 @@ def test_masks_of_records_are_undone():
         np.testing.assert_array_equal(again[name], fresh[name], name)
 
 
+def test_word_order_of_records_is_dropped_where_it_is_off():
+    """As fresh masking of the original text, with no moves left to be trained."""
+    rows, _ = make_rows()
+    moved = run(rows, OPTIONS["albert"], seed=5)
+    assert moved["wop_weights"].any()
+    again = run(moved, OPTIONS["words"], seed=6)
+    fresh = run(rows, OPTIONS["words"], seed=6)
+    assert set(again) == set(fresh) and "wop_positions" not in fresh
+    for name in fresh:
+        np.testing.assert_array_equal(again[name], fresh[name], name)
+
+
 def test_masks_depend_on_seed_and_step_alone():
     rows, _ = make_rows(20)
     options = OPTIONS["albert"]
