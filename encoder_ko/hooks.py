@@ -1,4 +1,4 @@
-"""Session hooks: progress with rate and time left, and a stop at a lost loss."""
+"""Session hooks: progress with rate and time left, a stop at a lost loss or norm."""
 
 import math
 import numbers
@@ -27,7 +27,7 @@ def duration(seconds: float) -> str:
 
 
 class ProgressHook(tf.train.SessionRunHook):
-    """Prints step, rate, time left and values every few seconds; stops at NaN.
+    """Prints step, rate, time left and values every few seconds; stops at NaN or inf.
 
     The rate is that of the steps since the last line; the first step of a session,
     which also compiles, does not count.
@@ -35,13 +35,14 @@ class ProgressHook(tf.train.SessionRunHook):
     Args:
       total_steps: the last step of the run.
       batch_size: examples per step.
-      values: name -> float32 scalar tensor to show; "loss" is among them.
+      values: name -> float32 scalar tensor to show; "loss" is among them, and
+        "gradient_norm" if it is to be finite, too.
       unit: what an example is called.
       tokens: int scalar tensor, tokens in the batch, or None.
       every_seconds: least time between two lines.
       runs_per_step: micro-batches whose gradients make one update.
-      lost_loss_advice: what to do where the loss is not finite, or a function that
-        says it; None = nothing, go on.
+      lost_loss_advice: what to do where one of the two is not finite, or a function
+        that says it; None = nothing, go on.
     """
 
     def __init__(
@@ -92,11 +93,16 @@ class ProgressHook(tf.train.SessionRunHook):
             self._start_interval(now)
 
     def _require_finite(self, values, step):
-        if self._advice is None or math.isfinite(values["loss"]):
+        checked = [name for name in ("loss", "gradient_norm") if name in values]
+        lost = [name for name in checked if not math.isfinite(values[name])]
+        if self._advice is None or not lost:
             return
         shown = ", ".join(f"{name}={float(v):.6g}" for name, v in values.items())
         advice = self._advice() if callable(self._advice) else self._advice
-        raise InputError(f"The loss is not finite at step {step} ({shown}). {advice}")
+        raise InputError(
+            f"The {lost[0].replace('_', ' ')} is not finite at step {step} ({shown}). "
+            f"{advice}"
+        )
 
     def _start_interval(self, now):
         self._mark, self._tokens = (now, self._step), 0

@@ -105,7 +105,8 @@ class Schedule:
       accumulation_steps: parts of a batch that are computed one after another.
       seed: of initial values, order of records, masks and dropout.
       shuffle: whether records are shuffled.
-      skip_nonfinite: whether an update that is not finite is left out, not an error.
+      skip_nonfinite: whether an update that is not finite is counted, not an error;
+        it is never applied.
       log_every_steps: updates between lines of the log.
     """
 
@@ -307,7 +308,7 @@ class Pretrainer:
           saved.
 
         Raises:
-          InputError: the loss is not finite, or a record is damaged.
+          InputError: the loss or a gradient is not finite, or a record is damaged.
         """
         schedule, first = self._schedule, self.step
         parts = input_pipeline.Batches(

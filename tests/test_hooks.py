@@ -25,7 +25,15 @@ def test_duration(seconds, expected):
     assert hooks.duration(seconds) == expected
 
 
-def lines(capsys, losses, seconds_per_step=2.0, first_step=0, total=None, **options):
+def lines(
+    capsys,
+    losses,
+    seconds_per_step=2.0,
+    first_step=0,
+    total=None,
+    gradient_norm=None,
+    **options,
+):
     """What the hook prints while steps with these losses take so many seconds each."""
     total = total or first_step + len(losses)
     clock = iter(seconds_per_step * i for i in range(len(losses)))
@@ -35,10 +43,13 @@ def lines(capsys, losses, seconds_per_step=2.0, first_step=0, total=None, **opti
         loss = tf.gather(tf.constant(losses), step - first_step)
         with tf.control_dependencies([loss]):
             train = tf.assign_add(step, 1)
+        values = {"loss": loss, "learning_rate": tf.constant(5e-5)}
+        if gradient_norm is not None:
+            values["gradient_norm"] = tf.constant(gradient_norm)
         hook = hooks.ProgressHook(
             total,
             32,
-            {"loss": loss, "learning_rate": tf.constant(5e-5)},
+            values,
             tokens=tf.constant(640),
             **options,
         )
@@ -85,3 +96,18 @@ def test_a_lost_loss_ends_training_at_its_step(capsys, lost):
         f"The loss is not finite at step 3 (loss={lost}, learning_rate=5e-05). Lower "
         "--learning_rate"
     )
+
+
+def test_a_lost_gradient_ends_training(capsys):
+    with pytest.raises(InputError) as raised:
+        lines(capsys, [1.0], first_step=6, gradient_norm=float("inf"))
+    assert str(raised.value).startswith(
+        "The gradient norm is not finite at step 7 (loss=1, learning_rate=5e-05, "
+        "gradient_norm=inf). Lower --learning_rate"
+    )
+
+
+def test_what_is_lost_can_be_passed_over(capsys):
+    lost = float("nan")
+    printed = lines(capsys, [lost], gradient_norm=lost, lost_loss_advice=None)
+    assert printed == ["step 1/1  loss nan  learning_rate 5e-05  gradient_norm nan"]

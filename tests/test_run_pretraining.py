@@ -360,6 +360,25 @@ def test_a_lost_loss_stops_with_step_rate_and_checkpoint(
     assert "--skip_nonfinite" in message
 
 
+def test_a_lost_gradient_stops_although_the_loss_is_finite(prepared, tmp_path, capfd):
+    """The square of a gradient of 1e30 is above the largest float32."""
+    output = tmp_path / "lost"
+    flags = runs.arguments(prepared("electra"), "electra", output, disc_weight=1e30)
+    message = failing(capfd, *flags)
+    assert "The gradient norm is not finite at step 1 (loss=" in message
+    assert "gradient_norm=inf" in message and "loss=nan" not in message
+    assert f"The last good checkpoint is {output}/model.ckpt-0" in message
+    flags = runs.arguments(
+        prepared("electra"), "electra", tmp_path / "out", disc_weight=1e30
+    )
+    assert runs.run(*flags, "--skip_nonfinite") == 0
+    log = runs.read_lines(tmp_path / "out" / "training_log.jsonl")
+    assert [entry["skipped_updates"] for entry in log] == [3, 6, 9, 12]
+    # Nothing was applied.
+    for name, value in runs.weights(tmp_path / "out").items():
+        assert "adam_" not in name or not np.frombuffer(value, np.float32).any(), name
+
+
 def test_lost_updates_can_be_skipped_and_are_counted(
     prepared, tmp_path, capfd, broken_start
 ):
