@@ -8,6 +8,7 @@ with commas (`TokenizerConfig.digit_comma`), letters in disorder under "letters"
 
 import base64
 import collections
+import functools
 import sys
 from typing import Any, Callable, Dict, Hashable
 
@@ -130,7 +131,7 @@ def _document(tokenizer, normalizers, pre_tokenizers, model, decoder):
 def wordpiece_json(tokenizer) -> Dict[str, Any]:
     """The content of tokenizer.json for a WordPieceTokenizer."""
     config = tokenizer.config
-    classes = character_classes(_rule_of(Normaliser(config)))
+    classes = _classes(config)
     normalizers = [{"type": "NFC"}] if config.compose else []
     normalizers += [
         replace(classes["deleted"], ""),
@@ -160,6 +161,11 @@ def wordpiece_json(tokenizer) -> Dict[str, Any]:
         },
         {"type": "WordPiece", "prefix": "##", "cleanup": False},
     )
+
+
+@functools.lru_cache(maxsize=8)  # seconds of work, the same for ELECTRA's two networks
+def _classes(config):
+    return character_classes(_rule_of(Normaliser(config)))
 
 
 def _rule_of(rules: Normaliser):
