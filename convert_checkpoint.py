@@ -50,7 +50,7 @@ _STRINGS = {
     "vocab_file": "Vocabulary; default: found in input_dir.",
     "init_checkpoint": "Checkpoint; default: the best, else the newest of input_dir.",
     "labels": "Label names in the order of the outputs, comma-separated.",
-    "task_name": "From hf: part of the names of ELECTRA's heads.",
+    "task_name": "From hf: name of the task, where config.json does not tell.",
 }
 _BOOLEANS = {
     "encoder_only": (False, "From hf: leave the head out."),
@@ -150,7 +150,7 @@ def _tensorflow_model(model_type, described):
             task=task.get("name", ""),
         ),
         run=_read_json("eval_results.json"),
-        score_range=task.get("score_range"),
+        described=described,
     )
 
 

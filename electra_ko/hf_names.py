@@ -120,6 +120,14 @@ def _scores(tensors, lowest, highest):
     return rest
 
 
+def _score_range(tensors):
+    """What `_scores` put into the tensors and `_one_layer` takes out again."""
+    if "classifier.out_proj.weight" not in tensors:
+        return 0.0, 1.0
+    lowest = float(tensors["classifier.out_proj.bias"][0])
+    return lowest, lowest + float(tensors["classifier.out_proj.weight"][0, 0])
+
+
 def _two_layers(weight, bias):
     labels, width = weight.shape
     first = np.zeros([width, width], np.float32)
@@ -221,6 +229,7 @@ DISCRIMINATOR = ModelNames(
     complete=_complete,
     reduce=_reduce,
     scores=_scores,
+    score_range=_score_range,
 )
 
 GENERATOR = ModelNames(

@@ -17,6 +17,7 @@ from encoder_ko.finetuning import Family
 from encoder_ko.run_folder import RunFolder
 
 FILE_NAME = "task.json"
+BEST = "best"  # the folder of the best checkpoint
 
 # What of a task outlives its data files.
 _TASK_FIELDS = (
@@ -41,14 +42,20 @@ def write(folder: RunFolder, model_type: str, config: Any, kind: kinds.Kind) -> 
         folder, model_type, config, kind.tokenizer
     )
     folder.write_json(
-        FILE_NAME,
-        {
-            "model_type": model_type,
-            "vocab_file": vocab_file,
-            "task": {name: getattr(kind.task, name) for name in _TASK_FIELDS},
-            "settings": dataclasses.asdict(kind.settings),
-        },
+        FILE_NAME, description(model_type, vocab_file, kind.task, kind.settings)
     )
+
+
+def description(
+    model_type: str, vocab_file: str, task: Task, settings: kinds.KindSettings
+) -> Dict[str, Any]:
+    """The content of task.json; `vocab_file` is a name in its folder."""
+    return {
+        "model_type": model_type,
+        "vocab_file": vocab_file,
+        "task": {name: getattr(task, name) for name in _TASK_FIELDS},
+        "settings": dataclasses.asdict(settings),
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +99,7 @@ class FineTunedModel:
         try:
             family = families[described["model_type"]]
             vocab_file = os.path.join(run_dir, described["vocab_file"])
-            task = _task(described["task"])
+            task = task_of(described["task"])
             settings = kinds.KindSettings(**described["settings"])
         except (KeyError, TypeError) as error:
             raise InputError(
@@ -103,7 +110,7 @@ class FineTunedModel:
             os.path.join(run_dir, f"{family.name}_config.json")
         )
         tokenizer = build_tokenizer(resolve_config(vocab_file), vocab_file)
-        checkpoint = checkpoints.find_checkpoint(os.path.join(run_dir, "best"))
+        checkpoint = checkpoints.find_checkpoint(os.path.join(run_dir, BEST))
         if checkpoint is None:
             raise InputError(
                 f"{run_dir} holds no checkpoint in best/: the run has not yet come to "
@@ -126,7 +133,8 @@ def _read(run_dir: str) -> Dict[str, Any]:
     )
 
 
-def _task(record: Dict[str, Any]) -> Task:
+def task_of(record: Dict[str, Any]) -> Task:
+    """The task of task.json's "task"; KeyError if it lacks a field."""
     record = dict({"is_pair": None}, **record)  # older runs do not have it
     values = {
         name: tuple(record[name]) if isinstance(record[name], list) else record[name]

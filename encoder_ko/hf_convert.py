@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from absl import logging
 
@@ -20,8 +20,17 @@ from data.tokenization import (
     build_tokenizer,
     check_vocabulary,
 )
-from encoder_ko import hf_config, hf_tokenizer, hf_weights, model_card, tensor_files
-from encoder_ko.name_pairs import ModelNames
+from encoder_ko import (
+    fine_tuned,
+    hf_config,
+    hf_task,
+    hf_tokenizer,
+    hf_weights,
+    model_card,
+    tensor_files,
+)
+from encoder_ko.kinds.interface import scope_of
+from encoder_ko.name_pairs import ModelNames, Tensors
 
 _HF_CONFIG = "config.json"
 _CHECKPOINT = "model.ckpt"
@@ -37,7 +46,7 @@ class TensorFlowModel(NamedTuple):
       checkpoint: prefix.
       head: hf_config.Head; its kind may be "".
       run: what the run's eval_results.json holds; {} without one.
-      score_range: lowest and highest score of a regression, if known.
+      described: content of task.json; {} without one.
     """
 
     config: Any
@@ -45,7 +54,7 @@ class TensorFlowModel(NamedTuple):
     checkpoint: str
     head: hf_config.Head
     run: Dict[str, Any]
-    score_range: Optional[Tuple[float, float]] = None
+    described: Dict[str, Any] = {}
 
 
 def export(
@@ -116,10 +125,12 @@ def _export_one(network, model, folder, title, split_special):
         model.tokenizer.pad_id,
         head,
     )
+    content.update(hf_task.kept_of(model.described))
     _write_json(os.path.join(folder, _HF_CONFIG), content)
     tensors = network.tensors
-    if head.is_regression and model.score_range:
-        tensors = network.names.scores(tensors, *model.score_range)
+    scores = model.described.get("task", {}).get("score_range")
+    if head.is_regression and scores:
+        tensors = network.names.scores(tensors, *scores)
     tensor_files.write_safetensors(
         os.path.join(folder, tensor_files.SAFETENSORS), tensors
     )
@@ -148,15 +159,7 @@ def _labels(network, head, source):
         return ()
     if head.kind == "regression" or head.is_regression:
         return ("LABEL_0",)
-    if not head.labels:
-        return tuple(f"LABEL_{index}" for index in range(network.num_labels))
-    if len(head.labels) != network.num_labels:
-        raise InputError(
-            f"{source} has {network.num_labels} outputs but there are "
-            f"{len(head.labels)} label names: {', '.join(head.labels)}. Give the "
-            "names in the order of the outputs with --labels."
-        )
-    return tuple(head.labels)
+    return hf_task.label_names(head.labels, network.num_labels, source)
 
 
 # --- From Hugging Face -----------------------------------------------------------
@@ -178,26 +181,44 @@ def import_(
       output_dir: the folder of the result.
       overwrite: whether files of the same names may be replaced.
       encoder_only: whether the head is left out.
-      task: part of the names of ELECTRA's heads; None = what config.json says.
+      task: name of the task; None = what config.json says.
 
     Returns:
-      The prefix of the checkpoint.
+      The prefix of the checkpoint, which is in `best/` beside a task.json if the model
+      is a fine-tuned one: the folder is then like that of a fine-tuning run.
 
     Raises:
       InputError: the files do not fit the tables, or the folder is taken.
     """
-    variables, configs = {}, {}
-    for names, folder in _networks_of(networks, input_dir):
-        config, found = _import_one(names, folder, encoder_only, task)
-        _merge(variables, found, folder)
-        configs[names.config_file.format(model_type=names.model_type)] = config
+    found = [
+        _import_one(names, folder, encoder_only, task)
+        for names, folder in _networks_of(networks, input_dir)
+    ]
     with _new_folder(output_dir, overwrite) as temporary:
-        tensor_files.write_checkpoint(os.path.join(temporary, _CHECKPOINT), variables)
-        for name, config in configs.items():
-            _write_text(os.path.join(temporary, name), config.to_json_string())
-        tokenizer = _import_tokenizer(folder, temporary, config.vocab_size)
-        _check_padding(folder, tokenizer)
-    return os.path.join(output_dir, _CHECKPOINT)
+        for one in found:
+            name = one.names.config_file.format(model_type=one.names.model_type)
+            _write_text(os.path.join(temporary, name), one.config.to_json_string())
+        vocab_file = _import_tokenizer(one, temporary)
+        described = one.origin.described(one.names.model_type, vocab_file)
+        checkpoint = _CHECKPOINT
+        if described:
+            _write_json(os.path.join(temporary, fine_tuned.FILE_NAME), described)
+            checkpoint = os.path.join(fine_tuned.BEST, _CHECKPOINT)
+            os.makedirs(os.path.join(temporary, fine_tuned.BEST))
+        tensor_files.write_checkpoint(
+            os.path.join(temporary, checkpoint), _together(found)
+        )
+    return os.path.join(output_dir, checkpoint)
+
+
+class _Imported(NamedTuple):
+    """One network: ModelNames, EncoderConfig, variables, and what its files tell."""
+
+    names: ModelNames
+    folder: str
+    config: Any
+    variables: Tensors
+    origin: hf_task.FineTuned
 
 
 def _networks_of(networks, input_dir):
@@ -236,40 +257,52 @@ def _import_one(names, folder, encoder_only, task):
         logging.info("Left out with --encoder_only: %s", ", ".join(dropped) or "-")
         tensors = {n: value for n, value in tensors.items() if n not in dropped}
     head = hf_config.head_of(content, architecture)
+    name = task or hf_task.task_name(content) or head.task or "task"
+    head, scope = head._replace(task=name), scope_of(name)
     variables = hf_weights.to_tensorflow(
-        names, config, tensors, architecture, task or head.task or "task", folder
+        names, config, tensors, architecture, scope, folder
     )
-    return config, variables
+    num_labels = hf_weights.num_labels(names, config, variables, architecture, scope)
+    origin = hf_task.FineTuned(
+        content,
+        path,
+        head,
+        num_labels,
+        names.score_range(tensors),
+        config.max_position_embeddings,
+    )
+    return _Imported(names, folder, config, variables, origin)
 
 
-def _merge(variables, found, folder):
-    """Adds the variables of one more network; what both have must be the same."""
-    for name, value in found.items():
-        if name in variables and not (variables[name] == value).all():
-            raise InputError(
-                f"{folder}: {name} differs between generator and discriminator, which "
-                "share their embeddings in Google's ELECTRA. Convert one of them alone."
-            )
-        variables[name] = value
+def _together(found: Sequence[_Imported]) -> Tensors:
+    """The variables of all networks; those that several have must be the same."""
+    variables = {}
+    for one in found:
+        for name, value in one.variables.items():
+            if name in variables and not (variables[name] == value).all():
+                raise InputError(
+                    f"{one.folder}: {name} differs between generator and discriminator,"
+                    " which share their embeddings in Google's ELECTRA. Convert one of "
+                    "them alone."
+                )
+            variables[name] = value
+    return variables
 
 
-def _import_tokenizer(folder, target, vocab_size) -> Tokenizer:
-    config = hf_tokenizer.read_settings(folder)
-    vocab_file = hf_tokenizer.copy_vocabulary(folder, target, config)
+def _import_tokenizer(one: _Imported, target: str) -> str:
+    """Copies the tokenizer, which must fit the network; the vocabulary's name."""
+    config = hf_tokenizer.read_settings(one.folder)
+    vocab_file = hf_tokenizer.copy_vocabulary(one.folder, target, config)
     _write_text(os.path.join(target, CONFIG_FILE_NAME), config.to_json_string())
     tokenizer = build_tokenizer(config, vocab_file)
-    check_vocabulary(tokenizer.vocabulary, vocab_size, config.special_tokens)
-    return tokenizer
-
-
-def _check_padding(folder, tokenizer):
-    path = os.path.join(folder, _HF_CONFIG)
-    theirs = read_json_object(path).get("pad_token_id", 0)
+    check_vocabulary(tokenizer.vocabulary, one.config.vocab_size, config.special_tokens)
+    theirs = one.origin.content.get("pad_token_id", 0)
     if theirs is not None and theirs != tokenizer.pad_id:
         raise InputError(
-            f"{path} says pad_token_id={theirs} but {tokenizer.config.pad_token} has "
-            f"the id {tokenizer.pad_id} in the vocabulary: it is not this model's."
+            f"{one.origin.source} says pad_token_id={theirs} but {config.pad_token} "
+            f"has the id {tokenizer.pad_id} in the vocabulary: it is not this model's."
         )
+    return os.path.basename(vocab_file)
 
 
 # --- Folders ---------------------------------------------------------------------

@@ -112,6 +112,13 @@ def to_tensorflow(
     return translate(reduced, pairs, config, False, source)
 
 
+def num_labels(
+    names: ModelNames, config, variables: Tensors, architecture: Architecture, task: str
+) -> int:
+    """Outputs of a fine-tuned head among the variables; 0 without one."""
+    return _num_labels(_pairs(names, architecture, config, task), variables)
+
+
 def plain_tensors(names: ModelNames, tensors: Tensors, source: str) -> Tensors:
     """Tensors without copies and buffers, under the names that the heads' files have.
 

@@ -132,6 +132,8 @@ class ModelNames(NamedTuple):
       reduce: the way back.
       scores: (Hugging Face tensors of a regression, lowest, highest score) -> tensors
         whose output is a score.
+      score_range: (Hugging Face tensors of a regression) -> lowest and highest score,
+        where `reduce` takes them out of the tensors.
     """
 
     model_type: str
@@ -150,6 +152,7 @@ class ModelNames(NamedTuple):
     complete: Callable[[Tensors, Any], Tensors] = _same
     reduce: Callable[[Tensors, Any], Tensors] = _same
     scores: Callable[[Tensors, float, float], Tensors] = _plain_scores
+    score_range: Callable[[Tensors], Tuple[float, float]] = lambda tensors: (0.0, 1.0)
 
     def architecture(self, name: str) -> Architecture:
         """The architecture with the class name `name`."""

@@ -1,5 +1,7 @@
 """convert_checkpoint.py from the command line: files, flags, mistakes."""
 
+import dataclasses
+import functools
 import json
 import os
 import pickle
@@ -9,10 +11,14 @@ import pytest
 
 pytest.importorskip("safetensors", reason="needs the package safetensors")
 
-from hf_reference import CONFIGS, TASK, batch, run  # noqa: E402
+from hf_reference import CONFIGS, batch, run  # noqa: E402
 
 import convert_checkpoint  # noqa: E402
-from encoder_ko import command_line, tensor_files  # noqa: E402
+import predict  # noqa: E402
+from data import tasks  # noqa: E402
+from data.tokenization import build_tokenizer, preset  # noqa: E402
+from encoder_ko import command_line, fine_tuned, kinds, tensor_files  # noqa: E402
+from encoder_ko.run_folder import RunFolder  # noqa: E402
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 RESULTS = {
@@ -28,20 +34,39 @@ def write(path, text):
         writer.write(text)
 
 
+# As many labels as the heads of hf_reference have.
+CLASSES = {"label_values": ("0", "1", "2"), "label_names": ("부정", "중립", "긍정")}
+TAGS = {"label_values": ("O", "PS-B", "PS-I", "LC-B", "LC-I"), "label_names": ()}
+TASKS = {
+    "classification": dataclasses.replace(tasks.get_task("NSMC"), **CLASSES),
+    "regression": tasks.get_task("KorSTS"),
+    "tagging": dataclasses.replace(tasks.get_task("NaverNER"), **TAGS),
+    "question_answering": tasks.get_task("KorQuAD"),
+}
+SETTINGS = kinds.KindSettings(max_seq_length=20, max_query_length=4, doc_stride=4)
+
+
+@functools.lru_cache(maxsize=None)
+def values_of(model_type, head):
+    config = CONFIGS[model_type]
+    return run(model_type, head, config, batch(config.vocab_size))[0]
+
+
 def model_folder(path, model_type="bert", head="classification"):
     """A run's folder: checkpoint in best/, task.json, eval_results.json."""
-    config = CONFIGS[model_type]
-    values, _ = run(model_type, head, config, batch(config.vocab_size))
+    config, values = CONFIGS[model_type], dict(values_of(model_type, head))
     os.makedirs(str(path / "best"))
-    values = dict(values)
     saved = dict(values, **{"bert/pooler/dense/bias/adam_m": np.zeros(2, np.float32)})
     tensor_files.write_checkpoint(str(path / "best" / "model.ckpt-7"), saved)
     write(path / f"{model_type}_config.json", config.to_json_string())
     pieces = SPECIAL + [f"말{n}" for n in range(config.vocab_size - len(SPECIAL))]
     write(path / "vocab.txt", "".join(piece + "\n" for piece in pieces))
-    task = {"name": TASK, "kind": head, "label_names": ["부정", "중립", "긍정"]}
-    write(path / "task.json", json.dumps({"model_type": model_type, "task": task}))
     write(path / "eval_results.json", json.dumps(RESULTS))
+    if head in TASKS:
+        task = dataclasses.replace(TASKS[head], name="NSMC")
+        tokenizer = build_tokenizer(preset("korean_cased"), str(path / "vocab.txt"))
+        kind = kinds.build(task, tokenizer, SETTINGS)
+        fine_tuned.write(RunFolder(str(path)), model_type, config, kind)
     return values
 
 
@@ -125,18 +150,102 @@ def test_the_way_back_is_a_model_dir(exported, tmp_path):
     to_tf(folder, tmp_path / "tf")
     assert sorted(os.listdir(str(tmp_path / "tf"))) == [
         "bert_config.json",
-        "checkpoint",
-        "model.ckpt.data-00000-of-00001",
-        "model.ckpt.index",
+        "best",
+        "task.json",
         "tokenizer_config.json",
         "vocab.txt",
     ]
-    returned = tensor_files.read_checkpoint(str(tmp_path / "tf" / "model.ckpt"))
+    assert sorted(os.listdir(str(tmp_path / "tf" / "best"))) == [
+        "checkpoint",
+        "model.ckpt.data-00000-of-00001",
+        "model.ckpt.index",
+    ]
+    returned = tensor_files.read_checkpoint(str(tmp_path / "tf/best/model.ckpt"))
     assert {n: v.tobytes() for n, v in returned.items()} == {
         n: v.tobytes() for n, v in values.items()
     }
     text = (tmp_path / "tf" / "bert_config.json").read_text("utf-8")
     assert text == CONFIGS["bert"].to_json_string()
+
+
+def parts(path):
+    """What makes a fine-tuned model: task.json and the variables, bytes by name."""
+    model = fine_tuned.FineTunedModel.load(str(path), predict.FAMILIES)
+    variables = tensor_files.read_checkpoint(model.checkpoint)
+    return (
+        (path / "task.json").read_text("utf-8"),
+        {name: value.tobytes() for name, value in variables.items()},
+    )
+
+
+@pytest.mark.parametrize("head", sorted(TASKS))
+@pytest.mark.parametrize("model_type", sorted(CONFIGS))
+def test_a_fine_tuned_model_comes_back_as_one(tmp_path, model_type, head):
+    run_dir, theirs, ours, again = (tmp_path / name for name in "abcd")
+    model_folder(run_dir, model_type, head)
+    to_hf(run_dir, theirs)
+    to_tf(theirs, ours)
+    assert parts(ours) == parts(run_dir)
+    to_hf(ours, again)
+    for name in ("config.json", "model.safetensors"):
+        assert (again / name).read_bytes() == (theirs / name).read_bytes()
+
+
+def change_config(folder, remove=(), **changes):
+    content = json.loads((folder / "config.json").read_text("utf-8"))
+    content = {key: v for key, v in content.items() if key not in remove}
+    write(folder / "config.json", json.dumps(dict(content, **changes)))
+
+
+@pytest.mark.parametrize(
+    "model_type, head",
+    [("bert", head) for head in sorted(TASKS)] + [("electra", "regression")],
+)
+def test_a_model_of_others_means_the_same(tmp_path, model_type, head):
+    """config.json tells kind and labels; ELECTRA's tensors tell the range of scores."""
+    run_dir, theirs, ours, again = (tmp_path / name for name in "abcd")
+    model_folder(run_dir, model_type, head)
+    to_hf(run_dir, theirs)
+    change_config(theirs, ["korean_encoders", "finetuning_task"])
+    to_tf(theirs, ours, "--task_name=NSMC")
+    expected, found = (
+        json.loads((path / "task.json").read_text("utf-8")) for path in (run_dir, ours)
+    )
+    assert found["settings"]["max_seq_length"] == 40  # all positions
+    if head == "classification":
+        expected["task"]["label_values"] = ["부정", "중립", "긍정"]
+    if (model_type, head) == ("bert", "regression"):
+        expected["task"]["score_range"] = [0, 1]  # its scores are as they are
+    assert found["task"] == expected["task"]
+    assert parts(ours)[1] == parts(run_dir)[1]
+    to_hf(ours, again)
+    assert (again / "model.safetensors").read_bytes() == (
+        theirs / "model.safetensors"
+    ).read_bytes()
+    classes = [
+        json.loads((path / "config.json").read_text("utf-8"))["architectures"]
+        for path in (theirs, again)
+    ]
+    assert classes[0] == classes[1]
+
+
+def test_labels_without_names_or_too_few_of_them(exported, tmp_path, capsys):
+    folder, _ = exported
+    change_config(folder, ["id2label"])
+    to_tf(folder, tmp_path / "tf")
+    described = json.loads((tmp_path / "tf" / "task.json").read_text("utf-8"))
+    assert described["task"]["label_names"] == ["LABEL_0", "LABEL_1", "LABEL_2"]
+    change_config(folder, id2label={"0": "가", "1": "나"})
+    error = fails(capsys, to_tf, folder, tmp_path / "other")
+    assert "config.json has 3 outputs but there are 2 label names: 가, 나" in error
+
+
+def test_a_head_with_several_answers_has_no_task(exported, tmp_path):
+    folder, _ = exported
+    change_config(folder, problem_type="multi_label_classification")
+    to_tf(folder, tmp_path / "tf")
+    assert not (tmp_path / "tf" / "task.json").exists()
+    assert (tmp_path / "tf" / "model.ckpt.index").exists()
 
 
 def test_nothing_is_overwritten(exported, tmp_path, capsys):
@@ -153,7 +262,6 @@ def test_nothing_is_overwritten(exported, tmp_path, capsys):
 
 def test_electras_two_networks_go_and_come_together(tmp_path):
     values = model_folder(tmp_path / "run", "electra", "pretraining")
-    os.remove(str(tmp_path / "run" / "task.json"))
     to_hf(tmp_path / "run", tmp_path / "hf", "--model_type=electra")
     assert sorted(os.listdir(str(tmp_path / "hf"))) == ["discriminator", "generator"]
     to_tf(tmp_path / "hf", tmp_path / "tf")

@@ -97,8 +97,8 @@ class Kind:
 
     @property
     def scope(self) -> str:
-        """The task's name as part of a variable's name: NSMC -> nsmc."""
-        return re.sub(r"[^a-z0-9_.-]", "_", self.task.name.lower())
+        """The task's name as part of a variable's name."""
+        return scope_of(self.task.name)
 
     # --- Examples and records
 
@@ -176,6 +176,11 @@ class Kind:
           split: "dev" or "test".
           figures: of `figures`.
         """
+
+
+def scope_of(task_name: str) -> str:
+    """A task's name as part of a variable's name: NSMC -> nsmc."""
+    return re.sub(r"[^a-z0-9_.-]", "_", task_name.lower())
 
 
 def mean_loss(outputs: Outputs) -> float:
