@@ -2,7 +2,7 @@
 # make recipe NAME=kr_electra SCALE=smoke CORPUS=folder   the chain of configs/<NAME>/
 # make benchmark MODEL_DIR=models MODEL_TYPE=electra   every benchmark, one report
 # make test   the tests (main lane: Python 3.9 to 3.11, TensorFlow 2.15)
-# make test-hf   the conversions against Hugging Face, in .venv-hf (PyTorch: gigabytes)
+# make test-hf   conversions against Hugging Face and ONNX, in .venv-hf (gigabytes)
 # make env    the environment in .venv that both use
 # make test-legacy   the tests under Python 3.7 and TensorFlow 1.15, where 3.7 is found
 
@@ -71,11 +71,12 @@ test: env
 .venv-hf/installed: setup.py constraints.txt
 	$(PYTHON) -m venv .venv-hf
 	.venv-hf/bin/python -m pip install --quiet --disable-pip-version-check \
-	    $(HF_PIP) -c constraints.txt -e '.[dev,hf]'
+	    $(HF_PIP) -c constraints.txt -e '.[dev,hf,onnx]'
 	touch $@
 
 test-hf: .venv-hf/installed
 	.venv-hf/bin/python -m pytest tests/test_hf_*.py
+	.venv-hf/bin/python -m pytest tests/test_export_savedmodel.py -k onnx
 
 lint: env
 	$(RUN) -m ruff format --check .

@@ -251,7 +251,7 @@ def test_a_failed_export_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("family, kind", CASES)
-def test_onnx_gives_what_prediction_gives(tmp_path, family, kind):
+def test_onnx_gives_what_prediction_gives(tmp_path, record_property, family, kind):
     pytest.importorskip("tf2onnx", reason="needs tf2onnx (extra onnx)")
     pytest.importorskip("onnxruntime", reason="needs onnxruntime (extra onnx)")
     model = fine_tuned_model(tmp_path / "run", family, kind)
@@ -265,6 +265,8 @@ def test_onnx_gives_what_prediction_gives(tmp_path, family, kind):
         assert set(found) == set(expected)
         for name in expected:
             np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
+            difference = np.abs(found[name] - expected[name]).max()
+            record_property(f"{family} {kind}, {name}", f"{difference:.1e}")
 
 
 def test_the_command_writes_onnx(nsmc_run, capfd):
