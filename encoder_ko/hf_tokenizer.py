@@ -85,7 +85,7 @@ def read_settings(folder: str) -> TokenizerConfig:
             CONFIG_FILE_NAME,
         )
         is_wordpiece = os.path.exists(os.path.join(folder, "vocab.txt"))
-        settings = preset("korean_cased" if is_wordpiece else "albert_cased")
+        settings = preset("hugging_face_cased" if is_wordpiece else "albert_cased")
     rules = _rules_of_library(folder)
     return TokenizerConfig.from_dict(dict(settings.to_dict(), **rules))
 
@@ -95,18 +95,21 @@ def _rules_of_library(folder):
     path = os.path.join(folder, "tokenizer.json")
     if not os.path.exists(path):
         return {}
-    rules = read_json_object(path).get("normalizer") or {}
-    if rules.get("type") != "BertNormalizer":
-        return {}
-    lower_case = bool(rules.get("lowercase"))
-    strip = rules.get("strip_accents")
-    strip = lower_case if strip is None else bool(strip)
-    return {
-        "lower_case": lower_case,
-        "strip_accents": strip,
-        "decompose": "all" if strip else "letters",
-        "split_cjk": bool(rules.get("handle_chinese_chars", True)),
-    }
+    content = read_json_object(path)
+    longest = (content.get("model") or {}).get("max_input_chars_per_word")
+    settings = {} if longest is None else {"max_chars_per_word": longest}
+    rules = content.get("normalizer") or {}
+    if rules.get("type") == "BertNormalizer":
+        lower_case = bool(rules.get("lowercase"))
+        strip = rules.get("strip_accents")
+        strip = lower_case if strip is None else bool(strip)
+        settings.update(
+            lower_case=lower_case,
+            strip_accents=strip,
+            decompose="all" if strip else "letters",
+            split_cjk=bool(rules.get("handle_chinese_chars", True)),
+        )
+    return settings
 
 
 def copy_vocabulary(folder: str, target: str, config: TokenizerConfig) -> str:

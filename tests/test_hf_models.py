@@ -289,6 +289,24 @@ def test_auto_tokenizer_gives_our_ids(tmp_path, settings, vocab, name, most):
     assert pair["token_type_ids"][-1] == 1
 
 
+@pytest.mark.parametrize("model_type", ["bert", "electra"])
+def test_a_published_tokenizer_is_read_with_the_rules_it_runs_with(
+    tmp_path, model_type
+):
+    pieces = [*vocabulary(7), "나는", "집", "##에", "가", "##가"]
+    (tmp_path / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    settings = {"tokenizer_class": f"{model_type.title()}Tokenizer"}
+    settings["do_lower_case"] = False
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    theirs = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
+    config = hf_tokenizer.read_settings(str(tmp_path))
+    ours = build_tokenizer(config, str(tmp_path / "vocab.txt"))
+    texts = ["나\ue000는", "나는\u0378 집", "가" * 100 + " 집에", "가" * 101 + " 집에"]
+    ids = theirs(texts, add_special_tokens=False)["input_ids"]
+    assert ours.encode_ids_batch(texts) == ids
+
+
 def test_masks_in_a_text_for_demonstrations(tmp_path):
     ours = build_tokenizer(preset("bert_cased"), golden("tokenization", "vocab.txt"))
     hf_tokenizer.write_tokenizer(ours, str(tmp_path), 512, False)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from shared_data import golden
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from data.errors import InputError
 from data.tokenization import (
@@ -169,6 +169,48 @@ def test_tokenizer_json_says_what_really_runs(tmp_path):
     folder = published(tmp_path, lowercase=False, strip_accents=None)
     settings = hf_tokenizer.read_settings(folder)
     assert (settings.lower_case, settings.strip_accents) == (False, False)
+
+
+# A private character, unassigned ones, format characters, words around the limits.
+STRANGE = [
+    "나\ue000는 집",
+    "나는\u0378 집에",
+    "집\U00050000 가",
+    "나\u200b는\ufeff 집",
+    "가가가가 가가가가가",
+    "가" * 100 + " " + "가" * 101,
+]
+
+
+@pytest.mark.parametrize(
+    "names, longest",
+    [
+        ([], 100),
+        (["tokenizer_config.json"], 100),
+        (["tokenizer_config.json", "tokenizer.json"], 100),
+        (["tokenizer.json"], 4),
+    ],
+)
+def test_an_imported_tokenizer_gives_the_ids_that_it_gave(tmp_path, names, longest):
+    """As Transformers builds it: BertTokenizer with do_lower_case false."""
+    pieces = {piece: i for i, piece in enumerate(PIECES + ["##가"])}
+    theirs = Tokenizer(
+        models.WordPiece(pieces, unk_token="[UNK]", max_input_chars_per_word=longest)
+    )
+    theirs.normalizer = normalizers.BertNormalizer(lowercase=False)
+    theirs.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    vocabulary(tmp_path, pieces)
+    if "tokenizer.json" in names:
+        theirs.save(str(tmp_path / "tokenizer.json"))
+    if "tokenizer_config.json" in names:
+        settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
+        path = tmp_path / "tokenizer_config.json"
+        path.write_text(json.dumps(settings), encoding="utf-8")
+    config = hf_tokenizer.read_settings(str(tmp_path))
+    ours = build_tokenizer(config, str(tmp_path / "vocab.txt"))
+    assert ours.encode_ids_batch(STRANGE) == [
+        theirs.encode(text, add_special_tokens=False).ids for text in STRANGE
+    ]
 
 
 def test_a_vocabulary_from_tokenizer_json(tmp_path):

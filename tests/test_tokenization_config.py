@@ -1,5 +1,6 @@
 """Tokenizer settings and vocabularies: what is read, and which mistakes are named."""
 
+import dataclasses
 import json
 
 import pytest
@@ -81,7 +82,7 @@ def test_missing_settings_and_presets_are_named(tmp_path):
     "published, expected",
     [
         # KR-BERT-MEDIUM's file, and those of Hugging Face.
-        ({"do_lower_case": False}, TokenizerConfig()),
+        ({"do_lower_case": False}, preset("hugging_face_cased")),
         (
             {
                 "tokenizer_class": "BertTokenizer",
@@ -94,12 +95,14 @@ def test_missing_settings_and_presets_are_named(tmp_path):
                 lower_case=True,
                 strip_accents=True,
                 decompose="all",
+                control_characters="Cc Cf Co",
+                max_chars_per_word=100,
                 unk_token="<unk>",
             ),
         ),
         (
             {"do_lower_case": True, "strip_accents": False},
-            TokenizerConfig(lower_case=True),
+            dataclasses.replace(preset("hugging_face_cased"), lower_case=True),
         ),
         (
             {"tokenizer_class": "AlbertTokenizer", "keep_accents": False},

@@ -83,7 +83,7 @@ def is_deleted(char, config):
         return False
     return (
         char in "\0\ufffd"
-        or kind in ("Cc", "Cf")
+        or kind in config.control_characters.split()
         or (config.control_characters == "C" and kind[0] == "C")
         or (config.strip_accents and kind == "Mn")
     )

@@ -25,7 +25,7 @@ _CHOICES = {
     "algorithm": ("wordpiece", "sentencepiece"),
     "decompose": ("none", "letters", "all", "compatibility"),
     "digit_comma": ("split", "upstream"),
-    "control_characters": ("Cc Cf", "C"),
+    "control_characters": ("Cc Cf", "Cc Cf Co", "C"),
     "morpheme_analyser": (None, "mecab", "okt", "komoran", "hannanum", "kkma"),
     "morphemes": ("none", "vocabulary", "run_time"),
     "cleaning": (None,) + tuple(RECIPES),
@@ -59,9 +59,9 @@ class TokenizerConfig:
       digit_comma: SentencePiece only: a piece such as "9," becomes 9 and a comma.
         "split": without a word mark inside a word. "upstream": as Google's ALBERT does
         under Python 3, with a stray word mark, for checkpoints trained so.
-      control_characters: Unicode categories that are deleted. "Cc Cf" (BERT) or
-        "C", every category that starts with C, unassigned and private code points
-        too (ELECTRA, KR-BERT-MEDIUM).
+      control_characters: Unicode categories that are deleted. "Cc Cf" (BERT), "Cc Cf
+        Co", private code points too (Hugging Face's fast tokenizers), or "C", every
+        category that starts with C, unassigned ones too (ELECTRA, KR-BERT-MEDIUM).
       split_cjk: bool, each Chinese character is a word (Hangul never is).
       max_chars_per_word: int, characters; a longer word becomes one unk_token.
       morpheme_analyser: None or the konlpy analyser that the vocabulary was made with.
@@ -220,7 +220,9 @@ class TokenizerConfig:
 def _from_hugging_face(settings: Mapping[str, Any]) -> Dict[str, Any]:
     """Our settings for those of a Hugging Face Bert-, Electra- or AlbertTokenizer.
 
-    Their do_lower_case with strip_accents absent means Google's NFD form.
+    Their do_lower_case with strip_accents absent means Google's NFD form. The rules
+    are those of their fast tokenizers, which is what AutoTokenizer loads; the slow
+    ones, gone since Transformers 5, delete unassigned characters, too.
     """
     lower_case = bool(settings.get("do_lower_case", True))
     if str(settings.get("tokenizer_class")).startswith("Albert"):
@@ -233,10 +235,11 @@ def _from_hugging_face(settings: Mapping[str, Any]) -> Dict[str, Any]:
     else:
         strip_accents = settings.get("strip_accents")
         strip_accents = lower_case if strip_accents is None else bool(strip_accents)
-        ours = {
-            "decompose": "all" if strip_accents else "letters",
-            "split_cjk": bool(settings.get("tokenize_chinese_chars", True)),
-        }
+        ours = dict(
+            PRESETS["hugging_face_cased"].to_dict(),
+            decompose="all" if strip_accents else "letters",
+            split_cjk=bool(settings.get("tokenize_chinese_chars", True)),
+        )
     ours.update(lower_case=lower_case, strip_accents=strip_accents)
     for name in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"):
         token = settings.get(name)
@@ -271,6 +274,9 @@ PRESETS = {
     "electra_cased": TokenizerConfig(control_characters="C"),
     "electra_lower_nostrip": TokenizerConfig(lower_case=True, control_characters="C"),
     "electra_lower_strip": dataclasses.replace(_BERT_LOWER, control_characters="C"),
+    "hugging_face_cased": TokenizerConfig(
+        control_characters="Cc Cf Co", max_chars_per_word=100
+    ),
     "korean_sentencepiece": _SENTENCEPIECE,
     "albert_cased": _ALBERT,
     "albert_uncased": dataclasses.replace(_ALBERT, lower_case=True),

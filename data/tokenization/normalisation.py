@@ -82,9 +82,10 @@ class Normaliser:
         if char in "\t\n\r":
             return " "
         kind = unicode11.category(char)
-        if char in "\x00\ufffd" or kind in ("Cc", "Cf"):
+        if char in "\x00\ufffd":
             return ""
-        if kind.startswith("C") and self._config.control_characters == "C":
+        deleted = self._config.control_characters
+        if kind in deleted.split() or (deleted == "C" and kind.startswith("C")):
             return ""
         if kind == "Cs":
             return _SURROGATE_MARK
