@@ -21,7 +21,6 @@ from hf_reference import (  # noqa: E402
     NUM_LABELS,
     TASK,
     batch,
-    disturbed,
     outputs_of,
     run,
 )
@@ -146,7 +145,7 @@ def test_equal_logits_and_the_way_back(tmp_path, record_property, model_type, he
         assert returned[name].tobytes() == value.tobytes(), name
 
 
-# --- Published models: their shapes, with one layer and random weights ------------
+# --- Published models: their shapes, with random weights --------------------------
 
 _WIDE = dict(
     hidden_size=768,
@@ -154,8 +153,10 @@ _WIDE = dict(
     intermediate_size=3072,
     max_position_embeddings=512,
     type_vocab_size=2,
-    num_hidden_layers=1,
+    num_hidden_layers=12,
 )
+# Layers enough where another one differs in nothing but the vocabulary.
+_SHALLOW = dict(_WIDE, num_hidden_layers=1)
 _SMALL = dict(
     _WIDE,
     hidden_size=256,
@@ -164,42 +165,62 @@ _SMALL = dict(
     embedding_size=128,
 )
 PUBLISHED = {
-    "KR-Medium": ("bert", "BertForPreTraining", dict(_WIDE, vocab_size=20000)),
+    "KR-Medium": (
+        "bert",
+        "BertForPreTraining",
+        dict(_WIDE, vocab_size=20000, hidden_act="gelu_new"),
+    ),
+    # "gelu" in config.json is the erf form, unlike in Google's BERT.
+    "KR-Medium with gelu": (
+        "bert",
+        "BertForPreTraining",
+        dict(_SHALLOW, vocab_size=20000, hidden_act="gelu"),
+    ),
     "KR-ELECTRA-discriminator": (
         "electra",
         "ElectraForPreTraining",
-        dict(_WIDE, vocab_size=30000, embedding_size=768),
+        dict(_WIDE, vocab_size=30000, embedding_size=768, hidden_act="gelu"),
     ),
     "KcELECTRA-base": (
         "electra",
         "ElectraForPreTraining",
-        dict(_WIDE, vocab_size=50135, embedding_size=768),
+        dict(_SHALLOW, vocab_size=50135, embedding_size=768, hidden_act="gelu"),
     ),
     "KcELECTRA-base-v2022": (
         "electra",
         "ElectraForPreTraining",
-        dict(_WIDE, vocab_size=54343, embedding_size=768),
+        dict(_SHALLOW, vocab_size=54343, embedding_size=768, hidden_act="gelu"),
     ),
     "dialog-koelectra-small-discriminator": (
         "electra",
         "ElectraModel",
-        dict(_SMALL, vocab_size=40000),
+        dict(_SMALL, vocab_size=40000, hidden_act="gelu"),
     ),
+}
+# As their authors give them; the second one in millions.
+PARAMETERS = {
+    "KR-Medium": (102015010, 1),
+    "dialog-koelectra-small-discriminator": (14, 10**6),
 }
 
 
 def random_model(class_name, settings):
-    """A model of that class with every parameter disturbed."""
+    """A model of that class with every parameter disturbed, as `disturbed` does."""
     model_class = getattr(transformers, class_name)
     model = model_class(model_class.config_class(**settings))
-    generator = np.random.RandomState(3)
+    generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            plain = name.replace(".", "/")
-            if plain.endswith("LayerNorm/weight"):
-                plain = "gamma"
-            noise = disturbed(plain, tuple(parameter.shape), generator)
-            parameter.copy_(torch.tensor(noise))
+            noise = torch.randn(parameter.shape, generator=generator)
+            if name.endswith("LayerNorm.weight"):
+                noise = 1 + 0.2 * noise
+            elif noise.dim() == 1:
+                noise *= 0.1
+            elif "embeddings." in name:
+                noise *= 0.2
+            else:
+                noise *= 0.7 / np.sqrt(max(noise.shape))
+            parameter.copy_(noise)
     return model.eval()
 
 
@@ -216,8 +237,10 @@ def old_names(state):
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_published_shapes_go_both_ways(tmp_path, record_property, name):
     model_type, class_name, settings = PUBLISHED[name]
-    act = "gelu_new" if model_type == "bert" else "gelu"
-    model = random_model(class_name, dict(settings, hidden_act=act))
+    model = random_model(class_name, settings)
+    if name in PARAMETERS:
+        count, unit = PARAMETERS[name]
+        assert sum(p.numel() for p in model.parameters()) // unit == count
     theirs, ours, again = (str(tmp_path / part) for part in ("hf", "tf", "hf2"))
     model.save_pretrained(theirs)
     if model_type == "bert":  # as it is published
@@ -232,19 +255,23 @@ def test_published_shapes_go_both_ways(tmp_path, record_property, name):
     config = network.config_class.from_json_file(f"{ours}/{model_type}_config.json")
     values = tensor_files.read_checkpoint(os.path.join(ours, "model.ckpt"))
     features = batch(settings["vocab_size"])
-    encoder = {
-        n: v for n, v in values.items() if not n.startswith(("cls/", "discriminator"))
-    }
-    hidden = outputs_of(model_type, "encoder", config, features, encoder)["hidden"]
-    base = getattr(model, model.base_model_prefix, model)
-    expected = answers(base, features).last_hidden_state.numpy()
-    difference, greatest = np.abs(hidden - expected).max(), np.abs(expected).max()
-    record_property(f"{name}, hidden of up to {greatest:.1f}", f"{difference:.1e}")
-    assert difference < 1e-5 * max(1, greatest)
+    head, asked = "pretraining", model
+    if model_type == "electra":
+        head, asked = "encoder", getattr(model, model.base_model_prefix, model)
+        values = {n: v for n, v in values.items() if not n.startswith("discriminator")}
+    theirs_say = answers(asked, features)
+    found = outputs_of(model_type, head, config, features, values)
+    for part, ours_say in found.items():
+        expected = output(theirs_say, part)
+        difference, greatest = np.abs(ours_say - expected).max(), np.abs(expected).max()
+        record_property(f"{name}, {part} up to {greatest:.1f}", f"{difference:.1e}")
+        assert difference < 1e-5 * max(1, greatest)
 
     convert(
         from_="tf", to="hf", model_type=model_type, input_dir=ours, output_dir=again
     )
+    with open(os.path.join(again, "config.json"), encoding="utf-8") as reader:
+        assert json.load(reader)["hidden_act"] == settings["hidden_act"]
     returned = tensor_files.read_hugging_face(again)
     original = {n: p.detach().numpy() for n, p in model.named_parameters()}
     prefix = "" if hasattr(model, model.base_model_prefix) else "electra."
