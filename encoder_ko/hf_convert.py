@@ -336,6 +336,7 @@ def _move_files(temporary, path, overwrite):
         target = os.path.join(path, name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         os.replace(os.path.join(temporary, name), target)
+        logging.info("%s: %d bytes", target, os.path.getsize(target))
 
 
 def check_free(path: str, files: Sequence[str], overwrite: bool) -> None:

@@ -145,6 +145,20 @@ def test_the_model_card(exported):
     assert "부정, 중립, 긍정" in card
 
 
+def test_the_size_of_each_file_is_told(tmp_path, capfd):
+    model_folder(tmp_path / "run")
+    for convert_to, source, target in (
+        (to_hf, "run", "hf"),
+        (to_tf, "hf", "tf"),
+    ):
+        convert_to(tmp_path / source, tmp_path / target)
+        printed = capfd.readouterr().err
+        for folder, _, names in os.walk(str(tmp_path / target)):
+            for name in names:
+                path = os.path.join(folder, name)
+                assert f"{path}: {os.path.getsize(path)} bytes" in printed
+
+
 def test_the_way_back_is_a_model_dir(exported, tmp_path):
     folder, values = exported
     to_tf(folder, tmp_path / "tf")
