@@ -21,6 +21,7 @@ from encoder_ko import (
     command_line,
     hf_config,
     hf_convert,
+    model_card,
     model_files,
 )
 
@@ -149,7 +150,7 @@ def _tensorflow_model(model_type, described):
             labels=tuple(labels),
             task=task.get("name", ""),
         ),
-        run=_read_json("eval_results.json"),
+        run=model_card.facts_of(FLAGS.input_dir),
         described=described,
     )
 

@@ -45,7 +45,7 @@ class TensorFlowModel(NamedTuple):
       tokenizer: Tokenizer.
       checkpoint: prefix.
       head: hf_config.Head; its kind may be "".
-      run: what the run's eval_results.json holds; {} without one.
+      run: see `model_card.facts_of`.
       described: content of task.json; {} without one.
     """
 

@@ -2,7 +2,12 @@
 
 from typing import Any, Dict, List, NamedTuple, Sequence
 
+from encoder_ko.run_folder import RunFolder
+
 _LEAST_SHOWN = ("None", "", "False")
+# Of run_config.json and of an entry of history.json.
+_NOT_FLAGS = ("model_config", "tokenizer", "records")
+_NOT_METRICS = ("step", "seconds")
 _PIPELINES = {
     "classification": "text-classification",
     "regression": "text-classification",
@@ -22,7 +27,7 @@ class Card(NamedTuple):
       architecture: name of the class.
       kind: Architecture.kind.
       labels: names in the order of the logits.
-      run: content of the run's eval_results.json (or of a file of that form).
+      run: see `facts_of`.
       before: what has to be done to text before the tokenizer.
       split_special: whether "[MASK]" in text is plain text.
     """
@@ -34,6 +39,30 @@ class Card(NamedTuple):
     run: Dict[str, Any]
     before: Sequence[str]
     split_special: bool
+
+
+def facts_of(run_dir: str) -> Dict[str, Any]:
+    """What a run's folder tells of it, in the form of its eval_results.json.
+
+    A run that was not evaluated at its end (--do_eval) has its settings, the number of
+    its records, and in history.json the evaluations while it trained: the best one of
+    fine-tuning, the last one of pre-training.
+    """
+    folder = RunFolder(run_dir)
+    settings = folder.read_json("run_config.json") or {}
+    described = folder.read_json("task.json") or {}
+    history = folder.read_json("history.json") or [{}]
+    best = history[-1]
+    if "score" in best:
+        best = max(history, key=lambda entry: entry["score"])
+    flags = {k: v for k, v in settings.items() if k not in _NOT_FLAGS}
+    facts = {
+        "task": described.get("task", {}).get("name"),
+        "flags": flags,
+        "records": {"train": settings.get("records", {}).get("total")},
+        "metrics": {k: v for k, v in best.items() if k not in _NOT_METRICS},
+    }
+    return dict(facts, **(folder.read_json("eval_results.json") or {}))
 
 
 def model_card(card: Card) -> str:
@@ -84,18 +113,20 @@ in training. To fill masks, load the tokenizer with `split_special_tokens=False`
 
 
 def _data(run):
-    if not run.get("task"):
-        return ""
     flags = run.get("flags", {})
-    lines = [f"- task: {run['task']}"]
-    lines += [
-        f"- {name}: `{flags[name]}`"
-        for name in ("data_dir", "input_file")
-        if flags.get(name)
-    ]
-    if run.get("init_checkpoint"):
-        lines.append(f"- started from: `{run['init_checkpoint']}`")
-    return "## Data\n\n" + "\n".join(lines) + "\n"
+    start = run.get("init_checkpoint") or flags.get("init_checkpoint")
+    facts = {
+        "task": run.get("task"),
+        **{name: _code(flags.get(name)) for name in ("data_dir", "input_file")},
+        "training records": run.get("records", {}).get("train"),
+        "started from": _code(start),
+    }
+    lines = [f"- {name}: {fact}\n" for name, fact in facts.items() if fact]
+    return "## Data\n\n" + "".join(lines) if lines else ""
+
+
+def _code(value):
+    return value and f"`{value}`"
 
 
 def _metrics(run):
@@ -107,7 +138,9 @@ def _metrics(run):
     if not metrics:
         return ""
     rows = [[name, f"{value:.4f}"] for name, value in metrics.items()]
-    return "## Metrics\n\n" + _table(["metric", "dev"], rows)
+    return "## Metrics\n\n" + _table(
+        ["metric", "dev" if run.get("task") else "value"], rows
+    )
 
 
 def _flags(run):

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("safetensors", reason="needs the package safetensors")
 
+import pretraining_runs  # noqa: E402
 from hf_reference import CONFIGS, batch, run  # noqa: E402
 
 import convert_checkpoint  # noqa: E402
@@ -157,6 +158,44 @@ def test_the_size_of_each_file_is_told(tmp_path, capfd):
             for name in names:
                 path = os.path.join(folder, name)
                 assert f"{path}: {os.path.getsize(path)} bytes" in printed
+
+
+def test_the_card_of_a_run_that_was_not_evaluated_at_its_end(tmp_path):
+    """What is left: its settings, and the evaluations while it trained."""
+    model_folder(tmp_path / "run")
+    os.remove(str(tmp_path / "run" / "eval_results.json"))
+    settings = {"learning_rate": 5e-5, "data_dir": "datasets/nsmc", "model_config": {}}
+    settings["init_checkpoint"] = "models/model.ckpt"
+    history = [
+        {"step": step, "seconds": 1.0, "accuracy": score, "score": score}
+        for step, score in ((5, 0.7), (10, 0.8), (15, 0.75))
+    ]
+    write(tmp_path / "run" / "run_config.json", json.dumps(settings))
+    write(tmp_path / "run" / "history.json", json.dumps(history))
+    to_hf(tmp_path / "run", tmp_path / "hf")
+    card = (tmp_path / "hf" / "README.md").read_text("utf-8")
+    assert "- task: NSMC\n- data_dir: `datasets/nsmc`\n" in card
+    assert "- started from: `models/model.ckpt`" in card
+    assert "| accuracy | 0.8000 |" in card
+    assert "| `--learning_rate` | `5e-05` |" in card
+    assert "model_config" not in card
+
+
+@pytest.mark.parametrize("do_eval", [True, False])
+def test_the_card_of_a_pretraining_run(tmp_path, do_eval):
+    """With the files that run_pretraining.py writes."""
+    folder = pretraining_runs.prepare(tmp_path, "bert")
+    output = tmp_path / "run"
+    flags = dict(num_train_steps=2, do_train=True, do_eval=do_eval, max_eval_steps=1)
+    flags = pretraining_runs.arguments(folder, "bert", output, **flags)
+    assert pretraining_runs.run(*flags) == 0
+    to_hf(output, tmp_path / "hf", "--model_type=bert")
+    card = (tmp_path / "hf" / "README.md").read_text("utf-8")
+    total = pretraining_runs.read_json(output, "run_config.json")["records"]["total"]
+    assert f"- training records: {total}\n" in card
+    assert "| `--learning_rate` | `0.01` |" in card
+    assert ("- input_file: `" in card) == do_eval
+    assert ("| masked_lm_accuracy | 0." in card) == do_eval
 
 
 def test_the_way_back_is_a_model_dir(exported, tmp_path):
