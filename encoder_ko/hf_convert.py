@@ -140,6 +140,9 @@ def _export_one(network, model, folder, title, split_special):
     before = hf_tokenizer.unsupported_steps(model.tokenizer.config)
     for step in before:
         logging.warning("Hugging Face's tokenizer does not %s: do it before.", step)
+    inexact = hf_tokenizer.inexactness(model.tokenizer.config)
+    if inexact:
+        logging.warning("%s", inexact)
     card = model_card.Card(
         title,
         architecture.name,
@@ -147,6 +150,7 @@ def _export_one(network, model, folder, title, split_special):
         head.labels,
         model.run,
         before,
+        inexact,
         split_special,
     )
     with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as writer:

@@ -31,6 +31,17 @@ def unsupported_steps(config: TokenizerConfig) -> List[str]:
     return steps
 
 
+def inexactness(config: TokenizerConfig) -> str:
+    """Where the ids of Hugging Face's tokenizer may be others than ours; or ""."""
+    if config.algorithm == "wordpiece":
+        return ""
+    return (
+        "Where a text can be cut into pieces in two ways of equal score, this "
+        "tokenizer may take the other one than SentencePiece took in training: a few "
+        "texts in a thousand have other ids."
+    )
+
+
 def write_tokenizer(tokenizer, folder: str, max_length: int, split_special: bool):
     """Writes the vocabulary, tokenizer.json, tokenizer_config.json, special tokens.
 

@@ -29,6 +29,7 @@ class Card(NamedTuple):
       labels: names in the order of the logits.
       run: see `facts_of`.
       before: what has to be done to text before the tokenizer.
+      inexact: a sentence on where the tokenizer's ids may be others, or "".
       split_special: whether "[MASK]" in text is plain text.
     """
 
@@ -38,6 +39,7 @@ class Card(NamedTuple):
     labels: Sequence[str]
     run: Dict[str, Any]
     before: Sequence[str]
+    inexact: str
     split_special: bool
 
 
@@ -79,6 +81,8 @@ def model_card(card: Card) -> str:
             "The tokenizer here does not do all that was done in training. Before it "
             f"sees a text: {' and '.join(card.before)}.\n"
         )
+    if card.inexact:
+        parts.append(card.inexact + "\n")
     if card.labels:
         parts.append("## Labels\n\n" + ", ".join(card.labels) + "\n")
     parts += [_data(card.run), _metrics(card.run), _flags(card.run)]

@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ pytest.importorskip("safetensors", reason="needs the package safetensors")
 
 import pretraining_runs  # noqa: E402
 from hf_reference import CONFIGS, batch, run  # noqa: E402
+from shared_data import golden  # noqa: E402
 
 import convert_checkpoint  # noqa: E402
 import predict  # noqa: E402
@@ -322,6 +324,22 @@ def test_electras_two_networks_go_and_come_together(tmp_path):
     assert set(returned) == set(values)
     assert (tmp_path / "tf" / "electra_config.json").exists()
     assert (tmp_path / "tf" / "generator_config.json").exists()
+
+
+def test_the_limit_of_a_sentencepiece_model_is_told(tmp_path, capfd):
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    shutil.copy(golden("tokenization", "albert_spm.model"), str(run_dir))
+    write(run_dir / "tokenizer_config.json", preset("albert_cased").to_json_string())
+    model = str(run_dir / "albert_spm.model")
+    pieces = len(build_tokenizer(preset("albert_cased"), model).vocabulary)
+    config = CONFIGS["albert"].replace(vocab_size=pieces)
+    values, _ = run("albert", "encoder", config, batch(pieces))
+    tensor_files.write_checkpoint(str(run_dir / "model.ckpt"), values)
+    write(run_dir / "albert_config.json", config.to_json_string())
+    to_hf(run_dir, tmp_path / "hf", "--model_type=albert")
+    assert "two ways of equal score" in (tmp_path / "hf/README.md").read_text("utf-8")
+    assert "two ways of equal score" in capfd.readouterr().err
 
 
 def test_the_encoder_alone(exported, tmp_path):
