@@ -23,6 +23,7 @@ from encoder_ko import (
     hf_convert,
     model_card,
     model_files,
+    run_folder,
 )
 
 FLAGS = flags.FlagValues()
@@ -71,8 +72,6 @@ for _define, _table in (
     for _name, _rest in _table.items():
         _define(_name, *_rest, flag_values=FLAGS)
 
-_TASK_FILE = "task.json"
-
 
 def main():
     for name in ("from", "to", "input_dir", "output_dir"):
@@ -89,7 +88,7 @@ def main():
 
 
 def _to_hugging_face():
-    described = _read_json(_TASK_FILE)
+    described = _read_json(run_folder.TASK)
     model_type = FLAGS.model_type or described.get("model_type")
     folders = hf_convert.export(
         NETWORKS[_required_type(model_type)],
@@ -130,7 +129,7 @@ def _required_type(model_type):
 
 def _tensorflow_model(model_type, described):
     """What a run's folder, or a published model's, holds."""
-    best = os.path.join(FLAGS.input_dir, "best")
+    best = os.path.join(FLAGS.input_dir, run_folder.BEST)
     checkpoint = FLAGS.init_checkpoint or checkpoints.find_checkpoint(best)
     files = model_files.find_model_files(
         FLAGS.input_dir,
@@ -150,7 +149,7 @@ def _tensorflow_model(model_type, described):
             labels=tuple(labels),
             task=task.get("name", ""),
         ),
-        run=model_card.facts_of(FLAGS.input_dir),
+        run=model_card.facts_of(FLAGS.input_dir, described),
         described=described,
     )
 

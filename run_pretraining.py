@@ -115,6 +115,7 @@ _BOOLEANS = {
     "do_whole_word_mask": (None, "Dynamic masking: whole words."),
     "favor_shorter_ngram": (None, "Dynamic masking: n words with probability 1/n."),
     "skip_nonfinite": (False, "Leave out updates that are not finite."),
+    "electra_objective": (True, "ELECTRA: else masked words, as BERT."),
     "shuffle": (True, "Shuffle the records; else file order."),
     "overwrite": (False, "Delete another run's results first."),
 }
@@ -148,7 +149,7 @@ _FREE_FLAGS = (
 _ONLY_FOR = {
     "albert": "poly_power start_warmup_step",
     "electra": "lr_decay_power model_size embedding_size vocab_size mask_prob "
-    "gen_weight disc_weight generator_hidden_size generator_layers",
+    "gen_weight disc_weight generator_hidden_size generator_layers electra_objective",
     "bert or albert": "dynamic_masking wop_weight",
 }
 _ONLY_WITH_DYNAMIC_MASKING = (
@@ -353,7 +354,11 @@ def _electra_options(tokenizer):
     return ElectraOptions(
         MaskingOptions(tokenizer.mask_id, never_masked, FLAGS.mask_prob),
         **_values(
-            "generator_hidden_size", "generator_layers", "gen_weight", "disc_weight"
+            "generator_hidden_size",
+            "generator_layers",
+            "gen_weight",
+            "disc_weight",
+            "electra_objective",
         ),
     )
 

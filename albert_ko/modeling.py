@@ -13,16 +13,6 @@ from encoder_ko.compat import tf
 from encoder_ko.config import EncoderConfig
 from encoder_ko.model import EncoderModel
 
-# Keys of published files that upstream's code no longer reads, with the only value for
-# which leaving them out changes nothing.
-_UNUSED_KEYS = {
-    "down_scale_factor": 1,
-    "net_structure_type": 0,
-    "gap_size": 0,
-    "num_memory_blocks": 0,
-    "ln_type": "postln",
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class AlbertConfig(EncoderConfig):
@@ -50,6 +40,14 @@ class AlbertConfig(EncoderConfig):
     num_hidden_groups: int = 1
     inner_group_num: int = 1
 
+    unread_keys = {
+        "down_scale_factor": 1,
+        "net_structure_type": 0,
+        "gap_size": 0,
+        "num_memory_blocks": 0,
+        "ln_type": "postln",
+    }
+
     def __post_init__(self):
         super().__post_init__()
         if self.num_hidden_groups > self.num_hidden_layers:
@@ -58,24 +56,6 @@ class AlbertConfig(EncoderConfig):
                 f"num_hidden_layers={self.num_hidden_layers}: some groups would have "
                 "no layer. Lower it in the model configuration."
             )
-
-    @classmethod
-    def from_dict(cls, json_object, source="configuration"):
-        """As EncoderConfig; keys that upstream ignores may be there.
-
-        Raises:
-          InputError: such a key has a value that asks for another network.
-        """
-        known = dict(json_object)
-        for key, usual in _UNUSED_KEYS.items():
-            value = known.pop(key, usual)
-            if value != usual:
-                raise InputError(
-                    f"{source} has {key}={value!r}; only {usual!r} is implemented, as "
-                    "in Google's published code. Remove the key or use a checkpoint of "
-                    "the published network."
-                )
-        return super().from_dict(known, source)
 
     @property
     def embedding_width(self) -> int:

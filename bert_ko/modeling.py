@@ -9,26 +9,20 @@ from encoder_ko import transformer
 from encoder_ko.config import EncoderConfig
 from encoder_ko.model import EncoderModel
 
-# Keys of the multilingual and the Chinese model that upstream's code never reads.
-_UNREAD_KEYS = (
-    "directionality",
-    "pooler_fc_size",
-    "pooler_num_attention_heads",
-    "pooler_num_fc_layers",
-    "pooler_size_per_head",
-    "pooler_type",
-)
-
 
 @dataclasses.dataclass(frozen=True)
 class BertConfig(EncoderConfig):
     """Keys of upstream's bert_config.json; see EncoderConfig."""
 
-    @classmethod
-    def from_dict(cls, json_object, source="configuration"):
-        """As EncoderConfig; keys that upstream never reads may be there."""
-        read = {k: v for k, v in json_object.items() if k not in _UNREAD_KEYS}
-        return super().from_dict(read, source)
+    # The multilingual and the Chinese model have these.
+    unread_keys = {
+        "directionality": None,
+        "pooler_fc_size": None,
+        "pooler_num_attention_heads": None,
+        "pooler_num_fc_layers": None,
+        "pooler_size_per_head": None,
+        "pooler_type": None,
+    }
 
 
 class BertModel(EncoderModel):

@@ -95,7 +95,7 @@ def open_records(
         _require_files(source, manifest, sources)
     _require_one_tokenizer(manifests)
     entries = {
-        path: manifests[source].files.get(_name(path)) if source else None
+        path: manifests[source].files.get(os.path.basename(path)) if source else None
         for path, source in sources.items()
     }
     counts = [_count(path, sources[path], entry) for path, entry in entries.items()]
@@ -116,10 +116,6 @@ def open_records(
         settings=first.settings if first else {},
         tokenizer=first.tokenizer if first else None,
     )
-
-
-def _name(path: str) -> str:
-    return path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _check_manifest(source: str, manifest: Manifest, wanted: Mapping[str, Any]) -> None:

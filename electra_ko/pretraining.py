@@ -31,6 +31,8 @@ class ElectraOptions:
       masking: which tokens the generator has to predict.
       generator_hidden_size, generator_layers: shares of the discriminator's sizes.
       gen_weight, disc_weight: factors on the two losses.
+      electra_objective: False trains the discriminator's own layers as a masked
+        language model, BERT's objective: no generator, nothing replaced.
     """
 
     masking: pretrain_helpers.MaskingOptions
@@ -38,6 +40,7 @@ class ElectraOptions:
     generator_layers: float = 1.0
     gen_weight: float = 1.0
     disc_weight: float = 50.0
+    electra_objective: bool = True
 
 
 class Replaced(NamedTuple):
@@ -62,6 +65,11 @@ def build(config, features, options, electra) -> objectives.PretrainingOutput:
       electra: ElectraOptions.
     """
     masked = pretrain_helpers.mask(features, electra.masking, options.random)
+    if not electra.electra_objective:
+        masked_lm, _ = _masked_lm(config, features, masked, options, scope=None)
+        return objectives.combine(
+            {"masked_lm": masked_lm}, {"masked_lm": electra.gen_weight}
+        )
     generator, predicted = generate(config, features, masked, options, electra)
     sampled = pretrain_helpers.sample_tokens(predicted, options.random)
     replaced = replace(features["input_ids"], masked.positions, sampled)
@@ -85,8 +93,12 @@ def generate(config, features, masked, options, electra):
     small = generator_config(
         config, electra.generator_hidden_size, electra.generator_layers
     )
+    return _masked_lm(small, features, masked, options, GENERATOR_SCOPE)
+
+
+def _masked_lm(config, features, masked, options, scope):
     inputs = dict(features, input_ids=masked.input_ids)
-    model = options.encoder(ElectraModel, small, inputs, scope=GENERATOR_SCOPE)
+    model = options.encoder(ElectraModel, config, inputs, scope=scope)
     with tf.variable_scope("generator_predictions"):
         predicted = heads.predict_tokens(
             model, masked.positions, masked.ids, transform_scope=None

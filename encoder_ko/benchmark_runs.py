@@ -18,6 +18,7 @@ from data.text_files import ReadingOptions
 from encoder_ko import compat
 from encoder_ko.benchmark_report import LABELS, SeedRun
 from encoder_ko.compat import tf
+from encoder_ko.run_folder import HISTORY
 
 RECORD = "benchmark_run.json"
 NOTE = "note"
@@ -138,9 +139,9 @@ def plan_task(
 def _note_on_files(task: tasks.Task, folder: str, splits: Iterable[str]) -> str:
     paths = [path for split in splits for path in tasks.find_files(task, folder, split)]
     names = unpublished_files(task.name, paths)
-    return f"has other files than the published ones ({', '.join(names)})." * bool(
-        names
-    )
+    if not names:
+        return ""
+    return f"has other files than the published ones ({', '.join(names)})."
 
 
 def _work(sizes: Dict[str, int], epochs: float) -> float:
@@ -309,7 +310,7 @@ def read_curves(planned: PlannedTask, folder: str, loss_divisor: int) -> Curves:
     Args:
       loss_divisor: examples of a batch where its loss is their sum, else 1.
     """
-    path = os.path.join(folder, "history.json")
+    path = os.path.join(folder, HISTORY)
     history = _read_json(path) if os.path.exists(path) else []
     history = [entry for entry in history if "score" in entry]
     losses = {}

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import json
 import re
-from typing import Any, Dict
+from typing import Any, ClassVar, Dict
 
 from data.errors import InputError
 from encoder_ko import layers
@@ -47,6 +47,10 @@ class EncoderConfig:
     max_position_embeddings: int = 512
     type_vocab_size: int = 16
     initializer_range: float = 0.02
+
+    # Keys of published files that upstream's code does not read, each with the only
+    # value for which leaving it out changes nothing (None: any value).
+    unread_keys: ClassVar[Dict[str, Any]] = {}
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -100,8 +104,10 @@ class EncoderConfig:
         """Builds a configuration from the keys of upstream's JSON.
 
         Raises:
-          InputError: unknown or missing keys; `source` names the file in the message.
+          InputError: unknown or missing keys, or one of `unread_keys` that asks for
+            another network; `source` names the file in the message.
         """
+        json_object = cls._without_unread_keys(json_object, source)
         known = [field.name for field in dataclasses.fields(cls)]
         for key in json_object:
             if key not in known:
@@ -114,6 +120,18 @@ class EncoderConfig:
         if "vocab_size" not in json_object:
             raise InputError(f"{source} lacks the key 'vocab_size'.")
         return cls(**json_object)
+
+    @classmethod
+    def _without_unread_keys(cls, json_object, source):
+        for key, usual in cls.unread_keys.items():
+            value = json_object.get(key, usual)
+            if usual is not None and value != usual:
+                raise InputError(
+                    f"{source} has {key}={value!r}; only {usual!r} is implemented, as "
+                    "in Google's published code. Remove the key or use a checkpoint of "
+                    "the published network."
+                )
+        return {k: v for k, v in json_object.items() if k not in cls.unread_keys}
 
     @classmethod
     def from_json_file(cls, json_file: str):

@@ -14,10 +14,7 @@ from data.tokenization import Tokenizer, build_tokenizer, resolve_config
 from encoder_ko import checkpoints, kinds, model_files
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import Family
-from encoder_ko.run_folder import RunFolder
-
-FILE_NAME = "task.json"
-BEST = "best"  # the folder of the best checkpoint
+from encoder_ko.run_folder import BEST, TASK, RunFolder
 
 # What of a task outlives its data files.
 _TASK_FIELDS = (
@@ -42,7 +39,7 @@ def write(folder: RunFolder, model_type: str, config: Any, kind: kinds.Kind) -> 
         folder, model_type, config, kind.tokenizer
     )
     folder.write_json(
-        FILE_NAME, description(model_type, vocab_file, kind.task, kind.settings)
+        TASK, description(model_type, vocab_file, kind.task, kind.settings)
     )
 
 
@@ -103,7 +100,7 @@ class FineTunedModel:
             settings = kinds.KindSettings(**described["settings"])
         except (KeyError, TypeError) as error:
             raise InputError(
-                f"{os.path.join(run_dir, FILE_NAME)} is not what a run of "
+                f"{os.path.join(run_dir, TASK)} is not what a run of "
                 f"run_classifier.py writes ({error}): train again."
             ) from None
         config = family.config_class.from_json_file(
@@ -121,14 +118,14 @@ class FineTunedModel:
 
 
 def _read(run_dir: str) -> Dict[str, Any]:
-    described = RunFolder(run_dir).read_json(FILE_NAME)
+    described = RunFolder(run_dir).read_json(TASK)
     if described is not None:
         return described
     trial = os.path.join(run_dir, "trial_1")
-    if tf.io.gfile.exists(os.path.join(trial, FILE_NAME)):
+    if tf.io.gfile.exists(os.path.join(trial, TASK)):
         raise InputError(f"{run_dir} holds several trials: name one, such as {trial}.")
     raise InputError(
-        f"{run_dir} holds no fine-tuned model (no {FILE_NAME}): name the --output_dir "
+        f"{run_dir} holds no fine-tuned model (no {TASK}): name the --output_dir "
         "of a run of run_classifier.py with --do_train."
     )
 
@@ -142,7 +139,7 @@ def task_of(record: Dict[str, Any]) -> Task:
     }
     return Task(
         file_sets=(),
-        source=FILE_NAME,
+        source=TASK,
         defaults=FineTuningDefaults(num_train_epochs=0),
         **values,
     )

@@ -16,7 +16,7 @@ from data.errors import InputError
 from encoder_ko import checkpoints, estimator, hooks, layers
 from encoder_ko.compat import tf
 from encoder_ko.kinds.interface import Kind, Outputs
-from encoder_ko.run_folder import RunFolder
+from encoder_ko.run_folder import BEST, HISTORY, RunFolder
 from encoder_ko.token_heads import BERT_HEADS, TokenHeads
 
 # Of a history entry: time, and the metric that is there under its own name too.
@@ -232,11 +232,11 @@ class FineTuner:
     @property
     def history(self) -> List[Dict[str, float]]:
         """One entry per evaluation: step, seconds of training, metrics."""
-        return self._folder.read_json("history.json") or []
+        return self._folder.read_json(HISTORY) or []
 
     @property
     def best_checkpoint(self) -> Optional[str]:
-        return checkpoints.find_checkpoint(self._folder("best"))
+        return checkpoints.find_checkpoint(self._folder(BEST))
 
     def train(self, data, evaluate: Callable[[Outputs], Dict[str, float]], dev):
         """Trains to the end, or until dev has not improved for `patience` evaluations.
@@ -265,11 +265,11 @@ class FineTuner:
                 earlier["score"] >= entry.get("score", 0) for earlier in history if dev
             )
             if is_best:
-                checkpoints.copy_checkpoint(newest, self._folder("best"))
+                checkpoints.copy_checkpoint(newest, self._folder(BEST))
             if dev is not None:
                 logging.info("%s", _dev_line(entry, is_best))
             history.append(entry)
-            self._folder.write_json("history.json", history)
+            self._folder.write_json(HISTORY, history)
             self._write_summaries(entry)
 
     def _announce(self, history):

@@ -21,12 +21,12 @@ from data.tokenization import (
     check_vocabulary,
 )
 from encoder_ko import (
-    fine_tuned,
     hf_config,
     hf_task,
     hf_tokenizer,
     hf_weights,
     model_card,
+    run_folder,
     tensor_files,
 )
 from encoder_ko.kinds.interface import scope_of
@@ -206,9 +206,9 @@ def import_(
         described = one.origin.described(one.names.model_type, vocab_file)
         checkpoint = _CHECKPOINT
         if described:
-            _write_json(os.path.join(temporary, fine_tuned.FILE_NAME), described)
-            checkpoint = os.path.join(fine_tuned.BEST, _CHECKPOINT)
-            os.makedirs(os.path.join(temporary, fine_tuned.BEST))
+            _write_json(os.path.join(temporary, run_folder.TASK), described)
+            checkpoint = os.path.join(run_folder.BEST, _CHECKPOINT)
+            os.makedirs(os.path.join(temporary, run_folder.BEST))
         tensor_files.write_checkpoint(
             os.path.join(temporary, checkpoint), _together(found)
         )

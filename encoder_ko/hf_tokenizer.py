@@ -15,7 +15,7 @@ from data.tokenization import (
     find_vocabulary,
     preset,
 )
-from data.tokenization.config import EXPORTED_KEY
+from data.tokenization.config import EXPORTED_KEY, bert_normaliser_settings
 from encoder_ko.tokenizer_json import tokenizer_json
 
 _TOKEN_NAMES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
@@ -111,14 +111,12 @@ def _rules_of_library(folder):
     settings = {} if longest is None else {"max_chars_per_word": longest}
     rules = content.get("normalizer") or {}
     if rules.get("type") == "BertNormalizer":
-        lower_case = bool(rules.get("lowercase"))
-        strip = rules.get("strip_accents")
-        strip = lower_case if strip is None else bool(strip)
         settings.update(
-            lower_case=lower_case,
-            strip_accents=strip,
-            decompose="all" if strip else "letters",
-            split_cjk=bool(rules.get("handle_chinese_chars", True)),
+            bert_normaliser_settings(
+                bool(rules.get("lowercase")),
+                rules.get("strip_accents"),
+                rules.get("handle_chinese_chars", True),
+            )
         )
     return settings
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, NamedTuple, Sequence
 
-from encoder_ko.run_folder import RunFolder
+from encoder_ko.run_folder import HISTORY, SETTINGS, RunFolder
 
 _LEAST_SHOWN = ("None", "", "False")
 # Of run_config.json and of an entry of history.json.
@@ -43,17 +43,19 @@ class Card(NamedTuple):
     split_special: bool
 
 
-def facts_of(run_dir: str) -> Dict[str, Any]:
+def facts_of(run_dir: str, described: Dict[str, Any]) -> Dict[str, Any]:
     """What a run's folder tells of it, in the form of its eval_results.json.
 
     A run that was not evaluated at its end (--do_eval) has its settings, the number of
     its records, and in history.json the evaluations while it trained: the best one of
     fine-tuning, the last one of pre-training.
+
+    Args:
+      described: content of its task.json; {} without one.
     """
     folder = RunFolder(run_dir)
-    settings = folder.read_json("run_config.json") or {}
-    described = folder.read_json("task.json") or {}
-    history = folder.read_json("history.json") or [{}]
+    settings = folder.read_json(SETTINGS) or {}
+    history = folder.read_json(HISTORY) or [{}]
     best = history[-1]
     if "score" in best:
         best = max(history, key=lambda entry: entry["score"])

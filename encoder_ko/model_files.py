@@ -8,7 +8,7 @@ from data.records import MODEL_TYPES
 from data.tokenization import CONFIG_FILE_NAME, Tokenizer, find_vocabulary
 from encoder_ko import checkpoints, compat
 from encoder_ko.compat import tf
-from encoder_ko.run_folder import RunFolder
+from encoder_ko.run_folder import BEST, RunFolder
 
 # Parts of the names of other files that a search for *config*.json meets.
 _OTHER_CONFIGS = ("tokenizer", "run_config")
@@ -46,7 +46,7 @@ def find_model_files(
     if init_checkpoint:
         checkpoint = checkpoints.require_checkpoint(init_checkpoint)
     elif not config_file and tf.io.gfile.isdir(model_dir):
-        best = checkpoints.find_checkpoint(os.path.join(model_dir, "best"))
+        best = checkpoints.find_checkpoint(os.path.join(model_dir, BEST))
         checkpoint = best or checkpoints.find_checkpoint(model_dir)
     return ModelFiles(
         config_file or _find_config(model_dir, model_type),

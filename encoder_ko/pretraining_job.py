@@ -12,10 +12,9 @@ from data.pretraining_records import RecordFiles
 from data.tokenization import Tokenizer
 from encoder_ko import estimator, model_files, pretraining, results
 from encoder_ko.compat import tf
-from encoder_ko.run_folder import RunFolder
+from encoder_ko.run_folder import HISTORY, RunFolder
 from encoder_ko.training_log import FILE_NAME, read_log
 
-_HISTORY = "history.json"
 # Ends of the names of the figures that the picture shows, losses first.
 _DRAWN = ("loss", "accuracy", "precision", "recall", "auc")
 
@@ -102,7 +101,7 @@ def _train(job: Job, folder: RunFolder, pretrainer: pretraining.Pretrainer) -> b
     total = job.schedule.train_steps
     history = [
         entry
-        for entry in folder.read_json(_HISTORY) or []
+        for entry in folder.read_json(HISTORY) or []
         if entry["step"] <= pretrainer.step
     ]
     while pretrainer.step < total:
@@ -151,7 +150,7 @@ def _remember(
     entry = {name: value for name, value in figures.items() if name != "global_step"}
     history[:] = [other for other in history if other["step"] != step]
     history.append(dict(entry, step=step))
-    folder.write_json(_HISTORY, history)
+    folder.write_json(HISTORY, history)
 
 
 def _evaluate(job, folder, pretrainer, seconds) -> None:
@@ -163,7 +162,7 @@ def _evaluate(job, folder, pretrainer, seconds) -> None:
     started = time.time()
     figures = pretrainer.evaluate(job.eval_data, job.max_eval_steps)
     seconds["eval"] = round(time.time() - started, 1)
-    _remember(folder, folder.read_json(_HISTORY) or [], figures)
+    _remember(folder, folder.read_json(HISTORY) or [], figures)
     folder.write_text(
         "eval_results.txt",
         "".join(f"{name} = {value}\n" for name, value in sorted(figures.items())),
@@ -189,7 +188,7 @@ def _evaluate(job, folder, pretrainer, seconds) -> None:
 
 def _draw_curves(job: Job, folder: RunFolder) -> None:
     """`training_curves.png` from the log and the history of evaluations."""
-    log, history = read_log(folder(FILE_NAME)), folder.read_json(_HISTORY) or []
+    log, history = read_log(folder(FILE_NAME)), folder.read_json(HISTORY) or []
     if not log + history:
         return
 

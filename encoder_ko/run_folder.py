@@ -8,22 +8,25 @@ from data.errors import InputError
 from encoder_ko import compat
 from encoder_ko.compat import tf
 
-_SETTINGS = "run_config.json"
+SETTINGS = "run_config.json"
+TASK = "task.json"  # what was fine-tuned
+HISTORY = "history.json"  # evaluations
+BEST = "best"  # folder of the best checkpoint
 _STEPS = "num_train_steps"
 
 # All that a run writes; nothing else in the folder is ever touched. What preparation
 # writes is no loss: it does not tie the folder to a run that never began.
-_PREPARED = (_SETTINGS, "records/*", "restored_variables.json", "task.json")
+_PREPARED = (SETTINGS, "records/*", "restored_variables.json", TASK)
 _RESULTS = (
     "checkpoint",
     "model.ckpt-*",
     "graph.pbtxt",
     "events.out.tfevents.*",
-    "best/*",
+    BEST + "/*",
     "eval/*",
     "trial_*/*",
     "trial_*/*/*",
-    "history.json",
+    HISTORY,
     "eval_results.*",
     "test_results.*",
     "trials.json",
@@ -66,7 +69,7 @@ class RunFolder:
                 f"The folder {self.path} cannot be made ({error.message}). Choose "
                 "another --output_dir."
             ) from None
-        found, results = self.read_json(_SETTINGS), self._files(_RESULTS)
+        found, results = self.read_json(SETTINGS), self._files(_RESULTS)
         if found != settings and (overwrite or not results):
             self._delete(settings.get("init_checkpoint"))
         elif found is None:
@@ -83,7 +86,7 @@ class RunFolder:
                 "--output_dir, repeat the settings to resume that run, or pass "
                 "--overwrite to delete it."
             )
-        self.write_json(_SETTINGS, settings)
+        self.write_json(SETTINGS, settings)
 
     def _refuse_more_steps(self, found, settings):
         """Says how to train longer, where nothing but that is asked for."""

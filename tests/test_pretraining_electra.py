@@ -293,9 +293,8 @@ def test_replaced_tokens_by_hand():
     assert replaced.is_replaced.tolist() == [[0, 0, 1, 1, 0]]
 
 
-def test_no_gradient_flows_through_the_samples():
-    """The discriminator's loss does not move the generator's own variables."""
-    config = ElectraConfig(
+def tiny_config(**changes):
+    sizes = dict(
         vocab_size=300,
         hidden_size=64,
         num_hidden_layers=1,
@@ -303,6 +302,12 @@ def test_no_gradient_flows_through_the_samples():
         intermediate_size=64,
         embedding_size=16,
     )
+    return ElectraConfig(**dict(sizes, **changes))
+
+
+def test_no_gradient_flows_through_the_samples():
+    """The discriminator's loss does not move the generator's own variables."""
+    config = tiny_config()
     features = rows_of_lengths([20, 32], length=32)
     with tf.Graph().as_default():
         fed = {name: tf.constant(value) for name, value in features.items()}
@@ -313,3 +318,33 @@ def test_no_gradient_flows_through_the_samples():
         assert len(variables) > 10
         gradients = tf.gradients(output.losses["disc_loss"], variables)
     assert gradients == [None] * len(variables)
+
+
+def test_berts_objective_is_a_generator_in_the_discriminators_layers():
+    """Same masks and weights as a generator of full size: same loss; nothing else."""
+    config = tiny_config(num_attention_heads=1, intermediate_size=256)
+    features = rows_of_lengths([20, 32], length=32, vocab_size=300)
+
+    def losses_of(weights, **changes):
+        with tf.Graph().as_default(), tf.Session() as session:
+            fed = {name: tf.constant(value) for name, value in features.items()}
+            electra = pretraining.ElectraOptions(MASKING, 1.0, **changes)
+            output = pretraining.build(config, fed, options(False), electra)
+            tf.set_random_seed(3)
+            session.run(tf.global_variables_initializer())
+            if weights:
+                load_parameters(session, weights)
+            values = session.run({v.op.name: v for v in tf.trainable_variables()})
+            return session.run([output.loss, output.losses]), values
+
+    (_, with_generator), weights = losses_of(None)
+    renamed = {
+        n.replace("generator/", "electra/"): v
+        for n, v in weights.items()
+        if n.startswith(("electra/embeddings/", "generator"))
+    }
+    (loss, losses), values = losses_of(renamed, electra_objective=False)
+    assert all(n.startswith(("electra/", "generator_predictions/")) for n in values)
+    assert list(losses) == ["masked_lm_loss"]
+    assert loss == losses["masked_lm_loss"]
+    assert loss == pytest.approx(with_generator["masked_lm_loss"], rel=1e-6)

@@ -217,6 +217,23 @@ class TokenizerConfig:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
 
+def bert_normaliser_settings(
+    lower_case: bool, strip_accents: Optional[bool], split_cjk: bool
+) -> Dict[str, Any]:
+    """Our settings for those of Hugging Face's BertNormalizer.
+
+    Args:
+      strip_accents: None = as `lower_case`.
+    """
+    strips = lower_case if strip_accents is None else strip_accents
+    return {
+        "lower_case": bool(lower_case),
+        "strip_accents": bool(strips),
+        "decompose": "all" if strips else "letters",
+        "split_cjk": bool(split_cjk),
+    }
+
+
 def _from_hugging_face(settings: Mapping[str, Any]) -> Dict[str, Any]:
     """Our settings for those of a Hugging Face Bert-, Electra- or AlbertTokenizer.
 
@@ -229,18 +246,20 @@ def _from_hugging_face(settings: Mapping[str, Any]) -> Dict[str, Any]:
         strip_accents = not settings.get("keep_accents", False)
         ours = dict(
             _ALBERT.to_dict(),
+            lower_case=lower_case,
+            strip_accents=strip_accents,
             collapse_spaces=bool(settings.get("remove_space", True)),
             decompose="compatibility" if strip_accents else "none",
         )
     else:
-        strip_accents = settings.get("strip_accents")
-        strip_accents = lower_case if strip_accents is None else bool(strip_accents)
         ours = dict(
             PRESETS["hugging_face_cased"].to_dict(),
-            decompose="all" if strip_accents else "letters",
-            split_cjk=bool(settings.get("tokenize_chinese_chars", True)),
+            **bert_normaliser_settings(
+                lower_case,
+                settings.get("strip_accents"),
+                settings.get("tokenize_chinese_chars", True),
+            ),
         )
-    ours.update(lower_case=lower_case, strip_accents=strip_accents)
     for name in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"):
         token = settings.get(name)
         if isinstance(token, dict):
