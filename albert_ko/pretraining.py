@@ -20,7 +20,10 @@ def build(config, features, options) -> objectives.PretrainingOutput:
         wop_... like masked_lm_...
       options: objectives.GraphOptions.
     """
-    model = options.encoder(AlbertModel, config, features)
+    positions = objectives.predicted_positions(features)
+    model = options.encoder(
+        AlbertModel, config, features, predicted_positions=positions
+    )
     return objectives.combine(
         {
             **objectives.token_objectives(model, features),

@@ -262,11 +262,23 @@ def scale(arguments: argparse.Namespace, work: str) -> None:
     )
 
 
+def _program(name: str) -> str:
+    """The absolute path of a program, since the commands run in other folders."""
+    found = shutil.which(name)
+    if not found:
+        raise argparse.ArgumentTypeError(f"there is no program {name!r}")
+    return os.path.abspath(found)
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--upstream_dir", help="checkout of google-research/bert")
-    parser.add_argument("--upstream_python", help="interpreter with TensorFlow 1.15")
+    parser.add_argument(
+        "--upstream_dir", type=os.path.abspath, help="checkout of google-research/bert"
+    )
+    parser.add_argument(
+        "--upstream_python", type=_program, help="interpreter with TensorFlow 1.15"
+    )
     parser.add_argument("--corpus", default=_existing(CORPORA), help="text, by commas")
     parser.add_argument("--large_corpus", help="text about ten times as large")
     parser.add_argument("--vocab_file", default=_existing(VOCABULARIES))

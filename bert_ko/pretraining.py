@@ -18,7 +18,8 @@ def build(config, features, options) -> objectives.PretrainingOutput:
         next_sentence_labels [B, 1] (1 = random next), and wop_... like masked_lm_...
       options: objectives.GraphOptions.
     """
-    model = options.encoder(BertModel, config, features)
+    positions = objectives.predicted_positions(features)
+    model = options.encoder(BertModel, config, features, predicted_positions=positions)
     return objectives.combine(
         {
             **objectives.token_objectives(model, features),

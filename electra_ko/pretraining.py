@@ -98,7 +98,13 @@ def generate(config, features, masked, options, electra):
 
 def _masked_lm(config, features, masked, options, scope):
     inputs = dict(features, input_ids=masked.input_ids)
-    model = options.encoder(ElectraModel, config, inputs, scope=scope)
+    model = options.encoder(
+        ElectraModel,
+        config,
+        inputs,
+        scope=scope,
+        predicted_positions=masked.positions,
+    )
     with tf.variable_scope("generator_predictions"):
         predicted = heads.predict_tokens(
             model, masked.positions, masked.ids, transform_scope=None

@@ -50,6 +50,15 @@ def variable(name, shape, initializer):
     )
 
 
+def shape_of(tensor):
+    """Shape as a list of Python ints where known, int32 scalars elsewhere."""
+    dynamic = tf.shape(tensor)
+    return [
+        dynamic[axis] if size is None else size
+        for axis, size in enumerate(tensor.shape.as_list())
+    ]
+
+
 class DenseVariables(NamedTuple):
     """kernel float32 [inputs, outputs], bias float32 [outputs]."""
 

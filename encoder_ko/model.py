@@ -5,15 +5,7 @@ from typing import Optional, Sequence
 from data.errors import InputError
 from encoder_ko import embeddings, layers, transformer
 from encoder_ko.compat import tf
-
-
-def shape_of(tensor):
-    """Shape as a list of Python ints where known, int32 scalars elsewhere."""
-    dynamic = tf.shape(tensor)
-    return [
-        dynamic[axis] if size is None else size
-        for axis, size in enumerate(tensor.shape.as_list())
-    ]
+from encoder_ko.positions import gather_positions
 
 
 def default_dropout(seed: int = 0) -> layers.DropoutStream:
@@ -40,6 +32,9 @@ class EncoderModel:
       only_first_token: True where nothing but `get_pooled_output` is wanted: the last
         layer is then computed for the first token of each sequence alone, and its
         output is [B, 1, H].
+      predicted_positions: int32 [B, P] where nothing but `get_pooled_output` and
+        `get_output_at` these positions is wanted: the last layer is then computed for
+        the first token and for these alone, and its output is [B, 1 + P, H].
 
     Raises:
       InputError: S is known and above `max_position_embeddings`.
@@ -61,11 +56,12 @@ class EncoderModel:
         dtype=tf.float32,
         dropout: Optional[layers.DropoutStream] = None,
         only_first_token: bool = False,
+        predicted_positions=None,
     ):
         self.config = config
         self._dropout = (dropout or default_dropout()) if is_training else None
         input_ids = tf.convert_to_tensor(input_ids)
-        batch, length = shape_of(input_ids)
+        batch, length = layers.shape_of(input_ids)
         _check_length(length, config)
         if input_mask is None:
             input_mask = tf.ones([batch, length], tf.int32)
@@ -91,8 +87,13 @@ class EncoderModel:
             encoder = transformer.Encoder(
                 config, self.activation, self._dropout, batch, length
             )
+            first = tf.zeros([batch, 1], tf.int32)
+            positions = first if only_first_token else None
+            if predicted_positions is not None:
+                positions = tf.concat([first, predicted_positions], 1)
+            self.predicted_positions = predicted_positions
             self._all_encoder_layers = encoder.run(
-                self._encoder_input, input_mask, weights, only_first_token
+                self._encoder_input, input_mask, weights, positions
             )
             self._pooled_output = self._pool(self._all_encoder_layers[-1])
 
@@ -126,6 +127,19 @@ class EncoderModel:
     def get_sequence_output(self):
         """[B, S, H], the last layer."""
         return self._all_encoder_layers[-1]
+
+    def get_output_at(self, positions):
+        """[B, P, H], the last layer at int32 positions [B, P].
+
+        Raises:
+          ValueError: the model was built for other positions.
+        """
+        output = self.get_sequence_output()
+        if self.predicted_positions is None:
+            return gather_positions(output, positions)
+        if positions is not self.predicted_positions:
+            raise ValueError("The model computes the last layer for other positions.")
+        return output[:, 1:]
 
     def get_all_encoder_layers(self):
         """List of [B, S, H], first layer first."""

@@ -161,6 +161,19 @@ def token_objective(name, losses, tokens, ids, weights, epsilon) -> Objective:
     )
 
 
+def predicted_positions(features):
+    """int32 [B, P]: the positions of the tokens that `token_objectives` predicts."""
+    return _joined(features, "positions")
+
+
+def _joined(features, kind):
+    return tf.concat([features[f"{name}_{kind}"] for name in _predicted(features)], 1)
+
+
+def _predicted(features):
+    return [name for name in ("masked_lm", "wop") if name + "_positions" in features]
+
+
 def token_objectives(model, features) -> Dict[str, Objective]:
     """Masked language model and, where records have it, word order prediction.
 
@@ -168,17 +181,17 @@ def token_objectives(model, features) -> Dict[str, Objective]:
     predicted at their positions as masked ones are, so WOP adds no variable.
 
     Args:
-      model: EncoderModel over the masked (and shuffled) tokens.
+      model: EncoderModel over the masked (and shuffled) tokens, whole or for its
+        `predicted_positions`.
       features: int32 masked_lm_positions, masked_lm_ids [B, P], float32
         masked_lm_weights [B, P], and wop_... in the same way.
     """
-    names = [n for n in ("masked_lm", "wop") if n + "_positions" in features]
-
-    def joined(kind):
-        return tf.concat([features[f"{name}_{kind}"] for name in names], 1)
-
+    names = _predicted(features)
+    positions = model.predicted_positions
+    if positions is None:
+        positions = predicted_positions(features)
     with tf.variable_scope("cls/predictions"):
-        predicted = heads.predict_tokens(model, joined("positions"), joined("ids"))
+        predicted = heads.predict_tokens(model, positions, _joined(features, "ids"))
     sizes = [features[name + "_ids"].shape.as_list()[1] for name in names]
     losses = tf.split(predicted.losses, sizes, 1)
     tokens = tf.split(predicted.predictions(), sizes, 1)

@@ -10,6 +10,7 @@ from typing import NamedTuple, Optional, Sequence
 
 from encoder_ko import compat, layers
 from encoder_ko.compat import tf
+from encoder_ko.positions import gather_positions
 
 
 class LayerScopes(NamedTuple):
@@ -244,14 +245,15 @@ class Encoder(NamedTuple):
     def _mask(self, shape, rate):
         return self.dropout.mask(shape, rate) if self.dropout else None
 
-    def layer(self, x, key_bias, weights: LayerWeights, only_first=False):
-        """One layer: [T, H] -> [T, H], or [B, H] for the first tokens alone."""
+    def layer(self, x, key_bias, weights: LayerWeights, positions=None):
+        """One layer: [T, H] -> [T, H], or [B * P, H] for the tokens at `positions`."""
         config, variables = self.config, weights.variables
         width, rate = config.hidden_size, config.hidden_dropout_prob
-        context = self._attend(x, key_bias, weights, only_first)
-        if only_first:
-            x = self._first_tokens(x)
-        tokens = self.batch if only_first else self.batch * self.length
+        keys, queries = x, self.length
+        if positions is not None:
+            x, queries = self._tokens_at(x, positions), layers.shape_of(positions)[1]
+        context = self._attend(x, queries, keys, key_bias, weights)
+        tokens = self.batch * queries
         attended = layers.bias_dropout_residual_norm(
             tf.matmul(context, weights.attention_output),
             variables.attention_output.bias,
@@ -272,27 +274,25 @@ class Encoder(NamedTuple):
             self._mask([tokens, width], rate),
         )
 
-    def _first_tokens(self, x):
-        """[T, H] -> [B, H]."""
+    def _tokens_at(self, x, positions):
+        """[T, H] and [B, P] -> [B * P, H]."""
         width = self.config.hidden_size
-        return tf.reshape(x, [self.batch, self.length, width])[:, 0]
+        x = tf.reshape(x, [self.batch, self.length, width])
+        return tf.reshape(gather_positions(x, positions), [-1, width])
 
-    def _attend(self, x, key_bias, weights, only_first):
-        """Multi-head self-attention before its output product: [T, H] -> [T, H].
+    def _attend(self, x, queries, keys, key_bias, weights):
+        """Multi-head attention of `queries` tokens of each sequence to all of them.
 
-        With `only_first` the first tokens alone attend, to all: [T, H] -> [B, H].
+        Before its output product: [B * Q, H] and [T, H] -> [B * Q, H]. Where `x` is
+        `keys`, it is self-attention in one product.
         """
         config, width = self.config, self.config.hidden_size
         kernel, bias = weights.qkv, weights.qkv_bias
-        queries = self.length
-        if only_first:
-            queries = 1
-            (query,) = self._heads(
-                self._first_tokens(x), kernel[:, :width], bias[:width], queries
-            )
-            key, value = self._heads(x, kernel[:, width:], bias[width:], self.length)
-        else:
+        if x is keys:
             query, key, value = self._heads(x, kernel, bias, self.length)
+        else:
+            (query,) = self._heads(x, kernel[:, :width], bias[:width], queries)
+            key, value = self._heads(keys, kernel[:, width:], bias[width:], self.length)
         shape = [self.batch, config.num_attention_heads, queries, self.length]
         mask = self._mask(shape, config.attention_probs_dropout_prob)
         context = attend(query, key, value, key_bias, mask)
@@ -315,7 +315,7 @@ class Encoder(NamedTuple):
         x,
         input_mask,
         weights_of_blocks: Sequence[LayerWeights],
-        only_first_token: bool = False,
+        positions=None,
     ):
         """All layers.
 
@@ -323,22 +323,25 @@ class Encoder(NamedTuple):
           x: [B, S, H] in the compute type.
           input_mask: int32 [B, S], 1 = token, 0 = padding.
           weights_of_blocks: LayerWeights of each layer; layers may share one.
-          only_first_token: whether the last layer is computed for the first token of
-            each sequence alone. It is the same as with the others, since it reads only
-            what the layer before made of them.
+          positions: int32 [B, P], the tokens for which the last layer is computed;
+            None = all. They come out the same as with the others, since they read only
+            what the layer before made of those.
 
         Returns:
-          list of [B, S, H], one for each layer; the last [B, 1, H] with
-          `only_first_token`.
+          list of [B, S, H], one for each layer; the last [B, P, H] with `positions`.
         """
         config = self.config
         key_bias = key_mask_bias(input_mask)
         x = tf.reshape(x, [-1, config.hidden_size])
         outputs = []
-        for number, weights in enumerate(weights_of_blocks, 1):
-            only_first = only_first_token and number == len(weights_of_blocks)
-            with tf.name_scope(f"layer_{number - 1}"):
-                x = self.layer(x, key_bias, weights, only_first)
-            length = 1 if only_first else self.length
-            outputs.append(tf.reshape(x, [self.batch, length, config.hidden_size]))
-        return outputs
+        shape = [self.batch, self.length, config.hidden_size]
+        *all_but_last, last = weights_of_blocks
+        for number, weights in enumerate(all_but_last):
+            with tf.name_scope(f"layer_{number}"):
+                x = self.layer(x, key_bias, weights)
+            outputs.append(tf.reshape(x, shape))
+        with tf.name_scope(f"layer_{len(all_but_last)}"):
+            x = self.layer(x, key_bias, last, positions)
+        if positions is not None:
+            shape[1] = layers.shape_of(positions)[1]
+        return outputs + [tf.reshape(x, shape)]

@@ -151,6 +151,28 @@ def test_the_first_token_alone_is_as_with_the_others(dynamic):
     assert relative(pooled, expected["pooled_output"]) < 2e-5
 
 
+def test_predicted_positions_alone_are_as_with_the_others():
+    """Also where a position comes twice; other positions are refused."""
+    inputs = np.load(golden("bert", "inputs.npz"))
+    expected = np.load(golden("bert", "outputs.npz"))
+    config = BertConfig.from_json_file(golden("bert", "bert_config.json"))
+    rows = np.arange(len(inputs["input_ids"]))[:, None]
+    chosen = np.tile([[5, 2, 0, 2]], rows.shape).astype(np.int32)
+    fed = [inputs[name] for name in ("input_ids", "input_mask", "segment_ids")]
+    with tf.Graph().as_default(), tf.Session() as session:
+        positions = tf.constant(chosen)
+        model = BertModel(config, False, *fed, predicted_positions=positions)
+        session.run(tf.global_variables_initializer())
+        load_parameters(session, np.load(golden("bert", "params.npz")))
+        output, pooled = session.run(
+            [model.get_output_at(positions), model.get_pooled_output()]
+        )
+        with pytest.raises(ValueError, match="other positions"):
+            model.get_output_at(positions + 1)
+    assert relative(output, expected["sequence_output"][rows, chosen]) < 2e-5
+    assert relative(pooled, expected["pooled_output"]) < 2e-5
+
+
 def test_padding_does_not_change_real_tokens():
     inputs = np.load(golden("bert", "inputs.npz"))
     config = BertConfig.from_json_file(golden("bert", "bert_config.json"))
