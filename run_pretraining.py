@@ -346,6 +346,7 @@ def _network(config, tokenizer, data):
         FLAGS.wop_weight,
         checkpoints.require_checkpoint(start) if start else None,
         tf.as_dtype(FLAGS.compute_type),
+        recipe.resizable,
     )
 
 

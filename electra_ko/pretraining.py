@@ -220,4 +220,7 @@ RECIPE = pretraining.Recipe(
     ),
     build=build,
     create_optimizer=_create_optimizer,
+    # The head follows the network that predicts words: the generator, or, without
+    # `electra_objective`, the discriminator.
+    resizable="^generator_predictions/",
 )

@@ -107,12 +107,15 @@ def checkpoint_shapes(checkpoint: str) -> Dict[str, List[int]]:
         ) from error
 
 
-def restore_on_initialization(checkpoint: str, variables) -> RestoreReport:
+def restore_on_initialization(
+    checkpoint: str, variables, resizable: Optional[str] = None
+) -> RestoreReport:
     """Makes the variables that the checkpoint has start from its values.
 
     Args:
       checkpoint: prefix of the files.
       variables: variables of the graph that is being built.
+      resizable: pattern of names that start anew where the shape is another there.
 
     Raises:
       InputError: a variable has another shape there, or not one name fits.
@@ -120,6 +123,13 @@ def restore_on_initialization(checkpoint: str, variables) -> RestoreReport:
     theirs = checkpoint_shapes(checkpoint)
     ours = {variable.op.name: variable for variable in variables}
     restored = sorted(set(ours) & set(theirs))
+    if resizable:
+        restored = [
+            name
+            for name in restored
+            if ours[name].shape.as_list() == list(theirs[name])
+            or not re.search(resizable, name)
+        ]
     _check_shapes(checkpoint, ours, theirs, restored)
     if not restored:
         raise InputError(
@@ -128,18 +138,21 @@ def restore_on_initialization(checkpoint: str, variables) -> RestoreReport:
             f"{', '.join(sorted(ours)[:_SHOWN_NAMES])}. Is --model_type right?"
         )
     tf.train.init_from_checkpoint(checkpoint, {name: name for name in restored})
-    rest = sorted(set(theirs) - set(ours))
+    rest = sorted(set(theirs) - set(restored))
     return RestoreReport(
         checkpoint,
         restored,
-        sorted(set(ours) - set(theirs)),
+        sorted(set(ours) - set(restored)),
         [name for name in rest if not OPTIMIZER_STATE.search(name)],
         [name for name in rest if OPTIMIZER_STATE.search(name)],
     )
 
 
 def start_from(
-    checkpoint: Optional[str], report_path: Optional[str], use_tpu: bool = False
+    checkpoint: Optional[str],
+    report_path: Optional[str],
+    use_tpu: bool = False,
+    resizable: Optional[str] = None,
 ):
     """`restore_on_initialization` of all trainable variables, logged and reported.
 
@@ -147,6 +160,7 @@ def start_from(
       checkpoint: prefix of the files; None = nothing is restored.
       report_path: where every name is written, as JSON; None = nothing is restored.
       use_tpu: on TPU it happens in the scaffold, as its API wants.
+      resizable: see `restore_on_initialization`.
 
     Returns:
       scaffold_fn of a TPUEstimatorSpec, or None.
@@ -156,7 +170,9 @@ def start_from(
         return None
 
     def restore():
-        report = restore_on_initialization(checkpoint, tf.trainable_variables())
+        report = restore_on_initialization(
+            checkpoint, tf.trainable_variables(), resizable
+        )
         logging.info("%s", report.summary())
         report.write(report_path)
         return tf.train.Scaffold()

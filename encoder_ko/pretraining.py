@@ -56,6 +56,7 @@ class Recipe(NamedTuple):
       defaults: upstream's values of flags that differ between the repositories.
       build: (config, features, GraphOptions, ...) -> PretrainingOutput.
       create_optimizer: (loss, OptimizerOptions, UpdateOptions) -> TrainOp.
+      resizable: see Network.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Recipe(NamedTuple):
     defaults: Dict[str, Any]
     build: Callable[..., objectives.PretrainingOutput]
     create_optimizer: Callable[..., optimization.TrainOp]
+    resizable: Optional[str] = None
 
 
 class Masker(NamedTuple):
@@ -84,6 +86,8 @@ class Network:
       wop_weight: factor on the loss of word order prediction.
       init_checkpoint: prefix of a checkpoint to start from; None = from scratch.
       dtype: compute type.
+      resizable: pattern of variables that start anew where they have another shape in
+        `init_checkpoint`.
     """
 
     config: Any
@@ -93,6 +97,7 @@ class Network:
     wop_weight: float = 1.0
     init_checkpoint: Optional[str] = None
     dtype: Any = tf.float32
+    resizable: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,6 +184,7 @@ def model_fn_builder(
             network.init_checkpoint,
             folder("restored_variables.json") if starts else None,
             use_tpu,
+            network.resizable,
         )
         train = network.create_optimizer(output.loss, update)
         training_hooks = []

@@ -117,6 +117,22 @@ def test_a_pre_training_checkpoint_fills_the_whole_encoder():
         np.testing.assert_array_equal(value, expected[name])
 
 
+def test_resizable_variables_of_another_shape_start_anew(tmp_path):
+    prefix = save(
+        tmp_path / "model.ckpt",
+        {"e/a": np.ones([2]), "head/same": np.ones([2]), "head/other": np.ones([3])},
+    )
+    with tf.Graph().as_default():
+        variables = [
+            tf.get_variable(name, [2]) for name in ("e/a", "head/same", "head/other")
+        ]
+        report = checkpoints.restore_on_initialization(prefix, variables, "^head/")
+        assert report.restored == ["e/a", "head/same"]
+        assert report.missing == report.unused == ["head/other"]
+        with pytest.raises(InputError, match="head/other has shape"):
+            checkpoints.restore_on_initialization(prefix, variables, "^e/")
+
+
 def test_other_shapes_and_other_models_are_refused(tmp_path):
     prefix = save(tmp_path / "model.ckpt", {"bert/table": np.zeros([30, 4])})
     with tf.Graph().as_default():
