@@ -15,7 +15,8 @@ from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING
 from data.tokenization import CONFIG_FILE_NAME
 from encoder_ko import checkpoints, compat
 from encoder_ko.compat import tf
-from encoder_ko.fine_tuned import FILE_NAME, FineTunedModel
+from encoder_ko.fine_tuned import FineTunedModel
+from encoder_ko.run_folder import TASK
 
 INPUT_NAMES = ("input_ids", "input_mask", "segment_ids")
 SIGNATURES = {
@@ -112,7 +113,7 @@ def asset_files(model: FineTunedModel) -> List[str]:
       InputError: one of them is gone.
     """
     vocab_file = os.path.basename(model.tokenizer.vocabulary.path)
-    names = (vocab_file, CONFIG_FILE_NAME, FILE_NAME)
+    names = (vocab_file, CONFIG_FILE_NAME, TASK)
     paths = [os.path.join(model.path, name) for name in names]
     for path in paths:
         if not os.path.exists(path):
