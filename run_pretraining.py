@@ -355,10 +355,7 @@ def _electra_options(tokenizer):
     return ElectraOptions(
         MaskingOptions(tokenizer.mask_id, never_masked, FLAGS.mask_prob),
         **_values(
-            "generator_hidden_size",
-            "generator_layers",
-            "gen_weight",
-            "disc_weight",
+            *"generator_hidden_size generator_layers gen_weight disc_weight".split(),
             "electra_objective",
         ),
     )
