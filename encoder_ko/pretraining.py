@@ -180,11 +180,9 @@ def model_fn_builder(
             accumulation_steps=schedule.accumulation_steps, skip_nonfinite=True
         )
         output = build(features, True, optimization.micro_step(update))
+        report_path = folder("restored_variables.json") if starts else None
         scaffold_fn = checkpoints.start_from(
-            network.init_checkpoint,
-            folder("restored_variables.json") if starts else None,
-            use_tpu,
-            network.resizable,
+            network.init_checkpoint, report_path, use_tpu, network.resizable
         )
         train = network.create_optimizer(output.loss, update)
         training_hooks = []
