@@ -181,17 +181,16 @@ def token_objectives(model, features) -> Dict[str, Objective]:
     predicted at their positions as masked ones are, so WOP adds no variable.
 
     Args:
-      model: EncoderModel over the masked (and shuffled) tokens, whole or for its
-        `predicted_positions`.
+      model: EncoderModel over the masked (and shuffled) tokens, built for the
+        `predicted_positions` of the features.
       features: int32 masked_lm_positions, masked_lm_ids [B, P], float32
         masked_lm_weights [B, P], and wop_... in the same way.
     """
     names = _predicted(features)
-    positions = model.predicted_positions
-    if positions is None:
-        positions = predicted_positions(features)
     with tf.variable_scope("cls/predictions"):
-        predicted = heads.predict_tokens(model, positions, _joined(features, "ids"))
+        predicted = heads.predict_tokens(
+            model, model.predicted_positions, _joined(features, "ids")
+        )
     sizes = [features[name + "_ids"].shape.as_list()[1] for name in names]
     losses = tf.split(predicted.losses, sizes, 1)
     tokens = tf.split(predicted.predictions(), sizes, 1)
