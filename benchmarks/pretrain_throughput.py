@@ -24,6 +24,7 @@ from benchmarks.side_by_side import Entry, Program
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 UNIT = "sequences"
+_WARM_UP_STEPS = 12
 
 
 class Case(NamedTuple):
@@ -170,11 +171,15 @@ def _checkout(arguments: argparse.Namespace, model_type: str) -> str:
 def programs(
     arguments: argparse.Namespace, work: contenders.Work
 ) -> Dict[Entry, Program]:
-    """The contenders that can run. Every batch has one shape: two steps warm up."""
+    """The contenders that can run.
+
+    Ours computes no padding, and is compiled for each number of tokens it meets: it
+    warms up until it has met most of them. Google's batches have one shape.
+    """
     found = {
         Entry("ours", precision): Program(
             _command("ours", precision, sys.executable, work.folder),
-            2,
+            _WARM_UP_STEPS,
             arguments.steps,
         )
         for precision in arguments.precisions

@@ -5,6 +5,7 @@ from typing import Optional, Sequence
 from data.errors import InputError
 from encoder_ko import embeddings, layers, transformer
 from encoder_ko.compat import tf
+from encoder_ko.packing import packing_of
 from encoder_ko.positions import gather_positions
 
 
@@ -35,6 +36,9 @@ class EncoderModel:
       predicted_positions: int32 [B, P] where nothing but `get_pooled_output` and
         `get_output_at` these positions is wanted: the last layer is then computed for
         the first token and for these alone, and its output is [B, 1 + P, H].
+      skip_padding: True where nothing is wanted for padding: the layers are computed
+        without it, and what stands in its place in their outputs has no meaning. Not
+        on TPU, where shapes are fixed.
 
     Raises:
       InputError: S is known and above `max_position_embeddings`.
@@ -57,6 +61,7 @@ class EncoderModel:
         dropout: Optional[layers.DropoutStream] = None,
         only_first_token: bool = False,
         predicted_positions=None,
+        skip_padding: bool = False,
     ):
         self.config = config
         self._dropout = (dropout or default_dropout()) if is_training else None
@@ -85,7 +90,12 @@ class EncoderModel:
             with tf.variable_scope("encoder"):
                 weights = self.weights_of_blocks(dtype)
             encoder = transformer.Encoder(
-                config, self.activation, self._dropout, batch, length
+                config,
+                self.activation,
+                self._dropout,
+                batch,
+                length,
+                packing_of(input_mask) if skip_padding else None,
             )
             first = tf.zeros([batch, 1], tf.int32)
             positions = first if only_first_token else None

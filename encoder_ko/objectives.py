@@ -22,6 +22,7 @@ class GraphOptions:
       is_training: False switches dropout off.
       dtype: compute type.
       use_one_hot_embeddings: see `embeddings.lookup`.
+      skip_padding: see EncoderModel; no objective reads padding.
       random: of dropout and of what is masked or sampled in the graph.
       wop_weight: factor on the loss of word order prediction.
     """
@@ -30,6 +31,7 @@ class GraphOptions:
     random: layers.DropoutStream
     dtype: object = tf.float32
     use_one_hot_embeddings: bool = False
+    skip_padding: bool = True
     wop_weight: float = 1.0
 
     def encoder(self, model_class, config, features, **arguments):
@@ -43,6 +45,7 @@ class GraphOptions:
             self.use_one_hot_embeddings,
             dtype=self.dtype,
             dropout=self.random,
+            skip_padding=self.skip_padding,
             **arguments,
         )
 

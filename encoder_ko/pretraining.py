@@ -156,15 +156,7 @@ def model_fn_builder(
 
     def build(features, is_training, step):
         random = DropoutStream(schedule.seed, step)
-        if network.masker:
-            features = dynamic_masking.mask_anew(features, *network.masker, random)
-        return network.build(
-            network.config,
-            features,
-            objectives.GraphOptions(
-                is_training, random, network.dtype, use_tpu, network.wop_weight
-            ),
-        )
+        return _graph_of_batch(network, features, random, is_training, use_tpu)
 
     def model_fn(features, labels, mode, params):
         del labels, params
@@ -205,6 +197,21 @@ def model_fn_builder(
         )
 
     return model_fn
+
+
+def _graph_of_batch(network, features, random, is_training, use_tpu):
+    """The PretrainingOutput of one batch as it was read."""
+    if network.masker:
+        features = dynamic_masking.mask_anew(features, *network.masker, random)
+    options = objectives.GraphOptions(
+        is_training,
+        random,
+        network.dtype,
+        use_one_hot_embeddings=use_tpu,
+        skip_padding=not use_tpu,
+        wop_weight=network.wop_weight,
+    )
+    return network.build(network.config, features, options)
 
 
 def _training_hooks(schedule, folder, output, train, input_mask):

@@ -10,6 +10,7 @@ from typing import NamedTuple, Optional, Sequence
 
 from encoder_ko import compat, layers
 from encoder_ko.compat import tf
+from encoder_ko.packing import Packing
 from encoder_ko.positions import gather_positions
 
 
@@ -234,6 +235,8 @@ class Encoder(NamedTuple):
       activation: name in `layers.ACTIVATIONS` of the feed-forward layer.
       dropout: DropoutStream while training, else None.
       batch, length: B and S, Python ints where known, else int32 scalars.
+      packing: Packing of the batch where padding is left out; then the layers' tokens T
+        are those that it keeps. None = all.
     """
 
     config: object
@@ -241,6 +244,7 @@ class Encoder(NamedTuple):
     dropout: Optional[layers.DropoutStream]
     batch: object
     length: object
+    packing: Optional[Packing] = None
 
     def _mask(self, shape, rate):
         return self.dropout.mask(shape, rate) if self.dropout else None
@@ -253,7 +257,7 @@ class Encoder(NamedTuple):
         if positions is not None:
             x, queries = self._tokens_at(x, positions), layers.shape_of(positions)[1]
         context = self._attend(x, queries, keys, key_bias, weights)
-        tokens = self.batch * queries
+        tokens = layers.shape_of(x)[0]
         attended = layers.bias_dropout_residual_norm(
             tf.matmul(context, weights.attention_output),
             variables.attention_output.bias,
@@ -276,9 +280,15 @@ class Encoder(NamedTuple):
 
     def _tokens_at(self, x, positions):
         """[T, H] and [B, P] -> [B * P, H]."""
-        width = self.config.hidden_size
-        x = tf.reshape(x, [self.batch, self.length, width])
-        return tf.reshape(gather_positions(x, positions), [-1, width])
+        found = gather_positions(self._sequences(x), positions)
+        return tf.reshape(found, [-1, self.config.hidden_size])
+
+    def _sequences(self, x):
+        """[T, H] -> [B, S, H]."""
+        return tf.reshape(self._unpacked(x), [self.batch, self.length, x.shape[-1]])
+
+    def _unpacked(self, x):
+        return self.packing.unpack(x) if self.packing else x
 
     def _attend(self, x, queries, keys, key_bias, weights):
         """Multi-head attention of `queries` tokens of each sequence to all of them.
@@ -289,21 +299,25 @@ class Encoder(NamedTuple):
         config, width = self.config, self.config.hidden_size
         kernel, bias = weights.qkv, weights.qkv_bias
         if x is keys:
-            query, key, value = self._heads(x, kernel, bias, self.length)
+            product = self._unpacked(tf.matmul(x, kernel))
+            query, key, value = self._heads(product, bias, self.length)
         else:
-            (query,) = self._heads(x, kernel[:, :width], bias[:width], queries)
-            key, value = self._heads(keys, kernel[:, width:], bias[width:], self.length)
+            product = tf.matmul(x, kernel[:, :width])
+            (query,) = self._heads(product, bias[:width], queries)
+            product = self._unpacked(tf.matmul(keys, kernel[:, width:]))
+            key, value = self._heads(product, bias[width:], self.length)
         shape = [self.batch, config.num_attention_heads, queries, self.length]
         mask = self._mask(shape, config.attention_probs_dropout_prob)
         context = attend(query, key, value, key_bias, mask)
         context = tf.transpose(context, [0, 2, 1, 3])
-        return tf.reshape(context, [self.batch * queries, width])
+        context = tf.reshape(context, [self.batch * queries, width])
+        return self.packing.pack(context) if self.packing and x is keys else context
 
-    def _heads(self, x, kernel, bias, length):
-        """[B * L, H] -> query, key, value or some of them, each [B, N, L, D]."""
+    def _heads(self, product, bias, length):
+        """[B * L, n H] -> query, key, value or some of them, each [B, N, L, D]."""
         heads, width = self.config.num_attention_heads, self.config.hidden_size
-        parts = [kernel.shape.as_list()[1] // width, heads, width // heads]
-        product = tf.reshape(tf.matmul(x, kernel), [self.batch, length] + parts)
+        parts = [bias.shape.as_list()[0] // width, heads, width // heads]
+        product = tf.reshape(product, [self.batch, length] + parts)
         # A compiled function does not tell TensorFlow's cost model its results' rank.
         return [
             tf.reshape(part, [self.batch, heads, length, width // heads])
@@ -333,15 +347,17 @@ class Encoder(NamedTuple):
         config = self.config
         key_bias = key_mask_bias(input_mask)
         x = tf.reshape(x, [-1, config.hidden_size])
+        if self.packing:
+            x = self.packing.pack(x)
         outputs = []
-        shape = [self.batch, self.length, config.hidden_size]
         *all_but_last, last = weights_of_blocks
         for number, weights in enumerate(all_but_last):
             with tf.name_scope(f"layer_{number}"):
                 x = self.layer(x, key_bias, weights)
-            outputs.append(tf.reshape(x, shape))
+            outputs.append(self._sequences(x))
         with tf.name_scope(f"layer_{len(all_but_last)}"):
             x = self.layer(x, key_bias, last, positions)
-        if positions is not None:
-            shape[1] = layers.shape_of(positions)[1]
+        if positions is None:
+            return outputs + [self._sequences(x)]
+        shape = [self.batch, layers.shape_of(positions)[1], config.hidden_size]
         return outputs + [tf.reshape(x, shape)]
