@@ -78,7 +78,11 @@ def _generator_config(config, variables):
             layers.append(name)
             kernel = variable
     if kernel is None:
-        return config
+        raise InputError(
+            "The checkpoint has a head for masked words but no generator: it was "
+            "trained with --electra_objective=false. Convert what is fine-tuned from "
+            "it, or what ELECTRA's own objective makes of it as --init_checkpoint."
+        )
     width = kernel.shape[0]
     inner = variables["generator/encoder/layer_0/intermediate/dense/bias"].shape[0]
     return config.replace(

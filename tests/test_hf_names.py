@@ -105,6 +105,16 @@ def test_a_checkpoint_of_electra_is_two_models():
     assert generator.num_attention_heads == 1
 
 
+def test_masked_words_without_a_generator_are_no_model_of_hugging_face():
+    variables = {
+        name: value
+        for name, value in variables_of("electra", "pretraining").items()
+        if not name.startswith(("generator/", "discriminator_predictions/"))
+    }
+    with pytest.raises(InputError, match="no generator.*electra_objective=false"):
+        to_hugging_face("electra", variables)
+
+
 def test_what_no_table_knows_is_listed():
     variables = variables_of("bert", "pretraining")
     variables["bert/extra/kernel"] = np.zeros([1], np.float32)
