@@ -131,7 +131,10 @@ def replace(input_ids, positions, sampled) -> Replaced:
 
 
 def discriminate(config, features, replaced, options) -> objectives.Objective:
-    """The discriminator: which tokens are replaced, over all but padding."""
+    """The discriminator: which tokens are replaced, over all but padding.
+
+    What it predicts for padding has no meaning.
+    """
     inputs = dict(features, input_ids=replaced.input_ids)
     model = options.encoder(ElectraModel, config, inputs)
     with tf.variable_scope("discriminator_predictions"):

@@ -30,7 +30,7 @@ class ProgressHook(tf.train.SessionRunHook):
     """Prints step, rate, time left and values every few seconds; stops at NaN or inf.
 
     The rate is that of the steps since the last line; the first step of a session,
-    which also compiles, does not count.
+    which also compiles, does not count. A later step may compile, too, for a new shape.
 
     Args:
       total_steps: the last step of the run.

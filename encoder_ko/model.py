@@ -36,9 +36,9 @@ class EncoderModel:
       predicted_positions: int32 [B, P] where nothing but `get_pooled_output` and
         `get_output_at` these positions is wanted: the last layer is then computed for
         the first token and for these alone, and its output is [B, 1 + P, H].
-      skip_padding: True where nothing is wanted for padding: the layers are computed
-        without it, and what stands in its place in their outputs has no meaning. Not
-        on TPU, where shapes are fixed.
+      skip_padding: True where nothing is wanted for padding, and every sequence begins
+        with a token: the layers leave padding out (see `packing`), and what stands in
+        its place in their outputs has no meaning. Not on TPU, where shapes are fixed.
 
     Raises:
       InputError: S is known and above `max_position_embeddings`.

@@ -20,10 +20,10 @@ class GraphOptions:
 
     Attributes:
       is_training: False switches dropout off.
+      random: of dropout and of what is masked or sampled in the graph.
       dtype: compute type.
       use_one_hot_embeddings: see `embeddings.lookup`.
       skip_padding: see EncoderModel; no objective reads padding.
-      random: of dropout and of what is masked or sampled in the graph.
       wop_weight: factor on the loss of word order prediction.
     """
 

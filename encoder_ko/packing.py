@@ -1,8 +1,8 @@
-"""The tokens of a batch without its padding, so that no layer computes what none reads.
+"""The tokens of a batch without its padding.
 
-Padding is never attended to and has no part in a loss: what a layer would make of it,
-and its gradient, is lost work. Here the tokens of all sequences stand one below the
-other, [N, H], and take their places in [B, S, H] again where attention needs them.
+Padding is never attended to and has no part in a loss: what layers make of it, and its
+gradient, is lost work. So products and row-wise passes have the tokens of all sequences
+one below the other, [R, H], which take their places in [B, S, H] for attention alone.
 """
 
 from typing import NamedTuple
@@ -10,15 +10,17 @@ from typing import NamedTuple
 from encoder_ko import compat
 from encoder_ko.compat import tf
 
-# Functions are compiled for each N, so that N takes few values: multiples of T / 32.
+# Functions are compiled for each R, so R takes at most so many values.
 _SIZES = 32
 
 
 class Packing(NamedTuple):
-    """Which rows are computed. At least one of them is padding, unless all rows are.
+    """Which R rows are kept. At least one of them is padding, unless all rows are kept.
+
+    The gradient of padding has to be 0 both ways, as it is wherever padding is masked.
 
     Attributes:
-      rows: int32 [N], the rows out of [T] in their order: all tokens, then padding.
+      rows: int32 [R], the rows kept out of [T], in order: all tokens, then padding.
       places: int32 [T], where each row went; padding left out has the last place, that
         of a row of padding.
     """
@@ -27,28 +29,25 @@ class Packing(NamedTuple):
     places: object
 
     def pack(self, x):
-        """[T, ...] -> [N, ...].
-
-        The gradient of padding has to be 0, as it is wherever padding is masked.
-        """
+        """[T, ...] -> [R, ...]."""
         return _moved(x, self.rows, self.places)
 
     def unpack(self, x):
-        """[N, ...] -> [T, ...]; padding has the value of some padding."""
+        """[R, ...] -> [T, ...]; padding has the value of some padding."""
         return _moved(x, self.places, self.rows)
 
 
 def packing_of(input_mask) -> Packing:
     """How to pack a batch: int32 [B, S], 1 = token, 0 = padding.
 
-    Tokens 1 1 0 0 / 1 0 0 0 with N = 4: rows 0 1 4 2, places 0 1 3 3 / 2 3 3 3.
+    Tokens 1 1 0 0 / 1 0 0 0 with R = 4: rows 0 1 4 2, places 0 1 3 3 / 2 3 3 3.
     """
-    mask = tf.reshape(input_mask, [-1])
-    total = tf.size(mask)
-    tokens, padding = [tf.where(tf.equal(mask, value))[:, 0] for value in (1, 0)]
-    order = tf.cast(tf.concat([tokens, padding], 0), tf.int32)
-    step = tf.maximum(total // _SIZES, 1)
-    kept = tf.minimum((tf.size(tokens) // step + 1) * step, total)
+    is_token = tf.reshape(input_mask, [-1]) > 0
+    tokens, padding = tf.where(is_token), tf.where(tf.logical_not(is_token))
+    order = tf.cast(tf.concat([tokens, padding], 0)[:, 0], tf.int32)
+    total = tf.size(order)
+    step = tf.maximum(-(-total // _SIZES), 1)
+    kept = tf.minimum((tf.shape(tokens)[0] // step + 1) * step, total)
     places = tf.minimum(tf.math.invert_permutation(order), kept - 1)
     return Packing(order[:kept], places)
 

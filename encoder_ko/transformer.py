@@ -2,7 +2,8 @@
 
 The models differ only in what their variables are called, in which layers share
 variables and in the form of GELU; `LayerScopes` holds the names. Layers work on
-flattened tokens [T, H], because a matrix product and a row-wise pass need no more.
+flattened tokens [R, H], because a matrix product and a row-wise pass need no more: all
+T = B * S of them or, with a Packing, those that are not padding.
 """
 
 import math
@@ -235,8 +236,7 @@ class Encoder(NamedTuple):
       activation: name in `layers.ACTIVATIONS` of the feed-forward layer.
       dropout: DropoutStream while training, else None.
       batch, length: B and S, Python ints where known, else int32 scalars.
-      packing: Packing of the batch where padding is left out; then the layers' tokens T
-        are those that it keeps. None = all.
+      packing: Packing of the batch where padding is left out; None = R is T.
     """
 
     config: object
@@ -250,7 +250,7 @@ class Encoder(NamedTuple):
         return self.dropout.mask(shape, rate) if self.dropout else None
 
     def layer(self, x, key_bias, weights: LayerWeights, positions=None):
-        """One layer: [T, H] -> [T, H], or [B * P, H] for the tokens at `positions`."""
+        """One layer: [R, H] -> [R, H], or [B * P, H] for the tokens at `positions`."""
         config, variables = self.config, weights.variables
         width, rate = config.hidden_size, config.hidden_dropout_prob
         keys, queries = x, self.length
@@ -279,22 +279,25 @@ class Encoder(NamedTuple):
         )
 
     def _tokens_at(self, x, positions):
-        """[T, H] and [B, P] -> [B * P, H]."""
+        """[R, H] and [B, P] -> [B * P, H]."""
         found = gather_positions(self._sequences(x), positions)
         return tf.reshape(found, [-1, self.config.hidden_size])
 
     def _sequences(self, x):
-        """[T, H] -> [B, S, H]."""
+        """[R, H] -> [B, S, H]."""
         return tf.reshape(self._unpacked(x), [self.batch, self.length, x.shape[-1]])
 
+    def _packed(self, x):
+        return x if self.packing is None else self.packing.pack(x)
+
     def _unpacked(self, x):
-        return self.packing.unpack(x) if self.packing else x
+        return x if self.packing is None else self.packing.unpack(x)
 
     def _attend(self, x, queries, keys, key_bias, weights):
         """Multi-head attention of `queries` tokens of each sequence to all of them.
 
-        Before its output product: [B * Q, H] and [T, H] -> [B * Q, H]. Where `x` is
-        `keys`, it is self-attention in one product.
+        Before its output product: [B * Q, H] and [R, H] -> [B * Q, H]. Where `x` is
+        `keys`, it is self-attention in one product, [R, H] -> [R, H].
         """
         config, width = self.config, self.config.hidden_size
         kernel, bias = weights.qkv, weights.qkv_bias
@@ -311,10 +314,10 @@ class Encoder(NamedTuple):
         context = attend(query, key, value, key_bias, mask)
         context = tf.transpose(context, [0, 2, 1, 3])
         context = tf.reshape(context, [self.batch * queries, width])
-        return self.packing.pack(context) if self.packing and x is keys else context
+        return self._packed(context) if x is keys else context
 
     def _heads(self, product, bias, length):
-        """[B * L, n H] -> query, key, value or some of them, each [B, N, L, D]."""
+        """[B * L, parts * H] -> query, key, value or some, each [B, N, L, D]."""
         heads, width = self.config.num_attention_heads, self.config.hidden_size
         parts = [bias.shape.as_list()[0] // width, heads, width // heads]
         product = tf.reshape(product, [self.batch, length] + parts)
@@ -346,9 +349,7 @@ class Encoder(NamedTuple):
         """
         config = self.config
         key_bias = key_mask_bias(input_mask)
-        x = tf.reshape(x, [-1, config.hidden_size])
-        if self.packing:
-            x = self.packing.pack(x)
+        x = self._packed(tf.reshape(x, [-1, config.hidden_size]))
         outputs = []
         *all_but_last, last = weights_of_blocks
         for number, weights in enumerate(all_but_last):

@@ -66,8 +66,8 @@ def test_few_sizes_all_tokens_and_at_least_one_row_of_padding(lengths, kept):
     assert not set(back) - set(rows)
 
 
-def outputs_and_gradients(mask, skip_padding, positions=None):
-    """Hidden states of tokens, and the gradient of a loss over them by everything."""
+def outputs_and_gradients(mask, skip_padding, positions=None, dtype=tf.float32):
+    """A loss over hidden states of tokens, and its gradient by every variable."""
     generator = np.random.RandomState(3)
     ids = generator.randint(0, 50, mask.shape)
     weights = generator.randn(*mask.shape, CONFIG.hidden_size) * mask[:, :, None]
@@ -76,33 +76,42 @@ def outputs_and_gradients(mask, skip_padding, positions=None):
         fed = tf.placeholder(tf.int32, [None, None])
         chosen = None if positions is None else tf.constant(positions)
         model = BertModel(
-            CONFIG.replace(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0),
+            CONFIG.replace(hidden_dropout_prob=0.0),
             True,
             tf.constant(ids, tf.int32),
             fed,
+            dtype=dtype,
+            dropout=layers.DropoutStream(1, tf.constant(1)),
             predicted_positions=chosen,
             skip_padding=skip_padding,
         )
-        middle = model.get_all_encoder_layers()[1] * mask[:, :, None]
+        middle = tf.cast(model.get_all_encoder_layers()[1], tf.float32)
+        middle *= mask[:, :, None]
         if chosen is None:
             last = model.get_sequence_output()
         else:
             last = model.get_output_at(chosen)
             weights = np.take_along_axis(weights, positions[:, :, None], 1)
-        loss = tf.reduce_sum(last * tf.constant(weights, tf.float32))
-        loss += tf.reduce_sum(model.get_pooled_output())
+        pooled = tf.cast(model.get_pooled_output(), tf.float32)
+        loss = tf.reduce_sum(tf.cast(last, tf.float32) * weights.astype(np.float32))
+        loss += tf.reduce_sum(pooled)
         gradients = tf.gradients(loss, tf.trainable_variables())
         assert all(gradient is not None for gradient in gradients)
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        return run([loss, middle, model.get_pooled_output(), *gradients], {fed: mask})
+        return run([loss, middle, pooled, *gradients], {fed: mask})
 
 
-@pytest.mark.parametrize("lengths", [(16, 3, 9, 1), (16, 16, 16, 16), (2, 1, 1, 1)])
-@pytest.mark.parametrize("positions", [None, [[0, 1], [2, 0], [1, 1], [0, 0]]])
-def test_outputs_and_gradients_are_those_with_padding(lengths, positions):
-    mask = mask_of(*lengths, width=16)
+FULL = mask_of(16, 16, 16, 16, width=16)
+RAGGED = mask_of(16, 3, 9, 1, width=16)
+SHORT = mask_of(2, 1, 1, 1, width=16)
+WITH_HOLES = RAGGED * (np.arange(16) % 3 != 1)
+
+
+@pytest.mark.parametrize("mask", [FULL, RAGGED, SHORT, WITH_HOLES])
+@pytest.mark.parametrize("positions", [None, [[0, 3], [2, 0], [3, 3], [0, 0]]])
+def test_outputs_and_gradients_are_those_with_padding(mask, positions):
     if positions is not None:
-        positions = np.array(positions, np.int32)
+        positions = np.array(positions, np.int32) * mask[:, :4].min(1, keepdims=True)
     whole = outputs_and_gradients(mask, False, positions)
     packed = outputs_and_gradients(mask, True, positions)
     assert len(whole) == len(packed)
@@ -110,7 +119,16 @@ def test_outputs_and_gradients_are_those_with_padding(lengths, positions):
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-5)
 
 
-def test_padding_has_no_gradient_under_dropout():
+def test_bfloat16_differs_by_its_rounding_alone():
+    whole = outputs_and_gradients(RAGGED, False, dtype=tf.bfloat16)
+    packed = outputs_and_gradients(RAGGED, True, dtype=tf.bfloat16)
+    for expected, actual in zip(whole, packed):
+        difference = np.abs(actual - expected).max()
+        assert difference <= 0.02 * np.abs(expected).max()
+
+
+def test_padding_is_left_out_and_has_no_gradient():
+    """8 and 2 tokens of 16: 11 rows are computed, what is left out stands for none."""
     mask = mask_of(8, 2, width=8)
     config = CONFIG.replace(hidden_dropout_prob=0.5)
     with tf.Graph().as_default():
@@ -127,5 +145,6 @@ def test_padding_has_no_gradient_under_dropout():
         )[0]
         output, by_input = run([model.get_sequence_output(), gradient])
     assert np.isfinite(output).all()
+    assert len(np.unique(output.reshape(16, -1), axis=0)) == 11
     assert np.abs(by_input[0]).sum(-1).all()  # every token has a part in [CLS]
     assert not by_input[1, 2:].any()  # padding has none
