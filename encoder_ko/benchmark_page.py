@@ -12,8 +12,8 @@ from encoder_ko.benchmark_report import (
     Picture,
     TaskResult,
     baseline_cell,
+    beats_baseline,
     data_cell,
-    gain,
     measured,
     metric_label,
     minutes,
@@ -122,8 +122,7 @@ def _results(tasks: Sequence[TaskResult]) -> str:
 
 
 def _result_row(result: TaskResult) -> List[str]:
-    above = gain(result)
-    colour = "" if above is None else " good" if above > 0 else " bad"
+    colour = {"yes": " good", "no": " bad"}.get(beats_baseline(result), "")
     figures, _, rule = baseline_cell(result).partition(" (")
     seeds = f"{len(result.runs)} seeds" if len(result.runs) > 1 else ""
     return [

@@ -26,10 +26,11 @@ EXPLANATION = (
     "All figures are in per cent (correlations times 100), mean ± standard deviation "
     "over the seeds. The baseline is what a rule reaches that does not read the text; "
     "it is computed on the same examples. Where these are dev, the best of a run's "
-    "evaluations was chosen on them too. Published figures are what the authors report "
-    "for the public data sets and their own settings; for tasks marked with * the data "
-    "here is other data, so that the figures cannot be compared. Times are minutes per "
-    "run."
+    "evaluations was chosen on them too. An accuracy that is above the baseline by "
+    "less than two standard errors of so many examples may be so by chance. Published "
+    "figures are what the authors report for the public data sets and their own "
+    "settings; for tasks marked with * the data here is other data, so that the "
+    "figures cannot be compared. Times are minutes per run."
 )
 
 
@@ -160,12 +161,28 @@ def gain(result: TaskResult) -> Optional[float]:
     return mean - result.baseline.figures[metric]
 
 
-def verdict(result: TaskResult) -> str:
-    """Whether the model beats the baseline, and by how many points."""
+def beats_baseline(result: TaskResult) -> Optional[str]:
+    """ "yes", "no" or, where chance would do as well, "by chance"; None without runs.
+
+    By chance: an accuracy above the baseline by less than twice the standard error that
+    the baseline's has over so many examples. That of other metrics is not estimated.
+    """
     above = gain(result)
     if above is None:
-        return ""
-    return f"{'yes' if above > 0 else 'no'} ({100 * above:+.2f})"
+        return None
+    if above <= 0:
+        return "no"
+    if result.task.metric != "accuracy":
+        return "yes"
+    chance = result.baseline.figures["accuracy"]
+    error = math.sqrt(chance * (1 - chance) / result.sizes[result.split])
+    return "yes" if above >= 2 * error else "by chance"
+
+
+def verdict(result: TaskResult) -> str:
+    """Whether the model beats the baseline, and by how many points."""
+    answer = beats_baseline(result)
+    return f"{answer} ({100 * gain(result):+.2f})" if answer else ""
 
 
 def data_cell(result: TaskResult) -> str:

@@ -57,6 +57,21 @@ def test_mean_and_deviation():
     assert report.percent([1.0]) == "100.00"
 
 
+@pytest.mark.parametrize(
+    "accuracy, expected",
+    [
+        # 500 examples, baseline 0.5: the standard error is 0.0224
+        (0.45, "no (-5.00)"),
+        (0.5, "no (+0.00)"),
+        (0.51, "by chance (+1.00)"),
+        (0.55, "yes (+5.00)"),
+    ],
+)
+def test_an_accuracy_above_the_baseline_by_chance(accuracy, expected):
+    figures = [{"accuracy": accuracy, "macro_f1": 0.5}]
+    assert report.verdict(result(figures=figures)) == expected
+
+
 def test_markdown_of_two_tasks():
     text = report.markdown(benchmark(result(figures=TWO_SEEDS), ANSWERS))
     lines = text.split("\n")
