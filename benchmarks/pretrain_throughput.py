@@ -173,8 +173,8 @@ def programs(
 ) -> Dict[Entry, Program]:
     """The contenders that can run.
 
-    Ours computes no padding, and is compiled for each number of tokens it meets: it
-    warms up until it has met most of them. Google's batches have one shape.
+    Ours leaves padding out of its products, and is compiled for each number of tokens
+    it meets: it warms up until it has met most of them. Google's has one shape.
     """
     found = {
         Entry("ours", precision): Program(

@@ -181,8 +181,9 @@ def beats_baseline(result: TaskResult) -> Optional[str]:
 
 def verdict(result: TaskResult) -> str:
     """Whether the model beats the baseline, and by how many points."""
-    answer = beats_baseline(result)
-    return f"{answer} ({100 * gain(result):+.2f})" if answer else ""
+    if not result.runs:
+        return ""
+    return f"{beats_baseline(result)} ({100 * gain(result):+.2f})"
 
 
 def data_cell(result: TaskResult) -> str:
