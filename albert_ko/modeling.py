@@ -101,6 +101,7 @@ class AlbertModel(EncoderModel):
 
     def weights_of_blocks(self, dtype):
         config = self.config
+        group_of = [config.group_of_layer(n) for n in range(config.num_hidden_layers)]
         groups = []
         for group in range(config.num_hidden_groups):
             blocks = []
@@ -110,10 +111,8 @@ class AlbertModel(EncoderModel):
                     variables = transformer.layer_variables(
                         config, transformer.ALBERT_SCOPES
                     )
-                blocks.append(transformer.layer_weights(variables, dtype))
+                weights = transformer.layer_weights(variables, dtype)
+                uses = group_of.count(group)
+                blocks.append(iter(transformer.shared_weights(weights, uses)))
             groups.append(blocks)
-        return [
-            block
-            for layer in range(config.num_hidden_layers)
-            for block in groups[config.group_of_layer(layer)]
-        ]
+        return [next(block) for group in group_of for block in groups[group]]

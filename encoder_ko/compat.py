@@ -93,6 +93,20 @@ def softmax(logits):
     return tf.cast(tf.nn.softmax(tf.cast(logits, tf.float32)), logits.dtype)
 
 
+def _random_words(count, seed):
+    if not IS_TF2:
+        return tf.random.stateless_uniform(
+            [count], seed, _INT32_MIN, _INT32_MAX, tf.int32
+        )
+    # Compiled, this generator is twice as fast as the one of the ordinary op.
+    return tf.random.stateless_uniform(
+        [count], seed, None, None, tf.int32, alg="threefry"
+    )
+
+
+_random_words = compiled(_random_words)
+
+
 def random_bytes(shape, seed):
     """Uniform random bytes that depend on `seed` alone.
 
@@ -106,13 +120,7 @@ def random_bytes(shape, seed):
     count = 1
     for size in shape:
         count = count * size
-    words = (count + 3) // 4
-    if IS_TF2:
-        drawn = tf.random.stateless_uniform([words], seed, None, None, tf.int32)
-    else:
-        drawn = tf.random.stateless_uniform(
-            [words], seed, _INT32_MIN, _INT32_MAX, tf.int32
-        )
+    drawn = _random_words((count + 3) // 4, seed)
     drawn = tf.reshape(tf.bitcast(drawn, tf.uint8), [-1])
     whole_words = any(isinstance(size, int) and size % 4 == 0 for size in shape)
     return tf.reshape(drawn if whole_words else drawn[:count], shape)

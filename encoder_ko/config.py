@@ -7,7 +7,7 @@ import re
 from typing import Any, ClassVar, Dict
 
 from data.errors import InputError
-from encoder_ko import layers
+from encoder_ko import activations
 from encoder_ko.compat import tf
 
 # Variables of heads: upstream's scopes, and the bare names of BERT's classifiers.
@@ -24,7 +24,7 @@ class EncoderConfig:
       num_hidden_layers: number of encoder layers.
       num_attention_heads: heads per layer; must divide `hidden_size`.
       intermediate_size: width of the feed-forward layer.
-      hidden_act: activation of the feed-forward layer, a name in `layers.ACTIVATIONS`.
+      hidden_act: activation of the feed-forward layer, a name in `ACTIVATIONS`.
       hidden_dropout_prob: dropout rate of embeddings and layer outputs.
       attention_probs_dropout_prob: dropout rate of the attention probabilities.
       max_position_embeddings: longest sequence, in tokens.
@@ -175,8 +175,8 @@ def _check_value(field, value):
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not number or not 0 <= value < 1:
             expected = "a number from 0 up to but not including 1"
-    elif field.name == "hidden_act" and value not in list(layers.ACTIVATIONS):
-        expected = "one of " + ", ".join(filter(None, layers.ACTIVATIONS))
+    elif field.name == "hidden_act" and value not in list(activations.ACTIVATIONS):
+        expected = "one of " + ", ".join(filter(None, activations.ACTIVATIONS))
     if expected:
         raise InputError(
             f"{field.name} of the model configuration is {value!r}, expected "

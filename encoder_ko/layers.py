@@ -10,11 +10,10 @@ Letters in shape comments: B batch, S sequence, T = B*S tokens, H width, N heads
 D head size, P predictions.
 """
 
-import math
 import zlib
 from typing import NamedTuple, Optional
 
-from encoder_ko import compat
+from encoder_ko import activations, compat
 from encoder_ko.compat import tf
 from encoder_ko.random_stream import RandomStream
 
@@ -22,6 +21,7 @@ from encoder_ko.random_stream import RandomStream
 LAYER_NORM_EPSILON = 1e-12
 
 _BYTE = 256  # dropout decides each value by one random byte
+_SLICES = 8  # of the columns, which reductions along rows add first
 
 
 def truncated_normal(stddev: float):
@@ -95,7 +95,7 @@ def dense(inputs, variables: DenseVariables, activation=None):
     Args:
       inputs: [..., width].
       variables: kernel [width, outputs] and bias [outputs].
-      activation: None or a name in `ACTIVATIONS`.
+      activation: None or a name in `activations.ACTIVATIONS`.
 
     Returns:
       [..., outputs], same type as `inputs`.
@@ -113,6 +113,19 @@ def column_sums(x):
     return tf.cast(tf.matmul(ones, x)[0], tf.float32)
 
 
+def _biased(product, bias):
+    return tf.cast(tf.cast(product, tf.float32) + bias, product.dtype)
+
+
+_biased = compat.compiled(_biased)
+
+
+@compat.custom_gradient
+def biased(product, bias):
+    """`product + bias`: [T, W] and float32 [W] -> [T, W], the type of `product`."""
+    return _biased(product, bias), lambda upstream: (upstream, column_sums(upstream))
+
+
 def biased_activation(product, bias, activation=None):
     """`activation(product + bias)`, one pass over memory for the GELU forms."""
     fused = _FUSED_ACTIVATIONS.get(activation)
@@ -124,36 +137,7 @@ def biased_activation(product, bias, activation=None):
         activated.set_shape(product.shape)
         return activated
     biased = product + tf.cast(bias, product.dtype)
-    return ACTIVATIONS[activation](biased)
-
-
-# --- GELU ------------------------------------------------------------------------
-
-_SQRT_2_OVER_PI = math.sqrt(2.0 / math.pi)
-
-
-def gelu_tanh(x):
-    """GELU, tanh approximation (BERT and ALBERT call this "gelu").
-
-    0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), arXiv:1606.08415.
-    """
-    return 0.5 * x * (1.0 + tf.tanh(_SQRT_2_OVER_PI * (x + 0.044715 * x * x * x)))
-
-
-def gelu_erf(x):
-    """GELU, exact form (ELECTRA calls this "gelu"): 0.5 x (1 + erf(x / sqrt 2))."""
-    return 0.5 * x * (1.0 + tf.math.erf(x * math.sqrt(0.5)))
-
-
-def _gelu_tanh_slope(x):
-    tanh = tf.tanh(_SQRT_2_OVER_PI * (x + 0.044715 * x * x * x))
-    inner = _SQRT_2_OVER_PI * (1.0 + 3 * 0.044715 * x * x)
-    return 0.5 * (1.0 + tanh) + 0.5 * x * (1.0 - tanh * tanh) * inner
-
-
-def _gelu_erf_slope(x):
-    density = tf.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
-    return 0.5 * (1.0 + tf.math.erf(x * math.sqrt(0.5))) + x * density
+    return activations.ACTIVATIONS[activation](biased)
 
 
 def _fused_bias_activation(function, slope):
@@ -182,17 +166,10 @@ def _fused_bias_activation(function, slope):
 
 
 _FUSED_ACTIVATIONS = {
-    "gelu": _fused_bias_activation(gelu_tanh, _gelu_tanh_slope),
-    "gelu_erf": _fused_bias_activation(gelu_erf, _gelu_erf_slope),
-}
-
-ACTIVATIONS = {
-    None: tf.identity,
-    "linear": tf.identity,
-    "gelu": gelu_tanh,
-    "gelu_erf": gelu_erf,
-    "relu": tf.nn.relu,
-    "tanh": tf.tanh,
+    "gelu": _fused_bias_activation(activations.gelu_tanh, activations.gelu_tanh_slope),
+    "gelu_erf": _fused_bias_activation(
+        activations.gelu_erf, activations.gelu_erf_slope
+    ),
 }
 
 
@@ -259,11 +236,23 @@ def dropout(x, mask: Optional[DropoutMask]):
 # --- Layer normalisation ---------------------------------------------------------
 
 
+def _row_means(x):
+    """The mean of each row: float32 [T, H] -> [T, 1].
+
+    A reduction along rows does not become vector instructions and is not fused with
+    what it reads; a sum of a few slices does and is, and leaves less to reduce.
+    """
+    width = x.shape.as_list()[-1]
+    if width % _SLICES == 0:
+        x = tf.add_n(tf.split(x, _SLICES, -1))
+    return tf.reduce_sum(x, -1, keepdims=True) / width
+
+
 def _normalize(x):
     """float32 [T, H] with mean 0 and variance 1 (biased) in each row, and 1/stddev."""
-    mean = tf.reduce_mean(x, -1, keepdims=True)
+    mean = _row_means(x)
     centred = x - mean
-    variance = tf.reduce_mean(centred * centred, -1, keepdims=True)
+    variance = _row_means(centred * centred)
     inverse = tf.math.rsqrt(variance + LAYER_NORM_EPSILON)
     return centred * inverse, inverse
 
@@ -271,8 +260,8 @@ def _normalize(x):
 def _normalize_gradient(upstream, normalized, inverse, gamma):
     """Gradient of `normalized * gamma + beta` by what was normalised."""
     by_normalized = upstream * gamma
-    mean = tf.reduce_mean(by_normalized, -1, keepdims=True)
-    along = tf.reduce_mean(by_normalized * normalized, -1, keepdims=True)
+    mean = _row_means(by_normalized)
+    along = _row_means(by_normalized * normalized)
     return inverse * (by_normalized - mean - normalized * along)
 
 
@@ -332,7 +321,7 @@ def _residual_backward(normalized, inverse, gamma, upstream, *mask):
     by_sum = _normalize_gradient(
         tf.cast(upstream, tf.float32), tf.cast(normalized, tf.float32), inverse, gamma
     )
-    by_branch = by_sum * keep_factor(*mask) if mask else by_sum
+    by_branch = by_sum * keep_factor(*mask)
     dtype = normalized.dtype
     return tf.cast(by_branch, dtype), tf.cast(by_sum, dtype)
 
@@ -363,9 +352,14 @@ def bias_dropout_residual_norm(product, bias, residual, norm, mask=None):
         )
 
         def gradients(upstream):
-            by_branch, by_sum = _residual_backward(
-                normalized, inverse, gamma, upstream, *drawn
-            )
+            if drawn:
+                by_branch, by_sum = _residual_backward(
+                    normalized, inverse, gamma, upstream, *drawn
+                )
+            else:
+                by_branch = by_sum = _norm_backward(
+                    normalized, inverse, gamma, upstream
+                )
             return (
                 by_branch,
                 column_sums(by_branch),

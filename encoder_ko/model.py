@@ -124,7 +124,7 @@ class EncoderModel:
     def weights_of_blocks(self, dtype) -> Sequence[transformer.LayerWeights]:
         """Creates the layers' variables; the weights of each block, first block first.
 
-        Blocks that share variables share one LayerWeights.
+        Those of blocks that share variables come from `transformer.shared_weights`.
         """
         raise NotImplementedError
 
@@ -173,7 +173,7 @@ class EncoderModel:
 
     @property
     def activation(self) -> str:
-        """Name in `layers.ACTIVATIONS`, with this model's form of GELU."""
+        """Name in `activations.ACTIVATIONS`, with this model's form of GELU."""
         name = self.config.hidden_act
         return self.gelu if name == "gelu" else name
 

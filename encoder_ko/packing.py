@@ -7,7 +7,7 @@ one below the other, [R, H], which take their places in [B, S, H] for attention 
 
 from typing import NamedTuple
 
-from encoder_ko import compat
+from encoder_ko import compat, layers
 from encoder_ko.compat import tf
 
 # Functions are compiled for each R, so R takes at most so many values.
@@ -35,6 +35,39 @@ class Packing(NamedTuple):
     def unpack(self, x):
         """[R, ...] -> [T, ...]; padding has the value of some padding."""
         return _moved(x, self.places, self.rows)
+
+    def split_heads(self, x, shape):
+        """[R, parts * N * D] -> `parts` tensors [B, N, S, D].
+
+        Unpacked and transposed at once, in pieces of D values.
+
+        Args:
+          shape: B, S, parts, N, D; ints or int32 scalars.
+        """
+        batch, length, parts, heads, size = shape
+        pieces = tf.reshape(x, [-1, size])
+        pieces = _moved(pieces, *self._piece_places(batch, parts, heads))
+        split = tf.reshape(pieces, [parts, batch, heads, length, size])
+        return tf.unstack(split, num=parts)
+
+    def join_heads(self, x):
+        """[B, N, S, D] -> [R, N * D], the opposite."""
+        batch, heads, _, size = layers.shape_of(x)
+        there, back = self._piece_places(batch, 1, heads)
+        pieces = _moved(tf.reshape(x, [-1, size]), back, there)
+        return tf.reshape(pieces, [-1, heads * size])
+
+    def _piece_places(self, batch, parts, heads):
+        """Where [parts, B, N, S] finds its pieces in [R, parts, N], and back."""
+        part, head = tf.range(parts), tf.range(heads)
+        places = tf.reshape(self.places, [1, batch, 1, -1])
+        there = (places * parts + part[:, None, None, None]) * heads + head[:, None]
+        length = tf.size(self.places) // batch
+        sequence, position = (
+            x[:, None, None] for x in (self.rows // length, self.rows % length)
+        )
+        back = (part[:, None] * batch + sequence) * heads + head
+        return tf.reshape(there, [-1]), tf.reshape(back * length + position, [-1])
 
 
 def packing_of(input_mask) -> Packing:

@@ -108,6 +108,31 @@ def layer_weights(variables: LayerVariables, dtype) -> LayerWeights:
     )
 
 
+def shared_weights(weights: LayerWeights, uses: int) -> Sequence[LayerWeights]:
+    """LayerWeights of `uses` layers that share them. Their gradients add in float32.
+
+    Left to themselves those of a bfloat16 computation add in bfloat16, and slowly.
+    """
+    products = ("qkv", "attention_output", "intermediate", "output")
+    copies = [_copies(getattr(weights, name), uses) for name in products]
+    return [weights._replace(**dict(zip(products, of_use))) for of_use in zip(*copies)]
+
+
+def _sum_in_float32(*values):
+    return tf.cast(tf.add_n([tf.cast(v, tf.float32) for v in values]), values[0].dtype)
+
+
+_sum_in_float32 = compat.compiled(_sum_in_float32)
+
+
+def _copies(kernel, uses):
+    @compat.custom_gradient
+    def apply(kernel):
+        return [tf.identity(kernel) for _ in range(uses)], _sum_in_float32
+
+    return apply(kernel)
+
+
 def unshared_weights(config, scopes: LayerScopes, dtype) -> Sequence[LayerWeights]:
     """Layers with variables of their own, in the scopes `layer_0`, `layer_1`, ..."""
     weights = []
@@ -119,35 +144,6 @@ def unshared_weights(config, scopes: LayerScopes, dtype) -> Sequence[LayerWeight
 
 
 # --- Attention -------------------------------------------------------------------
-
-
-def _split_heads_forward(product, bias):
-    """[B, S, 3, N, D] and bias [3, N, D] -> query, key, value, each [B, N, S, D].
-
-    Also fewer than three.
-    """
-    biased = tf.cast(product, tf.float32) + bias
-    split = tf.transpose(tf.cast(biased, product.dtype), [2, 0, 3, 1, 4])
-    return tuple(tf.unstack(split, num=bias.shape[0]))
-
-
-def _split_heads_backward(*upstream):
-    return tf.transpose(tf.stack(upstream), [1, 3, 0, 2, 4])
-
-
-_split_heads_forward = compat.compiled(_split_heads_forward)
-_split_heads_backward = compat.compiled(_split_heads_backward)
-
-
-@compat.custom_gradient
-def _split_heads(product, bias):
-    def gradients(*upstream):
-        by_product = _split_heads_backward(*upstream)
-        width = bias.shape.num_elements()
-        by_bias = layers.column_sums(tf.reshape(by_product, [-1, width]))
-        return by_product, tf.reshape(by_bias, bias.shape)
-
-    return _split_heads_forward(product, bias), gradients
 
 
 def _mask_forward(scores, key_bias, scale):
@@ -233,7 +229,7 @@ class Encoder(NamedTuple):
 
     Attributes:
       config: EncoderConfig.
-      activation: name in `layers.ACTIVATIONS` of the feed-forward layer.
+      activation: name in `activations.ACTIVATIONS` of the feed-forward layer.
       dropout: DropoutStream while training, else None.
       batch, length: B and S, Python ints where known, else int32 scalars.
       packing: Packing of the batch where padding is left out; None = R is T.
@@ -285,13 +281,9 @@ class Encoder(NamedTuple):
 
     def _sequences(self, x):
         """[R, H] -> [B, S, H]."""
-        return tf.reshape(self._unpacked(x), [self.batch, self.length, x.shape[-1]])
-
-    def _packed(self, x):
-        return x if self.packing is None else self.packing.pack(x)
-
-    def _unpacked(self, x):
-        return x if self.packing is None else self.packing.unpack(x)
+        if self.packing is not None:
+            x = self.packing.unpack(x)
+        return tf.reshape(x, [self.batch, self.length, x.shape[-1]])
 
     def _attend(self, x, queries, keys, key_bias, weights):
         """Multi-head attention of `queries` tokens of each sequence to all of them.
@@ -302,30 +294,32 @@ class Encoder(NamedTuple):
         config, width = self.config, self.config.hidden_size
         kernel, bias = weights.qkv, weights.qkv_bias
         if x is keys:
-            product = self._unpacked(tf.matmul(x, kernel))
-            query, key, value = self._heads(product, bias, self.length)
+            product = tf.matmul(x, kernel)
+            query, key, value = self._heads(product, bias, self.length, self.packing)
         else:
             product = tf.matmul(x, kernel[:, :width])
             (query,) = self._heads(product, bias[:width], queries)
-            product = self._unpacked(tf.matmul(keys, kernel[:, width:]))
-            key, value = self._heads(product, bias[width:], self.length)
-        shape = [self.batch, config.num_attention_heads, queries, self.length]
+            product = tf.matmul(keys, kernel[:, width:])
+            key, value = self._heads(product, bias[width:], self.length, self.packing)
+        heads = config.num_attention_heads
+        shape = [self.batch, heads, queries, self.length]
         mask = self._mask(shape, config.attention_probs_dropout_prob)
         context = attend(query, key, value, key_bias, mask)
+        if x is keys and self.packing is not None:
+            return self.packing.join_heads(context)
         context = tf.transpose(context, [0, 2, 1, 3])
-        context = tf.reshape(context, [self.batch * queries, width])
-        return self._packed(context) if x is keys else context
+        return tf.reshape(context, [self.batch * queries, width])
 
-    def _heads(self, product, bias, length):
-        """[B * L, parts * H] -> query, key, value or some, each [B, N, L, D]."""
+    def _heads(self, product, bias, length, packing=None):
+        """[B * L, parts * H], or packed, -> query, key, ..., each [B, N, L, D]."""
         heads, width = self.config.num_attention_heads, self.config.hidden_size
-        parts = [bias.shape.as_list()[0] // width, heads, width // heads]
-        product = tf.reshape(product, [self.batch, length] + parts)
-        # A compiled function does not tell TensorFlow's cost model its results' rank.
-        return [
-            tf.reshape(part, [self.batch, heads, length, width // heads])
-            for part in _split_heads(product, tf.reshape(bias, parts))
-        ]
+        parts = bias.shape.as_list()[0] // width
+        shape = [self.batch, length, parts, heads, width // heads]
+        biased = layers.biased(product, bias)
+        if packing is not None:
+            return packing.split_heads(biased, shape)
+        split = tf.transpose(tf.reshape(biased, shape), [2, 0, 3, 1, 4])
+        return tf.unstack(split, num=parts)
 
     def run(
         self,
@@ -339,7 +333,7 @@ class Encoder(NamedTuple):
         Args:
           x: [B, S, H] in the compute type.
           input_mask: int32 [B, S], 1 = token, 0 = padding.
-          weights_of_blocks: LayerWeights of each layer; layers may share one.
+          weights_of_blocks: LayerWeights of each layer.
           positions: int32 [B, P], the tokens for which the last layer is computed;
             None = all. They come out the same as with the others, since they read only
             what the layer before made of those.
@@ -349,7 +343,9 @@ class Encoder(NamedTuple):
         """
         config = self.config
         key_bias = key_mask_bias(input_mask)
-        x = self._packed(tf.reshape(x, [-1, config.hidden_size]))
+        x = tf.reshape(x, [-1, config.hidden_size])
+        if self.packing is not None:
+            x = self.packing.pack(x)
         outputs = []
         *all_but_last, last = weights_of_blocks
         for number, weights in enumerate(all_but_last):

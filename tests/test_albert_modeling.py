@@ -16,7 +16,7 @@ from shared_data import golden
 from albert_ko import optimization
 from albert_ko.modeling import AlbertConfig, AlbertModel
 from data.errors import InputError
-from encoder_ko import heads
+from encoder_ko import heads, transformer
 from encoder_ko.compat import tf
 
 INPUTS = ("input_ids", "input_mask", "segment_ids")
@@ -130,6 +130,24 @@ def test_layers_share_the_variables_of_their_group():
             f"bert/encoder/transformer/group_{group}/inner_group_1" for group in (0, 1)
         }
         assert len(model.get_all_encoder_layers()) == 12
+
+
+def test_gradients_of_shared_weights_add_in_float32():
+    """In bfloat16 256 + 1 is 256: one after the other 1 and 1 would be lost."""
+    config = AlbertConfig(**TINY)
+    with tf.Graph().as_default(), tf.Session() as session:
+        variables = transformer.layer_variables(config, transformer.ALBERT_SCOPES)
+        weights = transformer.layer_weights(variables, tf.bfloat16)
+        uses = transformer.shared_weights(weights, 3)
+        losses = [
+            tf.reduce_sum(tf.cast(use.output, tf.float32)) * factor
+            for use, factor in zip(uses, [256.0, 1.0, 1.0])
+        ]
+        gradient = tf.gradients(losses, weights.output)[0]
+        assert gradient.dtype == tf.bfloat16
+        session.run(tf.global_variables_initializer())
+        values = session.run(tf.cast(gradient, tf.float32))
+    np.testing.assert_array_equal(values, np.full([32, 16], 258.0))
 
 
 def test_embeddings_of_the_hidden_width_are_not_mapped():

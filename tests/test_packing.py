@@ -66,6 +66,28 @@ def test_few_sizes_all_tokens_and_at_least_one_row_of_padding(lengths, kept):
     assert not set(back) - set(rows)
 
 
+def test_heads_split_and_join_as_by_transposing():
+    """B 4, S 16, 2 parts of 3 heads of 5 values; 29 tokens and one row of padding."""
+    mask = mask_of(16, 3, 9, 1, width=16)
+    unpacked = np.random.RandomState(1).randn(4 * 16, 2 * 3 * 5).astype(np.float32)
+    with tf.Graph().as_default():
+        packing = packing_of(tf.constant(mask))
+        packed = packing.pack(tf.constant(unpacked))
+        parts = packing.split_heads(packed, [4, 16, 2, 3, 5])
+        joined = [packing.join_heads(part) for part in parts]
+        gradient = tf.gradients([tf.reduce_sum(part * part) for part in parts], packed)
+        rows, packed, parts, joined, gradient = run(
+            [packing.rows, packed, parts, joined, gradient[0]]
+        )
+    heads = unpacked.reshape(4, 16, 2, 3, 5).transpose(2, 0, 3, 1, 4)
+    tokens = np.broadcast_to(mask[:, None, :] > 0, [4, 3, 16])
+    for part, expected in zip(parts, heads):
+        np.testing.assert_array_equal(part[tokens], expected[tokens])
+    np.testing.assert_array_equal(np.concatenate(joined, 1), packed)
+    np.testing.assert_allclose(gradient, 2 * packed)
+    assert len(rows) == 30
+
+
 def outputs_and_gradients(mask, skip_padding, positions=None, dtype=tf.float32):
     """A loss over hidden states of tokens, and its gradient by every variable."""
     generator = np.random.RandomState(3)
