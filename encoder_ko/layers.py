@@ -136,8 +136,7 @@ def biased_activation(product, bias, activation=None):
         activated = tf.reshape(fused(flat, tf.convert_to_tensor(bias)), shape)
         activated.set_shape(product.shape)
         return activated
-    biased = product + tf.cast(bias, product.dtype)
-    return activations.ACTIVATIONS[activation](biased)
+    return activations.ACTIVATIONS[activation](product + tf.cast(bias, product.dtype))
 
 
 def _fused_bias_activation(function, slope):
@@ -239,8 +238,8 @@ def dropout(x, mask: Optional[DropoutMask]):
 def _row_means(x):
     """The mean of each row: float32 [T, H] -> [T, 1].
 
-    A reduction along rows does not become vector instructions and is not fused with
-    what it reads; a sum of a few slices does and is, and leaves less to reduce.
+    Compiled, a reduction along rows does not become vector instructions and is not
+    fused with what it reads; a sum of slices does and is, and leaves less to reduce.
     """
     width = x.shape.as_list()[-1]
     if width % _SLICES == 0:
@@ -317,7 +316,7 @@ def _residual_forward(x, bias, residual, gamma, beta, *mask):
 
 
 def _residual_backward(normalized, inverse, gamma, upstream, *mask):
-    """Gradients by the branch, which dropout thins out, and by the sum."""
+    """Gradients by the branch, which `mask` thins out, and by the sum."""
     by_sum = _normalize_gradient(
         tf.cast(upstream, tf.float32), tf.cast(normalized, tf.float32), inverse, gamma
     )

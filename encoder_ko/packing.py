@@ -2,7 +2,7 @@
 
 Padding is never attended to and has no part in a loss: what layers make of it, and its
 gradient, is lost work. So products and row-wise passes have the tokens of all sequences
-one below the other, [R, H], which take their places in [B, S, H] for attention alone.
+one below the other, [R, H]; for attention alone, [B, N, S, D], they take their places.
 """
 
 from typing import NamedTuple

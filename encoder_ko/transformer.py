@@ -333,7 +333,7 @@ class Encoder(NamedTuple):
         Args:
           x: [B, S, H] in the compute type.
           input_mask: int32 [B, S], 1 = token, 0 = padding.
-          weights_of_blocks: LayerWeights of each layer.
+          weights_of_blocks: LayerWeights of each block.
           positions: int32 [B, P], the tokens for which the last layer is computed;
             None = all. They come out the same as with the others, since they read only
             what the layer before made of those.

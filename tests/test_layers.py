@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from encoder_ko import activations, layers, transformer
+from encoder_ko import activations, compat, layers, transformer
 from encoder_ko.compat import tf
 from encoder_ko.config import EncoderConfig
 
@@ -371,6 +371,13 @@ def test_shapes_known_late_draw_the_same_bits(shape):
         known, unknown = session.run([known, unknown])
     assert known.shape == shape
     np.testing.assert_array_equal(known, unknown)
+
+
+def test_bytes_come_without_compilation_too():
+    with tf.Graph().as_default(), tf.Session() as session, compat.plain_ops():
+        drawn = session.run(compat.random_bytes([64, 5], tf.constant([1, 2])))
+    assert drawn.shape == (64, 5)
+    assert len(set(drawn.ravel())) > 128  # of 256
 
 
 # --- Variables ---------------------------------------------------------------------
