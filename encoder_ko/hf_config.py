@@ -42,9 +42,8 @@ _ONLY = {
     "tie_word_embeddings": True,
     "layer_norm_eps": LAYER_NORM_EPSILON,
 }
-_OUR_NAMES = {
-    "gelu_tanh": "gelu"
-}  # in `activations.ACTIVATIONS`, "gelu" is the tanh form
+# In `activations.ACTIVATIONS`, "gelu" is the tanh form.
+_OUR_NAMES = {"gelu_tanh": "gelu"}
 
 
 class Head(NamedTuple):
