@@ -108,7 +108,7 @@ _FLOATS = {
 }
 _BOOLEANS = {
     "do_lower_case": (None, "As for the records."),
-    "do_train": (True, "Train."),
+    "do_train": (True, "Train; else the run's settings are the defaults of flags."),
     "do_eval": (False, "Evaluate."),
     "use_tpu": (False, "Train on a TPU."),
     "dynamic_masking": (False, "BERT and ALBERT: draw masks anew at every step."),
@@ -137,9 +137,10 @@ for _define, _table in (
     for _name, _rest in _table.items():
         _define(_name, *_rest, flag_values=FLAGS)
 
-# Flags that do not decide the trained model: the same run may change them.
+# Flags that do not decide the trained model (of files, what they hold does).
 _FREE_FLAGS = (
-    "config hparams data_dir model_name input_file eval_input_file output_dir do_train "
+    "config hparams data_dir model_name input_file eval_input_file vocab_file "
+    "bert_config_file albert_config_file electra_config_file output_dir do_train "
     "do_eval eval_batch_size max_eval_steps eval_every_steps log_every_steps "
     "save_checkpoints_steps keep_checkpoint_max iterations_per_loop overwrite tpu_name "
     "tpu_zone gcp_project master"
@@ -225,6 +226,8 @@ def _read_electra_settings():
 
 
 def _set_defaults():
+    if not FLAGS.do_train and FLAGS.output_dir:
+        flag_files.fill_in(FLAGS, pretraining_job.settings_of_run(FLAGS.output_dir))
     for name, value in RECIPES[FLAGS.model_type].defaults.items():
         if FLAGS[name].value is None:
             FLAGS[name].value = value
@@ -337,7 +340,7 @@ def _network(config, tokenizer, data):
             "start_warmup_step",
         ),
     )
-    start = FLAGS.init_checkpoint
+    start = FLAGS.do_train and FLAGS.init_checkpoint
     return pretraining.Network(
         config,
         build,
@@ -383,11 +386,9 @@ def _values(*names):
 
 def _settings(config, tokenizer, data):
     """Every flag that decides the result, and what the named files hold."""
-    chosen = {
-        k: v for k, v in command_line.settings(FLAGS).items() if k not in _FREE_FLAGS
-    }
+    given = command_line.settings(FLAGS)
     return dict(
-        chosen,
+        {name: value for name, value in given.items() if name not in _FREE_FLAGS},
         model_config=config.to_dict(),
         tokenizer=tokenizer.fingerprint if tokenizer else None,
         records={"files": len(data.paths), "total": data.total},

@@ -49,6 +49,17 @@ def apply_settings(
             raise InputError(f"{source} sets {name}={value!r}: {error}") from None
 
 
+def fill_in(values: flags.FlagValues, settings: Mapping[str, Any]) -> None:
+    """Gives values to those flags that were not given; other names are passed over.
+
+    Args:
+      settings: flag name -> value of the flag's type.
+    """
+    for name, value in settings.items():
+        if name in values and values[name].using_default_value:
+            values[name].value = value
+
+
 def _read(source: str) -> Dict[str, Any]:
     text = source
     if not source.lstrip().startswith("{"):

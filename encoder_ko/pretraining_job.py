@@ -9,10 +9,10 @@ from absl import logging
 from data import plots
 from data.errors import InputError
 from data.pretraining_records import RecordFiles
-from data.tokenization import Tokenizer
+from data.tokenization import Tokenizer, find_vocabulary
 from encoder_ko import estimator, model_files, pretraining, results
 from encoder_ko.compat import tf
-from encoder_ko.run_folder import HISTORY, RunFolder
+from encoder_ko.run_folder import HISTORY, SETTINGS, RunFolder
 from encoder_ko.training_log import FILE_NAME, read_log
 
 # Ends of the names of the figures that the picture shows, losses first.
@@ -62,7 +62,7 @@ def run(job: Job) -> bool:
       InputError: for anything wrong in records, files or settings.
     """
     folder = RunFolder(job.output_dir)
-    folder.claim(job.settings, job.overwrite)
+    folder.claim(_claimed_settings(job, folder), job.overwrite)
     model_files.write_model_files(
         folder, job.model_type, job.network.config, job.tokenizer
     )
@@ -80,6 +80,41 @@ def run(job: Job) -> bool:
         _evaluate(job, folder, pretrainer, seconds)
     _draw_curves(job, folder)
     return True
+
+
+def settings_of_run(output_dir: str) -> Dict[str, Any]:
+    """Values of flags with which the run in a folder can be evaluated.
+
+    Returns:
+      The run's settings, with its own copies of configuration and vocabulary; none
+      where the folder holds no run of pre-training.
+    """
+    folder = RunFolder(output_dir)
+    found = folder.read_json(SETTINGS) or {}
+    if "model_type" not in found:
+        return {}
+    config_file = f"{found['model_type']}_config_file"
+    files = {config_file: folder(config_file.replace("_file", ".json"))}
+    if found["tokenizer"]:
+        files["vocab_file"] = find_vocabulary(output_dir)
+    return dict(found, **files)
+
+
+def _claimed_settings(job: Job, folder: RunFolder) -> Dict[str, Any]:
+    """What the folder must agree with; an evaluation may be of any records."""
+    if job.do_train:
+        return job.settings
+    found = folder.read_json(SETTINGS)
+    if found is None or not tf.train.latest_checkpoint(folder.path):
+        raise InputError(
+            f"{job.output_dir} holds no trained model: train one with --do_train=true."
+        )
+    if job.overwrite:
+        raise InputError(
+            f"--overwrite would delete the model of {job.output_dir}, which is to be "
+            "evaluated: leave it out, or pass --do_train=true."
+        )
+    return dict(job.settings, records=found.get("records"))
 
 
 def build_pretrainer(job: Job, folder: RunFolder) -> pretraining.Pretrainer:
@@ -155,10 +190,6 @@ def _remember(
 
 def _evaluate(job, folder, pretrainer, seconds) -> None:
     """`eval_results.txt` in upstream's form and `eval_results.json`."""
-    if not pretrainer.step:
-        raise InputError(
-            f"{job.output_dir} holds no trained model: train one with --do_train=true."
-        )
     started = time.time()
     figures = pretrainer.evaluate(job.eval_data, job.max_eval_steps)
     seconds["eval"] = round(time.time() - started, 1)
@@ -172,7 +203,7 @@ def _evaluate(job, folder, pretrainer, seconds) -> None:
         {
             "metrics": figures,
             "records": {
-                "train": job.data.total,
+                "train": folder.read_json(SETTINGS)["records"]["total"],
                 "evaluated": min(
                     job.eval_data.total, job.max_eval_steps * job.eval_batch_size
                 ),

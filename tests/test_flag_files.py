@@ -43,6 +43,14 @@ def test_files_are_looked_for_beside_the_configuration(tmp_path):
     assert values.vocab_file == "other.txt"
 
 
+def test_what_was_given_is_not_filled_in(tmp_path):
+    values = parsed(write(tmp_path, '{"vocab_size": 20}'), "--nodo_train")
+    settings = {"vocab_size": 5, "do_train": True, "vocab_file": "a", "unknown": 1}
+    flag_files.fill_in(values, settings)
+    assert (values.vocab_size, values.do_train) == (20, False)
+    assert values.vocab_file == "a" and "unknown" not in values
+
+
 def test_names_of_other_programs_and_text_in_place_of_a_file():
     values = parsed()
     flag_files.apply_settings(values, '{"n_vocab": 7}', {"n_vocab": "vocab_size"})

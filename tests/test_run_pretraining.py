@@ -1,5 +1,6 @@
 """run_pretraining.py on a tiny corpus: results, exact resuming, errors."""
 
+import glob
 import json
 import os
 import random
@@ -187,6 +188,74 @@ def test_the_same_command_again_trains_nothing(finished, prepared, caplog):
     advice = f"--init_checkpoint={output}/model.ckpt-12, another --output_dir"
     assert advice in caplog.text
     assert runs.weights(output) == before
+
+
+def evaluate(output, records, *flags):
+    """Evaluates a run without repeating its settings; the exit status."""
+    return runs.run(
+        f"--output_dir={output}",
+        f"--input_file={records}",
+        "--nodo_train",
+        "--do_eval",
+        *flags,
+    )
+
+
+@pytest.mark.parametrize("model_type", ["bert", "electra"])
+def test_a_run_is_evaluated_on_other_text_without_its_settings(
+    finished, prepared, tmp_path, model_type
+):
+    output = tmp_path / "out"
+    shutil.copytree(str(finished(model_type)), str(output))
+    settings = (output / "run_config.json").read_bytes()
+    before = runs.read_json(output, "eval_results.json")
+    records = os.path.join(str(prepared(model_type)), "records", "*.tfrecord")
+
+    assert evaluate(output, records, "--eval_batch_size=16") == 0
+    after = runs.read_json(output, "eval_results.json")
+    assert after["metrics"] == before["metrics"]
+    assert after["records"] == before["records"]
+
+    (tmp_path / "other").mkdir()
+    first = sorted(glob.glob(records))[0]
+    shutil.copy(first, str(tmp_path / "other"))
+    assert evaluate(output, tmp_path / "other" / "*.tfrecord") == 0
+    other = runs.read_json(output, "eval_results.json")
+    assert other["metrics"]["loss"] != after["metrics"]["loss"]
+    assert other["records"]["train"] == after["records"]["train"]
+    assert (output / "run_config.json").read_bytes() == settings
+    assert runs.weights(output) == runs.weights(finished(model_type))
+
+
+def test_an_evaluation_never_deletes_and_needs_a_model(
+    finished, prepared, tmp_path, capfd
+):
+    records = prepared("bert") / "records" / "*.tfrecord"
+    shutil.copytree(str(finished("bert")), str(tmp_path / "out"))
+    assert evaluate(tmp_path / "out", records, "--overwrite") == 1
+    assert "--overwrite would delete the model of" in capfd.readouterr().err
+    assert evaluate(tmp_path / "out", records, "--learning_rate=0.5") == 1
+    assert "learning_rate was 0.01 and is 0.5 now" in capfd.readouterr().err
+    assert runs.weights(tmp_path / "out") == runs.weights(finished("bert"))
+
+    flags = runs.arguments(prepared("bert"), "bert", tmp_path / "new", do_train=False)
+    assert "holds no trained model: train one" in failing(capfd, *flags, "--do_eval")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_goes_on_where_its_files_were_moved(finished, prepared, tmp_path, caplog):
+    shutil.copytree(str(finished("bert")), str(tmp_path / "out"))
+    for name in ("vocab.txt", "config.json"):
+        shutil.copy(str(prepared("bert") / name), str(tmp_path / name))
+    flags = runs.arguments(
+        prepared("bert"),
+        "bert",
+        tmp_path / "out",
+        vocab_file=tmp_path / "vocab.txt",
+        bert_config_file=tmp_path / "config.json",
+    )
+    assert runs.run(*flags) == 0
+    assert "nothing is trained again" in caplog.text
 
 
 def test_init_checkpoint_begins_a_new_schedule(finished, prepared, tmp_path):
