@@ -182,7 +182,7 @@ def main():
         compute_type=tf.as_dtype(FLAGS.compute_type),
         kind_settings=_kind_settings(),
         split_seed=FLAGS.random_seed if FLAGS.split_seed is None else FLAGS.split_seed,
-        settings=_settings(network),
+        settings=_settings(task, network),
         flags=command_line.settings(FLAGS),
         **{
             name: FLAGS[name].value
@@ -305,13 +305,15 @@ def _check_length(network):
         )
 
 
-def _settings(network):
+def _settings(task, network):
     """Every flag that decides the result, and what the named files hold."""
     chosen = {
         k: v for k, v in command_line.settings(FLAGS).items() if k not in _FREE_FLAGS
     }
     if FLAGS.split_seed is None:  # as in runs from before there was this flag
         del chosen["split_seed"]
+    if task.data_folder:  # a user's: its file may change
+        chosen["task"] = dataclasses.asdict(task)
     return dict(
         chosen,
         model_config=network.config.to_dict(),

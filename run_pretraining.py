@@ -391,7 +391,7 @@ def _settings(config, tokenizer, data):
         {name: value for name, value in given.items() if name not in _FREE_FLAGS},
         model_config=config.to_dict(),
         tokenizer=tokenizer.fingerprint if tokenizer else None,
-        records={"files": len(data.paths), "total": data.total},
+        records=dict(files=len(data.paths), total=data.total, digest=data.digest),
     )
 
 

@@ -5,6 +5,7 @@ disagreement between records and flags is found before training begins.
 """
 
 import dataclasses
+import hashlib
 import os
 from typing import Any, Container, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
@@ -46,6 +47,7 @@ class RecordFiles:
       features: their schema.
       settings: flags that they were built with; {} for Google's.
       tokenizer: identity of the tokenizer that they were built with, or None.
+      digest: of the contents by the manifests; None where a file is in none.
     """
 
     paths: Tuple[str, ...]
@@ -53,6 +55,7 @@ class RecordFiles:
     features: Features
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     tokenizer: Optional[Mapping[str, Any]] = None
+    digest: Optional[str] = None
 
     @property
     def total(self) -> int:
@@ -115,7 +118,16 @@ def open_records(
         features=_common_layout(list(firsts.values()), wanted),
         settings=first.settings if first else {},
         tokenizer=first.tokenizer if first else None,
+        digest=_digest([entries[path] for path, _ in kept]),
     )
+
+
+def _digest(entries: Sequence[Optional[Mapping[str, Any]]]) -> Optional[str]:
+    """Of the digests of files, in their order."""
+    if not all(entries):
+        return None
+    digests = "".join(entry["sha256"] for entry in entries)
+    return hashlib.sha256(digests.encode("ascii")).hexdigest()[:16]
 
 
 def _check_manifest(source: str, manifest: Manifest, wanted: Mapping[str, Any]) -> None:

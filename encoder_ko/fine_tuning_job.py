@@ -1,6 +1,8 @@
 """A whole fine-tuning run: data, records, training, evaluation, prediction, results."""
 
 import dataclasses
+import hashlib
+import os
 import time
 from typing import Any, Dict, List, NamedTuple, Sequence
 
@@ -20,7 +22,9 @@ from encoder_ko import (
 )
 from encoder_ko.compat import tf
 from encoder_ko.model_files import ModelFiles
-from encoder_ko.run_folder import RunFolder
+from encoder_ko.run_folder import SETTINGS, RunFolder
+
+_DIGEST_OF = "sha256 of "
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +91,10 @@ def run(job: Job, network: Network) -> None:
     Raises:
       InputError: for anything wrong in data, files or settings.
     """
+    splits = _load_splits(job)
+    job = dataclasses.replace(job, settings=dict(job.settings, **_digests(job)))
     if job.num_trials == 1:
-        _run_once(job, network)
+        _run_once(job, network, splits)
         return
     seeds = [job.random_seed + trial for trial in range(job.num_trials)]
     parent = RunFolder(job.output_dir)
@@ -105,6 +111,7 @@ def run(job: Job, network: Network) -> None:
                     settings=dict(job.settings, random_seed=seed),
                 ),
                 network,
+                splits,
             )
         )
     if scores[0]:
@@ -119,27 +126,28 @@ def run(job: Job, network: Network) -> None:
                 )
 
 
-def _run_once(job: Job, network: Network) -> Dict[str, float]:
+def _run_once(job: Job, network: Network, splits: Splits) -> Dict[str, float]:
     """One trial; returns the figures that `trials.json` summarises."""
-    folder = RunFolder(job.output_dir)
-    folder.claim(job.settings, job.overwrite)
-    return _Run(job, network, folder).run()
+    return _Run(job, network, splits).run()
 
 
 class _Run:
-    """One run in one folder."""
+    """One run in one folder, which is claimed when nothing else can be wrong."""
 
-    def __init__(self, job: Job, network: Network, folder: RunFolder):
-        self._job, self._network, self._folder = job, network, folder
-        self._kind = kinds.build(job.task, network.tokenizer, job.kind_settings)
+    def __init__(self, job: Job, network: Network, splits: Splits):
+        self._job, self._network, self._splits = job, network, splits
         self._told = set()  # splits whose cut examples the log has mentioned
+        self._kind = kinds.build(job.task, network.tokenizer, job.kind_settings)
+        if splits.train:
+            self._kind.use_training_examples(splits.train)
+        if job.do_train:
+            _require_a_step(job, len(splits.train))
+        self._folder = RunFolder(job.output_dir)
+        self._folder.claim(job.settings, job.overwrite)
 
     def run(self) -> Dict[str, float]:
         """Trains, evaluates and predicts as the job says; the figures for trials."""
-        job = self._job
-        splits = _load_splits(job)
-        if splits.train:
-            self._kind.use_training_examples(splits.train)
+        job, splits = self._job, self._splits
         tuner = _fine_tuner(
             job, self._network, self._kind, self._folder, len(splits.train)
         )
@@ -233,10 +241,20 @@ class _Run:
         """Predictions of the test file and, where it has labels, their figures."""
         examples = _load(self._job, "test")
         outputs = self._outputs(tuner, "test", examples, facts, "predict")
+        self._folder.forget_test_results()
         self._kind.write_predictions(self._folder, examples, outputs)
-        if not all(self._kind.is_labelled(example) for example in examples):
+        unlabelled = [e.example_id for e in examples if not self._kind.is_labelled(e)]
+        if unlabelled:
             self._kind.write_submission(self._folder, examples, outputs)
             logging.info("test: %d predictions, no labels to score them", len(examples))
+            if len(unlabelled) < len(examples):
+                logging.warning(
+                    "test: only %d of %d have no label (the first: %s). Give them one, "
+                    "or take them out, to have the others scored.",
+                    len(unlabelled),
+                    len(examples),
+                    unlabelled[0],
+                )
             return {}
         return self._report("test", "test", examples, outputs, facts)
 
@@ -280,6 +298,20 @@ def _load_splits(job: Job) -> Splits:
     return Splits(train, dev)
 
 
+def _digests(job: Job) -> Dict[str, str]:
+    """What training reads, for the settings that decide its result."""
+    found = RunFolder(job.output_dir).read_json(SETTINGS)
+    if found is not None and not job.do_train:  # it may be tried on any data
+        return {name: found[name] for name in found if name.startswith(_DIGEST_OF)}
+    digests = {}
+    for split in ("train", "dev"):
+        for path in tasks.find_files(job.task, job.data_dir, split):
+            with open(path, "rb") as reader:
+                digest = hashlib.sha256(reader.read()).hexdigest()
+            digests[_DIGEST_OF + os.path.basename(path)] = digest[:16]
+    return digests
+
+
 def _load(job: Job, split: str) -> List[Any]:
     loaded = tasks.load_split(job.task, job.data_dir, split, job.reading)
     for note in loaded.notes:
@@ -293,14 +325,21 @@ def _load(job: Job, split: str) -> List[Any]:
     return loaded.examples
 
 
-def _fine_tuner(job, network, kind, folder, num_examples) -> finetuning.FineTuner:
-    steps = int(num_examples / job.batch_sizes.train * job.num_train_epochs)
-    if job.do_train and not steps:
+def _steps(job: Job, num_examples: int) -> int:
+    return int(num_examples / job.batch_sizes.train * job.num_train_epochs)
+
+
+def _require_a_step(job: Job, num_examples: int) -> None:
+    if not _steps(job, num_examples):
         raise InputError(
             f"{num_examples} training examples with --train_batch_size="
             f"{job.batch_sizes.train} and --num_train_epochs={job.num_train_epochs:g} "
             "make no whole step: lower the batch size or train for more epochs."
         )
+
+
+def _fine_tuner(job, network, kind, folder, num_examples) -> finetuning.FineTuner:
+    steps = _steps(job, num_examples)
     epoch = max(1.0, num_examples / job.batch_sizes.train)
     return finetuning.FineTuner(
         finetuning.Encoder(

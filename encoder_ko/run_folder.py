@@ -4,6 +4,11 @@ import json
 import os
 from typing import Any, Dict, Optional
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 from data.errors import InputError
 from encoder_ko import compat
 from encoder_ko.compat import tf
@@ -14,29 +19,55 @@ HISTORY = "history.json"  # evaluations
 BEST = "best"  # folder of the best checkpoint
 _STEPS = "num_train_steps"
 
+# What TensorFlow reads as a pattern in the name of a checkpoint.
+_PATTERN_SIGNS = "*?[]"
+
+# Folders that this process writes to, and the descriptors that lock them.
+_LOCKS = {}
+
+
+def _of_trials(names):
+    return names + tuple(f"trial_*/{name}" for name in names)
+
+
 # All that a run writes; nothing else in the folder is ever touched. What preparation
 # writes is no loss: it does not tie the folder to a run that never began.
-_PREPARED = (SETTINGS, "records/*", "restored_variables.json", TASK)
-_RESULTS = (
-    "checkpoint",
-    "model.ckpt-*",
-    "graph.pbtxt",
-    "events.out.tfevents.*",
-    BEST + "/*",
-    "eval/*",
-    "trial_*/*",
-    "trial_*/*/*",
-    HISTORY,
-    "eval_results.*",
+_PREPARED = _of_trials(
+    (SETTINGS, "restored_variables.json", TASK)
+    + tuple(f"records/{split}.tf_record" for split in ("train", "dev", "test"))
+)
+_RESULTS = _of_trials(
+    (
+        "checkpoint",
+        "model.ckpt-*",
+        "graph.pbtxt",
+        "events.out.tfevents.*",
+        BEST + "/*",
+        "eval/*",
+        HISTORY,
+        "eval_results.*",
+        "test_results.*",
+        "trials.json",
+        "confusion_matrix*.png",
+        "scores*.png",
+        "submission.csv",
+        "predictions.json",
+        "nbest_predictions.json",
+        "training_log.jsonl",
+        "training_curves.png",
+    )
+)
+# Copied into the folder; a run replaces those of another run, and nobody else's.
+_MODEL_FILES = ("vocab.txt", "*_config.json", "*.model")
+
+# Results of a test set.
+_OF_TEST = (
     "test_results.*",
-    "trials.json",
-    "confusion_matrix*.png",
-    "scores*.png",
+    "confusion_matrix_test.png",
+    "scores_test.png",
     "submission.csv",
     "predictions.json",
     "nbest_predictions.json",
-    "training_log.jsonl",
-    "training_curves.png",
 )
 
 
@@ -59,9 +90,15 @@ class RunFolder:
 
         Raises:
           InputError: it holds a run with other settings, each named with both values,
-            or results of an unknown run.
+            or files of somebody else that this run would write; another process
+            writes to it.
         """
         settings = json.loads(json.dumps(settings))  # as it will be read back
+        if set(_PATTERN_SIGNS) & set(self.path):
+            raise InputError(
+                f"--output_dir={self.path}: TensorFlow takes {_PATTERN_SIGNS} in the "
+                "name of a checkpoint for a pattern. Choose another name."
+            )
         try:
             tf.io.gfile.makedirs(self.path)
         except tf.errors.OpError as error:
@@ -69,14 +106,17 @@ class RunFolder:
                 f"The folder {self.path} cannot be made ({error.message}). Choose "
                 "another --output_dir."
             ) from None
+        self._lock()
         found, results = self.read_json(SETTINGS), self._files(_RESULTS)
+        if found is None:  # nothing here is ours
+            results += self._files(_PREPARED + _MODEL_FILES)
         if found != settings and (overwrite or not results):
             self._delete(settings.get("init_checkpoint"))
         elif found is None:
             raise InputError(
-                f"{self.path} holds results of another program or version "
-                f"({os.path.basename(results[0])}). Choose another --output_dir, "
-                "or pass --overwrite to delete them."
+                f"{self.path} holds files of another program or version that this run "
+                f"would replace ({', '.join(map(os.path.basename, results[:3]))}). "
+                "Choose another --output_dir, or pass --overwrite to give them up."
             )
         elif found != settings:
             self._refuse_more_steps(found, settings)
@@ -87,6 +127,30 @@ class RunFolder:
                 "--overwrite to delete it."
             )
         self.write_json(SETTINGS, settings)
+
+    def forget_test_results(self) -> None:
+        """Deletes the results of an earlier test set."""
+        for path in self._files(_OF_TEST):
+            tf.io.gfile.remove(path)
+
+    def _lock(self):
+        """Keeps other processes out of a local folder until this one ends."""
+        place = os.path.realpath(self.path)
+        if fcntl is None or "://" in self.path or place in _LOCKS:
+            return
+        descriptor = os.open(place, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise InputError(
+                f"Another process is writing to {self.path}: wait until it ends, or "
+                "choose another --output_dir."
+            ) from None
+        except OSError:  # a file system without locks
+            os.close(descriptor)
+            return
+        _LOCKS[place] = descriptor
 
     def _refuse_more_steps(self, found, settings):
         """Says how to train longer, where nothing but that is asked for."""

@@ -53,10 +53,18 @@ def write_corpus(folder, documents=60):
 
 def prepare(folder, model_type):
     """Corpus, vocabulary, configuration and records of one model in a folder."""
-    corpus = write_corpus(folder)
+    corpus = write_corpus(folder).read_text(encoding="utf-8")
     (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
     config = json.dumps(dict(CONFIG, **OWN_KEYS[model_type]))
     (folder / "config.json").write_text(config, encoding="utf-8")
+    build_records(folder, model_type, corpus)
+    return folder
+
+
+def build_records(folder, model_type, text):
+    """records/ of a text, with the folder's vocab.txt."""
+    corpus = folder / "corpus.txt"
+    corpus.write_text(text, encoding="utf-8")
     create_pretraining_data.main(
         [
             "create_pretraining_data",
@@ -70,7 +78,6 @@ def prepare(folder, model_type):
             "--block_bytes=2000",
         ]
     )
-    return folder
 
 
 def arguments(folder, model_type, output, **changes):

@@ -1,7 +1,9 @@
 """The result files of a finished run of run_classifier.py, and the same run again."""
 
 import glob
+import json
 import os
+import shutil
 from unittest import mock
 
 import fine_tuning_runs as runs
@@ -177,6 +179,75 @@ def test_other_settings_do_not_replace_a_run(folders, capsys):
         "--overwrite to delete it." in capsys.readouterr().err
     )
     assert (output / "test_results.tsv").read_bytes() == results
+
+
+def copy_of(folders, tmp_path):
+    """Data and output of the finished run, to be changed."""
+    data, model, output = folders
+    shutil.copytree(str(data), str(tmp_path / "data"))
+    shutil.copytree(str(output), str(tmp_path / "out"))
+    settings = (tmp_path / "out" / "run_config.json").read_text(encoding="utf-8")
+    moved = settings.replace(str(data), str(tmp_path / "data"))
+    (tmp_path / "out" / "run_config.json").write_text(moved, encoding="utf-8")
+    return tmp_path / "data", model, tmp_path / "out"
+
+
+def test_a_run_does_not_go_on_with_other_data(folders, tmp_path, capsys):
+    data, model, output = copy_of(folders, tmp_path)
+    runs.write_reviews(data / "train.tsv", 24)
+    flags = runs.arguments(data, model, output, **LEARNS)
+    assert runs.run(*flags) == 1
+    assert "other settings: sha256 of train.tsv was" in capsys.readouterr().err
+    # But it may be tried on other data.
+    assert runs.run(*flags, "--nodo_train", "--do_eval", "--do_predict") == 0
+
+
+def test_overwrite_deletes_nothing_until_the_data_are_read(folders, tmp_path, capsys):
+    data, model, output = copy_of(folders, tmp_path)
+    changes = [
+        dict(data_dir=str(data) + "s", num_trials=1),
+        dict(data_dir=str(data) + "s", num_trials=2),
+        dict(train_batch_size=10000),
+        dict(class_weights="1,2,3"),
+    ]
+    for change in changes:
+        flags = runs.arguments(data, model, output, **dict(LEARNS, **change))
+        assert runs.run(*flags, "--overwrite") == 1
+    assert len(list((output / "best").glob("*.index"))) == 1
+    assert (output / "test_results.tsv").exists()
+
+
+def test_results_of_another_test_set_do_not_stay(folders, tmp_path, caplog):
+    data, model, output = copy_of(folders, tmp_path)
+    rows = runs.read_rows(data, "test.tsv")[1:]
+    runs.write_table(data / "test.tsv", ("id", "document"), [row[:2] for row in rows])
+    flags = runs.arguments(data, model, output, **LEARNS)
+    assert runs.run(*flags, "--nodo_train", "--nodo_eval") == 0
+    assert "test: 9 predictions, no labels to score them" in caplog.text
+    assert (output / "submission.csv").exists()
+    assert (output / "eval_results.json").exists()
+    for name in ("test_results.json", "test_results.txt", "confusion_matrix_test.png"):
+        assert not (output / name).exists(), name
+
+
+def test_a_task_that_changed_is_another_run(folders, tmp_path, capsys):
+    data, model, _ = folders
+    shutil.copytree(str(data), str(tmp_path / "data"))
+    task = dict(name="mine", train="train.tsv", text="document", label="label")
+
+    def run(labels, *flags):
+        content = json.dumps(dict(task, labels=labels))
+        (tmp_path / "data" / "mine.json").write_text(content, encoding="utf-8")
+        named = dict(
+            task_name=tmp_path / "data" / "mine.json", data_dir=None, do_predict=None
+        )
+        return runs.run(*runs.arguments(data, model, tmp_path / "out", **named), *flags)
+
+    assert run(["0", "1"]) == 0
+    before = (tmp_path / "out" / "task.json").read_bytes()
+    assert run(["1", "0"]) == 1
+    assert "other settings: task was" in capsys.readouterr().err
+    assert (tmp_path / "out" / "task.json").read_bytes() == before
 
 
 def test_a_trained_model_predicts_from_elsewhere(folders, tmp_path):

@@ -1,5 +1,9 @@
 """RunFolder: whose folder it is, and what may be replaced in it."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from data.errors import InputError
@@ -85,18 +89,77 @@ def test_results_of_another_program_are_left_alone(tmp_path):
     with pytest.raises(InputError) as raised:
         folder.claim(SETTINGS, overwrite=False)
     assert str(raised.value) == (
-        f"{tmp_path} holds results of another program or version "
-        "(model.ckpt-1000.index). Choose another --output_dir, or pass --overwrite to "
-        "delete them."
+        f"{tmp_path} holds files of another program or version that this run would "
+        "replace (model.ckpt-1000.index). Choose another --output_dir, or pass "
+        "--overwrite to give them up."
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["task.json", "vocab.txt", "bert_config.json", "spm.model", "records/dev.tf_record"]
+    + ["trial_1/task.json"],
+)
+def test_files_of_the_user_are_neither_deleted_nor_replaced(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine", encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(InputError, match="would replace .*" + path.name):
+            RunFolder(str(tmp_path)).claim(SETTINGS, overwrite=False)
+    assert path.read_text(encoding="utf-8") == "mine"
+
+
+def test_records_of_pre_training_in_the_folder_are_not_a_runs(tmp_path):
+    mine = tmp_path / "records" / "pretraining-00000.tfrecord"
+    mine.parent.mkdir()
+    mine.write_text("mine", encoding="utf-8")
+    for settings, overwrite in ((SETTINGS, False), (dict(SETTINGS, patience=2), True)):
+        RunFolder(str(tmp_path)).claim(settings, overwrite)
+        assert mine.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_name_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path):
+    with pytest.raises(InputError, match="for a pattern. Choose another name"):
+        RunFolder(str(tmp_path / "run [1]")).claim(SETTINGS, overwrite=False)
+    assert not list(tmp_path.iterdir())
+
+
+_CLAIM = """
+import sys
+from data.errors import InputError
+from encoder_ko.run_folder import RunFolder
+try:
+    RunFolder(sys.argv[1]).claim({}, overwrite=True)
+except InputError as error:
+    print(error)
+"""
+
+
+def test_two_processes_do_not_share_a_folder(folder):
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    command = [sys.executable, "-c", _CLAIM, folder.path]
+    said = subprocess.check_output(command, cwd=root, universal_newlines=True)
+    assert f"Another process is writing to {folder.path}" in said
+    assert folder.read_json("history.json") == [{"step": 7}]
+
+
+def test_results_of_an_earlier_test_set_are_deleted_alone(folder):
+    for name in ("test_results.json", "submission.csv", "eval_results.json", "a.csv"):
+        folder.write_text(name, "old")
+    folder.forget_test_results()
+    left = {name for name in os.listdir(folder.path) if name.endswith(("csv", "json"))}
+    assert left == {"eval_results.json", "a.csv", "history.json", "run_config.json"}
 
 
 def test_a_run_that_never_began_does_not_tie_the_folder(tmp_path):
     """A wrong --data_dir at the first try, the right one at the second."""
     folder = RunFolder(str(tmp_path))
     folder.claim(dict(SETTINGS, data_dir="nsmcc"), overwrite=False)
-    (tmp_path / "records").mkdir()
+    for path in (tmp_path / "records", tmp_path / "trial_1"):
+        path.mkdir()
     folder.write_text("records/train.tf_record", "records")
+    folder.write_text("trial_1/run_config.json", "{}")
     folder.claim(dict(SETTINGS, data_dir="nsmc"), overwrite=False)
     assert folder.read_json("run_config.json")["data_dir"] == "nsmc"
 

@@ -504,6 +504,24 @@ def test_records_of_another_tokenizer_are_refused(prepared, tmp_path, capfd):
     assert "was made with another tokenizer: vocabulary_sha256=" in message
 
 
+def test_a_run_does_not_go_on_with_other_records(prepared, finished, tmp_path, capfd):
+    corpus = runs.write_corpus(tmp_path).read_text(encoding="utf-8")
+    (tmp_path / "vocab.txt").write_text(
+        "\n".join(runs.VOCABULARY) + "\n", encoding="utf-8"
+    )
+    shutil.copytree(str(finished("bert")), str(tmp_path / "out"))
+    last = corpus.splitlines()[-2]  # as long, and says something else
+    changed = corpus.replace(last, " ".join(reversed(last.split())))
+    runs.build_records(tmp_path, "bert", changed)
+    flags = runs.arguments(
+        prepared("bert"),
+        "bert",
+        tmp_path / "out",
+        input_file=tmp_path / "records" / "*.tfrecord",
+    )
+    assert "records was {'files'" in failing(capfd, *flags)
+
+
 def test_another_run_in_the_folder_is_not_overwritten(finished, prepared, capfd):
     flags = runs.arguments(prepared("bert"), "bert", finished("bert"), random_seed=3)
     message = failing(capfd, *flags)
