@@ -180,15 +180,20 @@ def test_defaults_of_models_and_tasks(tmp_path, capsys):
 def test_trials_share_the_held_out_dev_set(tmp_path):
     """A dev set drawn anew would mix its own chance into that of the seeds."""
     model, seen = write_model(tmp_path / "model", "bert"), []
+    data = runs.write_data(tmp_path / "data", train=60)
+    (data / "dev.tsv").unlink()
 
-    def run_once(job, network):
+    def run_once(job, network, splits):
         seen.append((job.random_seed, job.split_seed))
+        held_out.append([example.example_id for example in splits.dev])
         return {}
 
-    flags = flags_of("none", model, "bert", tmp_path / "out", num_trials=3)
+    held_out = []
+    flags = flags_of(data, model, "bert", tmp_path / "out", num_trials=3)
     with mock.patch.object(fine_tuning_job, "_run_once", run_once):
         assert runs.run(*flags, "--random_seed=5") == 0
     assert seen == [(5, 5), (6, 5), (7, 5)]
+    assert held_out[0] and held_out == held_out[:1] * 3
 
 
 def test_models_that_do_not_go_with_the_flags(tmp_path, capsys):
