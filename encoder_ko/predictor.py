@@ -34,12 +34,14 @@ class Predictor:
       dtype: compute type.
 
     Raises:
-      InputError: the checkpoint does not hold this model.
+      InputError: the checkpoint does not hold this model; batch_size is below 1.
     """
 
     def __init__(
         self, model: FineTunedModel, batch_size: int = 32, dtype: Any = tf.float32
     ):
+        if batch_size < 1:
+            raise InputError(f"batch_size={batch_size}, expected at least 1.")
         self._kind = model.kind
         self._pad_id = model.tokenizer.pad_id
         self._batch_size = batch_size

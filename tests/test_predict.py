@@ -101,6 +101,12 @@ def test_empty_texts_and_no_texts(nsmc):
             predictor.predict(["재밌다", ("7", "최고")])
 
 
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_holds_at_least_one_text(nsmc, size):
+    with pytest.raises(InputError, match=f"batch_size={size}, expected at least 1"):
+        predict.Predictor.load(str(nsmc[0]), batch_size=size)
+
+
 def test_pairs_have_scores(predictors):
     with predict.Predictor.load(str(predictors["regression"])) as predictor:
         both = predictor.predict([("재밌다", "최고"), ("최고 영화", "또")])
