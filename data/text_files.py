@@ -9,8 +9,10 @@ file is, to ``data.text_encoding``.
 
 import codecs
 import dataclasses
+import io
 import itertools
 import os
+import re
 from typing import BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .errors import InputError
@@ -45,6 +47,7 @@ class BadRows:
         self.count = 0
         self.problems: List[str] = []
         self.omitted: Dict[str, int] = {}
+        self.doubts: List[str] = []
 
     def skip(self, line_number: int, problem: str) -> None:
         """Notes one bad row; raises InputError if it is one more than the limit.
@@ -76,14 +79,29 @@ class BadRows:
         """Counts a row that the task leaves out by its own rule; there is no limit."""
         self.omitted[reason] = self.omitted.get(reason, 0) + 1
 
+    def doubt(self, remark: str) -> None:
+        """Notes what is read as it stands, but is hardly meant so; there is no limit.
+
+        Args:
+          remark: where and why: "lines 3 to 290 are one row, ...".
+        """
+        self.doubts.append(remark)
+
     def summary(self) -> str:
-        """One line for the log: how many rows were passed over and why; "" if none."""
+        """One line for the log: rows passed over or in doubt, and why; "" if none."""
         parts = [f"left out {size} rows ({why})" for why, size in self.omitted.items()]
         if self.count:
-            more = self.count - len(self.problems)
-            shown = "; ".join(self.problems) + (f"; and {more} more" if more else "")
-            parts.insert(0, f"{self.count} bad rows ({shown})")
+            parts.insert(
+                0, f"{self.count} bad rows ({_shown(self.problems, self.count)})"
+            )
+        if self.doubts:
+            parts.append(_shown(self.doubts[:_SHOWN_PROBLEMS], len(self.doubts)))
         return f"{self.path}: {', '.join(parts)}" if parts else ""
+
+
+def _shown(messages: List[str], count: int) -> str:
+    more = count - len(messages)
+    return "; ".join(messages) + (f"; and {more} more" if more else "")
 
 
 class Row(NamedTuple):
@@ -144,35 +162,55 @@ def read_rows(
     check_head(path, encoding)
     if bad_rows is None:
         bad_rows = BadRows(path, options.max_bad_rows)
+    return _rows_of_file(path, options, bad_rows)
+
+
+def _rows_of_file(
+    path: str, options: ReadingOptions, bad_rows: BadRows
+) -> Iterator[Tuple[int, str]]:
+    with open(path, "rb") as stream:
+        yield from rows_of_stream(stream, options, bad_rows)
+
+
+def rows_of_stream(
+    stream: BinaryIO, options: ReadingOptions, bad_rows: BadRows
+) -> Iterator[Tuple[int, str]]:
+    """As ``read_rows``, for an open stream such as standard input; it may be empty.
+
+    Args:
+      stream: bytes; it is read line by line.
+      options: encoding and limits.
+      bad_rows: collects the skipped rows; its ``path`` names the stream in messages.
+    """
+    encoding = name_encoding(options.encoding)
     if "\n".encode(encoding) == b"\n":
-        lines = _lines_of_bytes(path, encoding, options, bad_rows)
+        lines = _lines_of_bytes(stream, encoding, options, bad_rows)
     else:
-        lines = _lines_of_wide_text(path, encoding, options)
+        lines = _lines_of_wide_text(stream, encoding, options, bad_rows.path)
     return _sound_lines(lines, options, bad_rows)
 
 
 def _lines_of_bytes(
-    path: str, encoding: str, options: ReadingOptions, bad_rows: BadRows
+    stream: BinaryIO, encoding: str, options: ReadingOptions, bad_rows: BadRows
 ) -> Iterator[Tuple[int, str]]:
     """Cuts at the byte 0x0A, so a line that does not decode spoils no other line."""
     max_bytes = _BYTES_PER_CHAR * options.max_line_chars + 2
     offset = 0
-    with open(path, "rb") as stream:
-        for line_number in itertools.count(1):
-            line = stream.readline(max_bytes)
-            if not line:
-                return
-            start, offset = offset, offset + len(line)
-            if len(line) == max_bytes and not line.endswith(b"\n"):
-                offset += _pass_line_end(stream, max_bytes)
-                bad_rows.skip(line_number, _too_long(options.max_line_chars))
-                continue
-            if start == 0 and encoding == "utf-8" and line.startswith(_UTF8_MARK):
-                line, start = line[len(_UTF8_MARK) :], len(_UTF8_MARK)
-            try:
-                yield line_number, line.decode(encoding)
-            except UnicodeDecodeError as error:
-                bad_rows.skip(line_number, _invalid_byte(error, start))
+    for line_number in itertools.count(1):
+        line = stream.readline(max_bytes)
+        if not line:
+            return
+        start, offset = offset, offset + len(line)
+        if len(line) == max_bytes and not line.endswith(b"\n"):
+            offset += _pass_line_end(stream, max_bytes)
+            bad_rows.skip(line_number, _too_long(options.max_line_chars))
+            continue
+        if start == 0 and encoding == "utf-8" and line.startswith(_UTF8_MARK):
+            line, start = line[len(_UTF8_MARK) :], len(_UTF8_MARK)
+        try:
+            yield line_number, line.decode(encoding)
+        except UnicodeDecodeError as error:
+            bad_rows.skip(line_number, _invalid_byte(error, start))
 
 
 def _pass_line_end(stream: BinaryIO, chunk_bytes: int) -> int:
@@ -186,24 +224,24 @@ def _pass_line_end(stream: BinaryIO, chunk_bytes: int) -> int:
 
 
 def _lines_of_wide_text(
-    path: str, encoding: str, options: ReadingOptions
+    stream: BinaryIO, encoding: str, options: ReadingOptions, name: str
 ) -> Iterator[Tuple[int, str]]:
     """UTF-16 and UTF-32: a bad unit may hide a line end, so nothing can be skipped."""
     line_number = 0
+    text = io.TextIOWrapper(stream, encoding, newline="\n")
     try:
-        with open(path, encoding=encoding, newline="\n") as stream:
-            while True:
-                line = stream.readline(options.max_line_chars + 3)
-                if not line:
-                    return
-                line_number += 1
-                if len(line) == options.max_line_chars + 3:
-                    problem = _too_long(options.max_line_chars)
-                    raise InputError(f"{path}, line {line_number}: {problem}")
-                yield line_number, line
+        while True:
+            line = text.readline(options.max_line_chars + 3)
+            if not line:
+                return
+            line_number += 1
+            if len(line) == options.max_line_chars + 3:
+                problem = _too_long(options.max_line_chars)
+                raise InputError(f"{name}, line {line_number}: {problem}")
+            yield line_number, line
     except UnicodeError as error:
         raise InputError(
-            f"{path}, near line {line_number + 1}: not valid {encoding} ({error}). "
+            f"{name}, near line {line_number + 1}: not valid {encoding} ({error}). "
             "Name the right encoding with --encoding."
         ) from error
 
@@ -222,6 +260,15 @@ def _sound_lines(
             bad_rows.skip(line_number, _too_long(options.max_line_chars, len(text)))
         else:
             yield line_number, text
+
+
+def is_text(text: str) -> bool:
+    """False for what no line read here holds, but JSON can write.
+
+    That is a NUL, and half of a character outside the basic plane ("\\ud83d" alone),
+    which UTF-8 cannot hold.
+    """
+    return not re.search(r"[\0\ud800-\udfff]", text)
 
 
 def _too_long(max_line_chars: int, length: Optional[int] = None) -> str:
@@ -263,13 +310,19 @@ def read_table(
     """
     if bad_rows is None:
         bad_rows = BadRows(path, options.max_bad_rows)
-    lines = read_rows(path, options, bad_rows)
+    return table_of_lines(read_rows(path, options, bad_rows), bad_rows, delimiter)
+
+
+def table_of_lines(
+    lines: Iterator[Tuple[int, str]], bad_rows: BadRows, delimiter: str = "\t"
+) -> Table:
+    """As ``read_table``, of lines that ``read_rows`` or ``rows_of_stream`` yields."""
     line_number, text = next(lines, (0, ""))
     if line_number != 1:
-        raise InputError(f"{path}: the first line is bad, and it is needed.")
+        raise InputError(f"{bad_rows.path}: the first line is bad, and it is needed.")
     first_row = Row(1, tuple(text.split(delimiter)))
     rows = _rows_of_width(lines, delimiter, len(first_row.cells), bad_rows)
-    return Table(path, first_row, rows)
+    return Table(bad_rows.path, first_row, rows)
 
 
 def _rows_of_width(

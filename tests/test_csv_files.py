@@ -59,3 +59,28 @@ def test_an_open_quotation_mark_is_an_error_though_bad_rows_are_allowed(write):
     message = "line 3: a quotation mark is opened and never closed"
     with pytest.raises(InputError, match=message):
         list(read_csv(path, ReadingOptions(), BadRows(path, 9)).rows)
+
+
+def test_no_row_is_swallowed_as_one_bad_row(write):
+    """Whatever stops the parser, if it has read on beyond the row's first line."""
+    message = "line 3: a quotation mark is opened and never closed, .*line {}"
+    closed_in_a_later_row = 'id,text\n1,가\n2,"나\n3,다\n4,"라"\n5,마\n'
+    beyond_the_field_limit = 'id,text\n1,가\n2,"나\n' + ("다" * 99 + "\n") * 2000
+    for content, line in ((closed_in_a_later_row, 5), (beyond_the_field_limit, 131)):
+        path = write(content)
+        for limit in (0, 1):
+            with pytest.raises(InputError, match=message.format(line)) as caught:
+                list(read_csv(path, ReadingOptions(), BadRows(path, limit)).rows)
+            assert "--max_bad_rows" not in str(caught.value)
+
+
+def test_a_row_of_very_many_lines_is_doubted(write):
+    poem, swallowed = "행\n" * 10, "3,다\n" * 290
+    path = write(f'id,text\n1,"{poem}"\n2,"{swallowed}끝"\n5,라\n')
+    bad_rows = BadRows(path)
+    assert len(list(read_csv(path, bad_rows=bad_rows).rows)) == 3
+    assert bad_rows.count == 0
+    assert bad_rows.summary() == (
+        f"{path}: lines 13 to 303 are one row, with line ends in quotation marks: is "
+        "one of these missing?"
+    )
