@@ -5,9 +5,9 @@ r"""Predicts any text with a fine-tuned model.
   python3 predict.py --model_dir=runs/korsts --input=pairs.tsv \
       --columns=sentence1,sentence2 --output_file=scores.tsv
 
---input is a text per line, columns with tabs between them (.tsv), JSON lines with
-"text" (and "text_b") or "question" and "context" (.jsonl), questions in KorQuAD's form
-(.json), or - for standard input. From Python:
+--input is a text per line, columns with tabs (.tsv) or commas (.csv) between them, JSON
+lines with "text" (and "text_b") or "question" and "context" (.jsonl), questions in
+KorQuAD's form (.json), or - for standard input. From Python:
 
   from predict import Predictor
   predictor = Predictor.load("runs/nsmc")
@@ -27,8 +27,9 @@ from albert_ko.finetuning import FAMILY as ALBERT
 from bert_ko.finetuning import FAMILY as BERT
 from data.errors import InputError
 from data.files import new_file
-from data.prediction_input import FORMATS, Item, format_of, read_items
+from data.prediction_input import FORMATS, Item, format_of, read_items, source_name
 from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING
+from data.text_files import BadRows, ReadingOptions
 from electra_ko.finetuning import FAMILY as ELECTRA
 from encoder_ko import command_line, predictor
 from encoder_ko.compat import tf
@@ -44,8 +45,15 @@ FAMILIES = {family.name: family for family in (BERT, ALBERT, ELECTRA)}
 
 _string("model_dir", None, "The --output_dir of a fine-tuning run.")
 _string("input", None, "File to predict, or - for standard input.")
-_enum("input_format", None, FORMATS, "Default: by the ending of the name.")
-_list("columns", [], "One or two columns of a tsv file with a header.")
+_enum(
+    "input_format",
+    None,
+    FORMATS,
+    "Default: by the ending of the name; else tsv with --columns, and text without.",
+)
+_list("columns", [], "One or two columns of a tsv or csv file with a header.")
+_string("encoding", "utf-8", "Encoding of the input.")
+_integer("max_bad_rows", 0, "Bad rows of the input to skip.", 0)
 _string("output_file", None, "File to write; default: standard output.")
 _enum(
     "output_format",
@@ -80,8 +88,10 @@ def main():
     for name in ("model_dir", "input"):
         if not FLAGS[name].value:
             raise InputError(f"--{name} is missing.")
-    form = FLAGS.input_format or format_of(FLAGS.input)
-    items = read_items(FLAGS.input, form, FLAGS.columns)
+    form = FLAGS.input_format or format_of(FLAGS.input, FLAGS.columns)
+    reading = ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows)
+    bad_rows = BadRows(source_name(FLAGS.input), FLAGS.max_bad_rows)
+    items = read_items(FLAGS.input, form, FLAGS.columns, reading, bad_rows)
     count = 0
     with contextlib.ExitStack() as stack:
         model = stack.enter_context(
@@ -102,6 +112,8 @@ def main():
                     writer.write((line + "\n").encode("utf-8"))
             writer.flush()
             count += len(block)
+    if bad_rows.summary():
+        logging.warning("%s", bad_rows.summary())
     logging.info("%d predictions of %s", count, model.task.name)
 
 
@@ -132,7 +144,7 @@ def _checked_text(item: Item, model: Predictor) -> predictor.Text:
 
 # What to do where the input is of pairs and the task is not, or the other way round.
 _FORMS = {
-    True: "Give two columns (tsv), or two texts in each object (jsonl): see --help.",
+    True: "Give two columns (tsv, csv), or two texts per object (jsonl): see --help.",
     False: "Give the texts alone, or name their column with --columns.",
 }
 

@@ -10,6 +10,8 @@ import pytest
 
 import predict
 from data.errors import InputError
+from data.prediction_input import format_of, read_items
+from data.text_files import BadRows, ReadingOptions
 from encoder_ko import command_line, finetuning
 from tests import fine_tuning_runs as runs
 from tests.test_export_savedmodel import fine_tuned_model
@@ -22,6 +24,12 @@ def run(*flags):
     except SystemExit as stop:
         return stop.code or 0
     return 0
+
+
+def pipe(monkeypatch, content):
+    """Makes these bytes the standard input."""
+    stream = types.SimpleNamespace(buffer=io.BytesIO(content))
+    monkeypatch.setattr("sys.stdin", stream)
 
 
 @pytest.fixture(scope="module")
@@ -165,8 +173,7 @@ def test_a_file_of_texts(nsmc, tmp_path, capfd):
 
 
 def test_standard_input_and_output(nsmc, monkeypatch, capfdbinary):
-    stream = io.BytesIO("\ufeff재밌다 영화\n\n".encode("utf-8"))
-    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=stream))
+    pipe(monkeypatch, "\ufeff재밌다 영화\n\n".encode("utf-8"))
     assert run(f"--model_dir={nsmc[0]}", "--input=-", "--output_format=jsonl") == 0
     lines = capfdbinary.readouterr().out.decode("utf-8").splitlines()
     records = [json.loads(line) for line in lines]
@@ -185,6 +192,129 @@ def test_tables_of_pairs(predictors, tmp_path):
     assert rows[0] == ["id", "score", "text", "text_b"]
     assert [row[2:] for row in rows[1:]] == [["재밌다", "최고"], ["영화", "또"]]
     float(rows[1][1])
+
+
+def test_comma_separated_files(nsmc, tmp_path):
+    path, target = tmp_path / "in.csv", tmp_path / "found.tsv"
+    content = 'id,document\n7,"재밌다, ""최고""\n영화"\n\n8,또\n'
+    path.write_text(content, encoding="utf-8")
+    command = [f"--model_dir={nsmc[0]}", f"--input={path}", "--columns=document"]
+    assert run(*command, f"--output_file={target}") == 0
+    rows = runs.read_rows(target)[1:]
+    assert [(row[0], row[-1]) for row in rows] == [
+        ("2", '재밌다, "최고" 영화'),
+        ("5", "또"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "path, columns, form",
+    [
+        ("a.csv", [], "csv"),
+        ("a.CSV", ["text"], "csv"),
+        ("-", ["text"], "tsv"),
+        ("ratings_test.txt", ["document"], "tsv"),
+        ("ratings_test.txt", [], "text"),
+        ("a.text", ["text"], "tsv"),
+        ("a.jsonl", [], "jsonl"),
+    ],
+)
+def test_the_form_of_the_input(path, columns, form):
+    assert format_of(path, columns) == form
+
+
+@pytest.mark.parametrize("form, comma", [("csv", ","), ("tsv", "\t")])
+def test_tables_on_standard_input(monkeypatch, form, comma):
+    table = "id,document\n7,재밌다\n8,최고\n".replace(",", comma).encode()
+    pipe(monkeypatch, table)
+    items = list(read_items("-", form, ["document"]))
+    assert [(item.item_id, item.text) for item in items] == [
+        ("2", "재밌다"),
+        ("3", "최고"),
+    ]
+    pipe(monkeypatch, table)
+    first = next(read_items("-", form))
+    assert (first.text, first.text_b) == ("id", "document")
+    pipe(monkeypatch, b"")
+    assert list(read_items("-", form)) == []
+
+
+def test_columns_are_of_tables_only(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "최고"}\n', encoding="utf-8")
+    for form in ("text", "jsonl", "json"):
+        with pytest.raises(InputError, match=f"is read as {form}. Pass --input_format"):
+            read_items(str(path), form, ["text"])
+
+
+def test_half_characters_and_nul_in_json(tmp_path):
+    lines = ("\\ud83d", "\\u0000", "\\ud83d\\ude00")
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f'{{"text": "좋다 {text}"}}\n' for text in lines))
+    with pytest.raises(InputError, match="line 1: half a character or a NUL in it"):
+        list(read_items(str(path), "jsonl"))
+    bad_rows = BadRows(str(path), 2)
+    items = list(read_items(str(path), "jsonl", bad_rows=bad_rows))
+    assert [(item.item_id, item.text) for item in items] == [("3", "좋다 😀")]
+    assert "2 bad rows" in bad_rows.summary()
+    path.write_text('{"id": "\\udc00", "text": "좋다"}\n')
+    with pytest.raises(InputError, match="line 1: half a character"):
+        list(read_items(str(path), "jsonl"))
+
+    qas = [{"id": "a-1", "question": "누구?"}, {"id": "a-2", "question": "\ud83d?"}]
+    paragraphs = [{"context": "최고 배우", "qas": qas}]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
+    with pytest.raises(InputError, match="question a-2: half a character or a NUL"):
+        list(read_items(str(path), "json"))
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"a\0b", "a NUL byte at character 1"),
+        (b"x" * 150000, "150,000 characters, expected at most 100,000"),
+        (b"x" * 900000, "too many characters, expected at most 100,000"),
+        (
+            "영화".encode("cp949"),
+            "byte 0xBF at offset 2 of the file is not valid utf-8",
+        ),
+    ],
+    ids=["nul", "long", "longer", "cp949"],
+)
+def test_lines_of_standard_input_are_those_of_a_file(
+    monkeypatch, tmp_path, content, message
+):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"a\n" + content + b"\nb\n")
+    pipe(monkeypatch, path.read_bytes())
+    with pytest.raises(InputError, match=f"^Standard input, line 2: {message}"):
+        list(read_items("-", "text"))
+    pipe(monkeypatch, path.read_bytes())
+    one = ReadingOptions(max_bad_rows=1)
+    items = list(read_items("-", "text", reading=one))
+    assert [(item.item_id, item.text) for item in items] == [("1", "a"), ("3", "b")]
+    if b"\xbf" not in content:  # a whole file in CP949 is recognised at once
+        of_file = read_items(str(path), "text", reading=one)
+        assert [item.text for item in of_file] == ["a", "b"]
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "utf-16"])
+def test_other_encodings_and_bad_rows(nsmc, tmp_path, monkeypatch, capfd, encoding):
+    content = "재밌다\n\0\n영화\n".encode(encoding)
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    command = [f"--model_dir={nsmc[0]}", f"--encoding={encoding}", "--max_bad_rows=1"]
+    for source in (str(path), "-"):
+        pipe(monkeypatch, content)
+        assert run(*command, f"--input={source}") == 0
+        written = capfd.readouterr()
+        rows = [line.split("\t") for line in written.out.splitlines()]
+        assert [(row[0], row[-1]) for row in rows[1:]] == [
+            ("1", "재밌다"),
+            ("3", "영화"),
+        ]
+        assert "1 bad rows (" in written.err
 
 
 def test_entities_as_a_table_and_as_json(predictors, tmp_path, every_word_is_a_person):
@@ -298,6 +428,7 @@ def test_wrong_flags(nsmc, tmp_path, capfd):
         ([model, f"--input={path}", "--columns=a,b,c"], "expected one or two names"),
         ([f"--model_dir={tmp_path}", f"--input={path}"], "holds no fine-tuned model"),
         ([model, "--input=-", "--input_format=json"], "read from a file, not '-'"),
+        ([model, f"--input={path}", "--encoding=cp99"], "--encoding=cp99 is unknown"),
     ):
         assert run(*flags) == 1
         assert message in capfd.readouterr().err
