@@ -14,7 +14,7 @@ from bert_ko.modeling import BertConfig, BertModel
 from data.errors import InputError
 from data.files import new_file
 from data.records import file_system
-from data.text_files import read_rows
+from data.text_files import BadRows, ReadingOptions, read_rows
 from data.tokenization import build_tokenizer, check_vocabulary, resolve_config
 from electra_ko.modeling import ElectraConfig, ElectraModel
 from encoder_ko import command_line, hidden_states, model_files
@@ -50,6 +50,8 @@ _boolean(
 _integer("max_seq_length", 128, "Longest input in tokens; longer is cut.", 3)
 _integer("batch_size", 32, "Lines at a time.", 1)
 _enum("compute_type", "float32", ["float32", "bfloat16"], "Type of the activations.")
+_string("encoding", "utf-8", "Encoding of the input.")
+_integer("max_bad_rows", 0, "Bad lines of the input to skip.", 0)
 _boolean("overwrite", False, "Replace the output file.")
 
 
@@ -58,10 +60,12 @@ def main():
         if not FLAGS[name].value:
             raise InputError(f"--{name} is missing.")
     extractor, layers = _extractor()
+    reading = ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows)
+    bad_rows = BadRows(FLAGS.input_file, FLAGS.max_bad_rows)
     # Upstream counts the lines from 0.
     lines = (
         hidden_states.split_pair(number - 1, text)
-        for number, text in read_rows(FLAGS.input_file)
+        for number, text in read_rows(FLAGS.input_file, reading, bad_rows)
     )
     count, path = 0, FLAGS.output_file
     with new_file(path, FLAGS.overwrite, file_system(path)) as writer:
@@ -69,6 +73,8 @@ def main():
         for states in found:
             count += 1
             writer.write((hidden_states.as_json(states, layers) + "\n").encode())
+    if bad_rows.summary():
+        logging.warning("%s", bad_rows.summary())
     logging.info("%s: %d lines, layers %s", path, count, FLAGS.layers)
 
 

@@ -127,6 +127,19 @@ def test_results_do_not_depend_on_the_batch(tmp_path):
             np.testing.assert_allclose(*values, atol=2e-6)
 
 
+def test_bad_lines_are_left_out_and_other_encodings_read_when_named(tmp_path, caplog):
+    folder, texts = write_model(tmp_path, "bert"), tmp_path / "cp949.txt"
+    texts.write_bytes("영화 최고\n배\0우\n연출\n".encode("cp949"))
+    changes = dict(input_file=texts, encoding="cp949")
+    assert run(folder, **changes) == 1
+    assert run(folder, max_bad_rows=1, **changes) == 0
+    assert "line 2" in caplog.text
+    text = (folder / "features.jsonl").read_text(encoding="utf-8")
+    records = [json.loads(line) for line in text.splitlines()]
+    assert [record["linex_index"] for record in records] == [0, 2]
+    assert records[0]["features"][1]["token"] == "영화"
+
+
 def test_a_pair_is_cut_at_the_last_separator():
     """As upstream's pattern does."""
     assert hidden_states.split_pair(3, " 가 ||| 나 ||| 다 \n") == (3, "가 ||| 나", "다")
