@@ -47,6 +47,14 @@ class Block(NamedTuple):
         """Bytes read from the files, to tell how far a build is."""
         return sum(part.read for part in self.parts)
 
+    @property
+    def crc32(self) -> int:
+        """Checksum of the bytes, to tell whether the text is still the same."""
+        checksum = 0
+        for part in self.parts:
+            checksum = zlib.crc32(part.data, checksum)
+        return checksum
+
 
 class ParsedBlock(NamedTuple):
     """The documents of a block and what was wrong with the lines left out."""

@@ -11,6 +11,7 @@ not on the number of processes. A build that was stopped goes on where it was wh
 same command is given again.
 """
 
+import os
 import time
 from typing import List, Optional, Sequence, Tuple
 
@@ -22,7 +23,8 @@ from .input_files import matching_files, read_bytes
 from .instances import InstanceOptions
 from .manifest import Manifest
 from .masking import MaskingOptions
-from .pretraining_build import Build, build_files, build_shards
+from .pretraining_build import Build, build_shards
+from .pretraining_files import build_files
 from .records import MODEL_TYPES, file_system
 from .shards import ShardOptions
 from .tokenization import resolve_config
@@ -97,7 +99,12 @@ def define_flags(values: flags.FlagValues) -> None:
     integer("num_processes", 1, "Worker processes.", 1)
     integer("max_bad_rows", 0, "Lines that may be left out.", 0)
     integer("block_bytes", None, "Text per shard; default by corpus, 0.5 to 4 MiB.", 1)
-    boolean("overwrite", False, "Replace records of another build.")
+    boolean(
+        "overwrite",
+        False,
+        "Replace records of another build, and finished ones; a stopped build of the "
+        "same settings and text goes on all the same.",
+    )
 
 
 def _shard_options(values: flags.FlagValues) -> ShardOptions:
@@ -146,10 +153,22 @@ def _block_bytes(input_files: Sequence[str]) -> int:
     return min(max(total // _BLOCKS_WANTED, _SMALLEST_BLOCK), _LARGEST_BLOCK)
 
 
+def _output_files(output: str) -> List[str]:
+    """The files that --output_file names, each once."""
+    paths = output.split(",")
+    if not all(paths):
+        raise InputError(
+            f"--output_file={output} has an empty name: take the extra comma away."
+        )
+    if len({os.path.normpath(path) for path in paths}) < len(paths):
+        raise InputError(f"--output_file={output} names a file twice: name each once.")
+    return paths
+
+
 def _build_of_flags(values: flags.FlagValues) -> Tuple[Build, List[str]]:
     """The build, and the files it ends in (none = it ends in its folder)."""
     output = _one_of(values, "output_dir", "output_file")
-    output_files = [] if values.output_dir else output.split(",")
+    output_files = [] if values.output_dir else _output_files(output)
     vocab_file = _one_of(values, "vocab_file", "spm_model_file")
     input_files = matching_files(values.input_file)
     build = Build(

@@ -26,6 +26,7 @@ class Manifest:
       tokenizer: `Tokenizer.identity()`.
       files: by file name: instances, bytes, sha256 and, for shards, what they were
         made of.
+      texts: by shard name, the CRC-32 of the text that the shard was made of.
       totals: sums over the corpus, when the build is complete.
       complete: whether all files are there.
     """
@@ -33,6 +34,7 @@ class Manifest:
     settings: Dict[str, Any]
     tokenizer: Dict[str, Any]
     files: Dict[str, Dict[str, Any]] = dataclasses.field(default_factory=dict)
+    texts: Dict[str, int] = dataclasses.field(default_factory=dict)
     totals: Dict[str, int] = dataclasses.field(default_factory=dict)
     complete: bool = False
 

@@ -6,21 +6,18 @@ same build is started again. Shards are numbered by block, so that neither the n
 processes nor the order in which they finish can be seen in the result.
 """
 
-import contextlib
 import dataclasses
 import functools
-import hashlib
-import itertools
+import glob
 import os
-import sys
 import time
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from tqdm import tqdm
 
 from .corpus import Block, read_blocks, refuse_bad_lines, refuse_empty
 from .errors import InputError
-from .files import TEMPORARY_SUFFIX, FileSystem, new_file
+from .files import TEMPORARY_SUFFIX, FileSystem
 from .input_files import open_file, read_bytes
 from .manifest import (
     MANIFEST_NAME,
@@ -30,7 +27,8 @@ from .manifest import (
     save_manifest,
 )
 from .parallel import map_in_order
-from .records import file_system, split_frames
+from .progress import progress_bar
+from .records import file_system
 from .shards import ShardOptions, ShardReport, build_shard
 from .tokenization import (
     Tokenizer,
@@ -53,7 +51,7 @@ _COUNTS = (
 )
 # A corpus of which so many blocks hold nothing but documents of one sentence.
 _BLOCKS_BEFORE_GIVING_UP = 8
-_RESTART = "Pass --overwrite to build anew, or choose another place."
+RESTART = "Pass --overwrite to build anew, or choose another place."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +67,8 @@ class Build:
       block_bytes: text per shard.
       num_processes: worker processes; 1 = all is done in this one.
       max_bad_rows: lines of the corpus that may be left out.
-      overwrite: whether records of another build are replaced.
+      overwrite: whether records of another build, or finished ones, are replaced; a
+        stopped build of the same settings and text goes on all the same.
     """
 
     input_files: Tuple[str, ...]
@@ -119,8 +118,12 @@ class Build:
         return [(path, file_system(path).size(path)) for path in self.input_files]
 
 
-def build_shards(build: Build) -> Manifest:
+def build_shards(build: Build, intermediate: bool = False) -> Manifest:
     """Builds the shards that are missing in `build.output_dir`.
+
+    Args:
+      intermediate: whether the shards are a step to something else, so that finished
+        ones are of use even if `build.overwrite`.
 
     Returns:
       The manifest, complete.
@@ -130,26 +133,27 @@ def build_shards(build: Build) -> Manifest:
         sentence only; the folder holds other records; a file cannot be read or written.
     """
     files = file_system(build.output_dir)
-    manifest = _continue_or_begin(build, files)
+    manifest = _continue_or_begin(build, files, intermediate)
     if manifest.complete and all(
-        _is_there(os.path.join(build.output_dir, name), entry, files)
+        is_there(os.path.join(build.output_dir, name), entry, files)
         for name, entry in manifest.files.items()
     ):
         return manifest
     manifest.complete = False
     started = saved = time.time()
     built = 0
-    with _progress_bar(build) as bar:
+    with progress_bar(build.input_files) as bar:
         missing = _missing(build, manifest, bar)
         build_one = functools.partial(_build_one, build)
-        for name, read, report in map_in_order(build_one, missing, build.num_processes):
+        for name, text, report in map_in_order(build_one, missing, build.num_processes):
             manifest.files[name] = dict(report._asdict(), problems=len(report.problems))
+            manifest.texts[name] = text.crc32
             _check_lines(build, manifest, report.problems)
             _check_documents(build, manifest)
             built += report.instances
             rate = built / (time.time() - started)
             bar.set_postfix_str(f"{rate:,.0f} instances/s", refresh=False)
-            bar.update(read)
+            bar.update(text.read)
             if time.time() - saved > _SECONDS_BETWEEN_SAVES:
                 save_manifest(manifest, build.manifest_path, files)
                 saved = time.time()
@@ -157,56 +161,88 @@ def build_shards(build: Build) -> Manifest:
     return manifest
 
 
-def _continue_or_begin(build: Build, files: FileSystem) -> Manifest:
+def _continue_or_begin(build: Build, files: FileSystem, intermediate: bool) -> Manifest:
     """The manifest of the same build, stopped or finished, or a new one.
+
+    What the settings can be wrong about is found before anything is removed.
 
     Raises:
       InputError: there are other records, and they are not to be overwritten.
     """
+    tokenizer = _tokenizer(build.config, build.vocab_file)
+    manifest = Manifest(build.settings(), tokenizer.identity())
     found = load_manifest(build.manifest_path, files)
+    shards = _matches(build, _SHARD_PATTERN, files)
     if found:
-        _remove_half_written(build, files)
-    shards = files.glob(os.path.join(build.output_dir, _SHARD_PATTERN))
-    if not build.overwrite:
-        if found:
-            _require_same(build, found, build.output_dir)
+        for path in _matches(build, f"{_SHARD_PATTERN}.*{TEMPORARY_SUFFIX}", files):
+            files.remove(path)  # a killed process was writing it
+        anew = build.overwrite and found.complete and not intermediate
+        if not anew and _goes_on(build, found):
             return found
-        if shards:
-            raise InputError(
-                f"{build.output_dir} holds records without a {MANIFEST_NAME}, for "
-                f"example {os.path.basename(shards[0])}. {_RESTART}"
-            )
+    elif shards and not build.overwrite:
+        raise InputError(
+            f"{build.output_dir} holds records without a {MANIFEST_NAME}, for "
+            f"example {os.path.basename(shards[0])}. {RESTART}"
+        )
     for path in shards:
         files.remove(path)
     files.make_directories(build.output_dir)
-    tokenizer = _tokenizer(build.config, build.vocab_file)
-    manifest = Manifest(build.settings(), tokenizer.identity())
     save_manifest(manifest, build.manifest_path, files)
     return manifest
 
 
-def _remove_half_written(build: Build, files: FileSystem) -> None:
-    """Removes what a killed process left of the shards that it was writing."""
-    pattern = f"{_SHARD_PATTERN}.*{TEMPORARY_SUFFIX}"
-    for path in files.glob(os.path.join(build.output_dir, pattern)):
-        files.remove(path)
+def _goes_on(build: Build, found: Manifest) -> bool:
+    """Whether the build that was found is continued; False = it may be replaced.
+
+    Raises:
+      InputError: it is another one, and not to be overwritten.
+    """
+    if not found.files:  # it was stopped before it had anything to lose
+        return False
+    try:
+        require_same_settings(build, found, build.output_dir)
+        require_same_text(build, found, build.output_dir)
+    except InputError:
+        if build.overwrite:
+            return False
+        raise
+    return True
 
 
-def _require_same(build: Build, found: Manifest, source: str) -> None:
+def _matches(build: Build, pattern: str, files: FileSystem) -> List[str]:
+    """Paths in the folder of a build, whatever characters are in the folder's name."""
+    return files.glob(os.path.join(glob.escape(build.output_dir), pattern))
+
+
+def require_same_settings(build: Build, found: Manifest, source: str) -> None:
     """Raises InputError if `found` belongs to other settings or another tokenizer."""
-    require_settings(found.settings, build.settings(), source, _RESTART)
+    require_settings(found.settings, build.settings(), source, RESTART)
     tokenizer = _tokenizer(build.config, build.vocab_file)
     require_same_tokenizer(found.tokenizer, tokenizer, source)
 
 
-def _progress_bar(build: Build) -> tqdm:
-    """Bytes of the corpus, rate and time left; in a log, a line now and then."""
-    return tqdm(
-        total=sum(size for _, size in build.input_sizes()),
-        unit="B",
-        unit_scale=True,
-        mininterval=0.5 if sys.stderr.isatty() else 30,
-    )
+def require_same_text(build: Build, found: Manifest, source: str) -> None:
+    """Reads the part of the corpus that `found` was made of, which is soon done.
+
+    Raises:
+      InputError: it is other text, in files of the same names and sizes.
+    """
+    left = dict(found.texts)
+    if not left:
+        return
+    with progress_bar(build.input_files, "comparing") as bar:
+        for block in read_blocks(build.input_files, build.block_bytes, open_file):
+            name = _SHARD_NAME.format(block.index)
+            if left.pop(name, block.crc32) != block.crc32:
+                first = block.parts[0]
+                raise InputError(
+                    f"{source} was made of other text: the corpus has changed since, "
+                    f"in {first.path}, line {first.line}, or after it. {RESTART}"
+                )
+            bar.update(block.read)
+            if not left:
+                return
+    raise InputError(f"{source} was made of more text than there is now. {RESTART}")
 
 
 def _missing(
@@ -217,15 +253,22 @@ def _missing(
     for block in read_blocks(build.input_files, build.block_bytes, open_file):
         name = _SHARD_NAME.format(block.index)
         entry = manifest.files.get(name)
-        if entry and _is_there(os.path.join(build.output_dir, name), entry, files):
+        if entry and is_there(os.path.join(build.output_dir, name), entry, files):
             bar.update(block.read)
         else:
             yield name, block
 
 
-def _is_there(path: str, entry: Dict[str, Any], files: FileSystem) -> bool:
+def is_there(path: str, entry: Dict[str, Any], files: FileSystem) -> bool:
     """Whether a file that a manifest lists is there and as long as it says."""
     return files.exists(path) and files.size(path) == entry["bytes"]
+
+
+class _Text(NamedTuple):
+    """What is left of a block when its shard is built: `Block.read` and `.crc32`."""
+
+    read: int
+    crc32: int
 
 
 @functools.lru_cache(maxsize=1)
@@ -234,13 +277,14 @@ def _tokenizer(config: TokenizerConfig, vocab_file: str) -> Tokenizer:
     return build_tokenizer(config, vocab_file, read_bytes=read_bytes)
 
 
-def _build_one(build: Build, task: Tuple[str, Block]) -> Tuple[str, int, ShardReport]:
+def _build_one(build: Build, task: Tuple[str, Block]) -> Tuple[str, _Text, ShardReport]:
     """Builds one shard, in whatever process."""
     name, block = task
     path = os.path.join(build.output_dir, name)
     tokenizer = _tokenizer(build.config, build.vocab_file)
     files = file_system(build.output_dir)
-    return name, block.read, build_shard(block, path, tokenizer, build.options, files)
+    report = build_shard(block, path, tokenizer, build.options, files)
+    return name, _Text(block.read, block.crc32), report
 
 
 def _check_lines(build: Build, manifest: Manifest, problems: Sequence[str]) -> None:
@@ -277,90 +321,10 @@ def _finish(build: Build, manifest: Manifest, files: FileSystem) -> None:
             refuse_empty(build.input_files)
         _check_documents(build, manifest, whole=True)
     except InputError:
-        for path in files.glob(os.path.join(build.output_dir, _SHARD_PATTERN)):
+        for path in _matches(build, _SHARD_PATTERN, files):
             files.remove(path)
         files.remove(build.manifest_path)
         raise
     manifest.totals = {name: manifest.total(name) for name in _COUNTS}
     manifest.complete = True
     save_manifest(manifest, build.manifest_path, files)
-
-
-def build_files(build: Build, output_files: Sequence[str]) -> Manifest:
-    """Builds records into files of given names, as upstream's --output_file does.
-
-    Shards are built in `build.output_dir`, which should be for them alone, and then
-    shared out: record i goes to file i modulo the number of files. Each file gets a
-    manifest of its own beside it, and the shards are removed.
-
-    Raises:
-      InputError: as `build_shards`; or a file exists and is not to be overwritten.
-    """
-    files = file_system(output_files[0])
-    if not build.overwrite:
-        finished = _finished_files(build, output_files, files)
-        if finished:
-            return finished
-    shards = build_shards(build)
-    counts = _share_out(build, shards, output_files, files)
-    for path, count in zip(output_files, counts):
-        entry = {os.path.basename(path): count}
-        manifest = dataclasses.replace(shards, files=entry)
-        save_manifest(manifest, f"{path}.{MANIFEST_NAME}", files)
-    files.remove_tree(build.output_dir)
-    return shards
-
-
-def _finished_files(
-    build: Build, output_files: Sequence[str], files: FileSystem
-) -> Optional[Manifest]:
-    """The manifest if all files are there already; None if they have to be built.
-
-    Raises:
-      InputError: some files are there, of another build.
-    """
-    manifests = []
-    for path in output_files:
-        if not files.exists(path):
-            continue
-        manifest = load_manifest(f"{path}.{MANIFEST_NAME}", files)
-        if manifest:
-            _require_same(build, manifest, path)
-            if _is_there(path, manifest.files[os.path.basename(path)], files):
-                manifests.append(manifest)
-        elif not files.exists(build.manifest_path):  # else stopped while sharing out
-            raise InputError(f"{path} exists already. {_RESTART}")
-    return manifests[0] if len(manifests) == len(output_files) else None
-
-
-def _share_out(
-    build: Build, shards: Manifest, output_files: Sequence[str], files: FileSystem
-) -> List[Dict[str, Any]]:
-    """Writes record i of all shards to file i modulo their number; counts per file."""
-    counts = [0] * len(output_files)
-    digests = [hashlib.sha256() for _ in output_files]
-    with contextlib.ExitStack() as stack:
-        outputs = [
-            stack.enter_context(new_file(path, overwrite=True, files=files))
-            for path in output_files
-        ]
-        frames = _frames(build, shards, files)
-        for frame, turn in zip(frames, itertools.cycle(range(len(outputs)))):
-            outputs[turn].write(frame)
-            digests[turn].update(frame)
-            counts[turn] += 1
-    return [
-        {
-            "instances": count,
-            "bytes": files.size(path),
-            "sha256": digest.hexdigest(),
-        }
-        for path, count, digest in zip(output_files, counts, digests)
-    ]
-
-
-def _frames(build: Build, shards: Manifest, files: FileSystem) -> Iterator[bytes]:
-    """The framed records of all shards, in order."""
-    for name in sorted(shards.files):
-        with files.open(os.path.join(build.output_dir, name), "rb") as stream:
-            yield from split_frames(stream)

@@ -20,7 +20,13 @@ import tensorflow.compat.v1 as tf
 from shared_data import golden
 from upstream_code import upstream_checkout
 
-from data import create_pretraining_data, manifest, pretraining_build, records
+from data import (
+    create_pretraining_data,
+    manifest,
+    pretraining_build,
+    pretraining_files,
+    records,
+)
 from data.errors import InputError
 from data.tokenization import build_tokenizer, resolve_config
 
@@ -244,21 +250,29 @@ def test_manifest_has_settings_tokenizer_counts_and_checksums(tmp_path):
     assert content["totals"]["instances"] == total
 
 
-def test_stopped_build_goes_on_with_the_missing_shards(tmp_path, monkeypatch):
-    _run(tmp_path / "whole")
-    folder = tmp_path / "records"
+def _stop_at(block_index, monkeypatch):
+    """Makes builds stop before the shard of this number; returns what undoes it."""
     build_shard = pretraining_build.build_shard
 
-    def stop_at_third(block, *arguments):
-        if block.index == 3:
+    def build_or_stop(block, *arguments):
+        if block.index == block_index:
             raise KeyboardInterrupt
         return build_shard(block, *arguments)
 
     monkeypatch.setattr(pretraining_build, "_SECONDS_BETWEEN_SAVES", 0)
-    monkeypatch.setattr(pretraining_build, "build_shard", stop_at_third)
+    monkeypatch.setattr(pretraining_build, "build_shard", build_or_stop)
+    return lambda: monkeypatch.setattr(pretraining_build, "build_shard", build_shard)
+
+
+def test_stopped_build_goes_on_with_the_missing_shards(tmp_path, monkeypatch):
+    _run(tmp_path / "whole")
+    folder = tmp_path / "records"
+    undo = _stop_at(3, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         _run(folder)
+    undo()
     built = []
+    build_shard = pretraining_build.build_shard
     monkeypatch.setattr(
         pretraining_build,
         "build_shard",
@@ -342,11 +356,86 @@ def test_other_text_is_refused(tmp_path):
         _run(tmp_path / "records", corpus=text)
 
 
+def test_other_text_of_the_same_size_is_refused(tmp_path):
+    text = tmp_path / "a.txt"
+    outputs = [tmp_path / "a.tfrecord"]
+    text.write_text("하나 둘\n셋\n\n넷\n다섯\n", encoding="utf-8")
+    _run(tmp_path / "records", corpus=text)
+    _run_files(outputs, corpus=text)
+    before = _bytes(tmp_path / "records")
+    text.write_text("하나 둘\n셋\n\n넷\n여섯\n", encoding="utf-8")
+    message = (
+        "was made of other text: the corpus has changed since, in .*a.txt, line 1,"
+    )
+    with pytest.raises(InputError, match=message):
+        _run(tmp_path / "records", corpus=text)
+    with pytest.raises(InputError, match=message):
+        _run_files(outputs, corpus=text)
+    assert _bytes(tmp_path / "records") == before
+    _run(tmp_path / "records", "--overwrite", corpus=text)
+    assert _bytes(tmp_path / "records") != before
+
+
+@pytest.mark.parametrize("arguments", [[], ["--overwrite"]])
+def test_stopped_build_does_not_mix_texts(tmp_path, monkeypatch, arguments):
+    folder, text = tmp_path / "records", tmp_path / "a.txt"
+    text.write_text("하나 둘\n셋 넷\n\n" * 40, encoding="utf-8")
+    undo = _stop_at(2, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        _run(folder, corpus=text, block_bytes=256)
+    undo()
+    text.write_text("하나 둘\n셋 열\n\n" * 40, encoding="utf-8")
+    if not arguments:
+        with pytest.raises(InputError, match="was made of other text"):
+            _run(folder, corpus=text, block_bytes=256)
+        return
+    _run(folder, *arguments, corpus=text, block_bytes=256)
+    _run(tmp_path / "whole", corpus=text, block_bytes=256)
+    assert _bytes(folder) == _bytes(tmp_path / "whole")
+
+
+def test_stopped_build_goes_on_with_overwrite_too(tmp_path, monkeypatch):
+    folder = tmp_path / "records"
+    _run(folder)
+    undo = _stop_at(3, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        _run(folder, "--overwrite")
+    undo()
+    built = {path: path.stat().st_mtime_ns for path in folder.glob("*.tfrecord")}
+    assert len(built) == 3
+    _run(folder, "--overwrite")
+    assert {path: path.stat().st_mtime_ns for path in built} == built
+    _run(folder, "--overwrite")  # a finished one begins anew
+    assert all(path.stat().st_mtime_ns != built[path] for path in built)
+
+
+def test_mended_text_may_be_built_where_nothing_was(tmp_path):
+    folder = tmp_path / "records"
+    with pytest.raises(InputError, match="Mend it, or leave"):
+        _run(folder, corpus=_corpus(tmp_path, "하나\n둘\n".encode() + b"\xff\n"))
+    _run(folder, corpus=_corpus(tmp_path, "하나\n둘\n"))
+    assert list(_bytes(folder)) == ["pretraining-00000.tfrecord"]
+
+
 def test_other_tokenizer_is_refused(tmp_path):
     folder = tmp_path / "records"
     _run(folder)
     with pytest.raises(InputError, match="lower_case=False there and True here"):
         _run(folder, "--do_lower_case")
+
+
+@pytest.mark.parametrize(
+    "pieces, message", [(None, "does not exist"), (PIECES[:4], "lacks the special")]
+)
+def test_bad_vocabulary_does_not_overwrite_records(tmp_path, pieces, message):
+    folder, vocabulary = tmp_path / "records", tmp_path / "other.txt"
+    _run(folder)
+    before = _bytes(folder)
+    if pieces:
+        vocabulary.write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        _run(folder, f"--vocab_file={vocabulary}", "--overwrite")
+    assert _bytes(folder) == before
 
 
 def test_overwriting_leaves_no_shard_of_the_old_build(tmp_path):
@@ -356,8 +445,9 @@ def test_overwriting_leaves_no_shard_of_the_old_build(tmp_path):
     assert list(_bytes(folder)) == ["pretraining-00000.tfrecord"]
 
 
-def test_records_of_unknown_origin_are_kept(tmp_path):
-    folder = tmp_path / "records"
+@pytest.mark.parametrize("name", ["records", "r [1]", "r*?"])
+def test_records_of_unknown_origin_are_kept(tmp_path, name):
+    folder = tmp_path / name
     folder.mkdir()
     (folder / "pretraining-00000.tfrecord").write_bytes(b"precious")
     with pytest.raises(InputError, match="holds records without a manifest.json"):
@@ -365,9 +455,9 @@ def test_records_of_unknown_origin_are_kept(tmp_path):
     assert (folder / "pretraining-00000.tfrecord").read_bytes() == b"precious"
 
 
-def _run_files(outputs, *arguments):
+def _run_files(outputs, *arguments, corpus=CORPUS):
     create_pretraining_data.main(
-        ["create_pretraining_data", f"--input_file={CORPUS}"]
+        ["create_pretraining_data", f"--input_file={corpus}"]
         + [f"--output_file={','.join(map(str, outputs))}"]
         + [f"--vocab_file={VOCABULARY}", "--max_seq_length=64", "--block_bytes=8192"]
         + ["--dupe_factor=2"]
@@ -407,6 +497,63 @@ def test_output_file_that_exists_is_kept(tmp_path):
         InputError, match=r"a.tfrecord was made with --random_seed=12345"
     ):
         _run_files([path], "--random_seed=1")
+
+
+@pytest.mark.parametrize("name", ["a.tfrecord", "a [1].tfrecord"])
+@pytest.mark.parametrize("other", ["notes.txt", ".notes"])
+def test_folder_of_other_files_beside_the_output_is_kept(tmp_path, name, other):
+    notes = tmp_path / f"{name}.shards" / other
+    notes.parent.mkdir()
+    notes.write_text("precious")
+    for arguments in ([], ["--overwrite"]):
+        with pytest.raises(InputError, match=f"holds other files, .* {other}. Move"):
+            _run_files([tmp_path / name], *arguments)
+    assert notes.read_text() == "precious"
+
+
+def test_other_files_among_the_shards_are_kept(tmp_path, monkeypatch):
+    output = tmp_path / "a.tfrecord"
+    undo = _stop_at(3, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        _run_files([output])
+    undo()
+    notes = tmp_path / "a.tfrecord.shards" / "notes.txt"
+    notes.write_text("precious")
+    _run_files([output])
+    assert output.exists()
+    assert list(notes.parent.iterdir()) == [notes]
+
+
+def test_stop_while_sharing_out_keeps_the_shards(tmp_path, monkeypatch):
+    output = tmp_path / "a.tfrecord"
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pretraining_files, "split_frames", stop)
+        with pytest.raises(KeyboardInterrupt):
+            _run_files([output], "--overwrite")
+    monkeypatch.setattr(pretraining_build, "build_shard", stop)
+    _run_files([output], "--overwrite")
+    assert output.exists() and not (tmp_path / "a.tfrecord.shards").exists()
+
+
+@pytest.mark.parametrize(
+    "outputs, message",
+    [
+        ("b.tfrecord,", "has an empty name: take the extra comma away"),
+        ("a.tfrecord,a.tfrecord", "names a file twice"),
+        ("a.tfrecord,./a.tfrecord", "names a file twice"),
+    ],
+)
+def test_bad_lists_of_output_files_are_refused_at_once(
+    tmp_path, monkeypatch, outputs, message
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message):
+        _run_files([outputs])
+    assert not list(tmp_path.iterdir())
 
 
 def test_manifest_is_found_for_shards_and_for_files(tmp_path):
