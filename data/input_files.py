@@ -3,6 +3,7 @@
 from typing import BinaryIO, List, Optional, Tuple
 
 from .errors import InputError
+from .files import TEMPORARY_SUFFIX
 from .records import file_system
 
 
@@ -29,6 +30,9 @@ def matching_files(
 ) -> Tuple[str, ...]:
     """The files that comma-separated patterns match, in order, without repetition.
 
+    What a killed process left half-written (`TEMPORARY_SUFFIX`) is passed over unless
+    it is named in full.
+
     Args:
       patterns: such as "a.txt,corpus/*.txt,gs://bucket/b.gz".
       flag: names the flag in the message.
@@ -37,7 +41,11 @@ def matching_files(
     """
     found: List[str] = []
     for pattern in (patterns or "").split(","):
-        matches = file_system(pattern).glob(pattern) if pattern else []
+        matches = [
+            path
+            for path in (file_system(pattern).glob(pattern) if pattern else [])
+            if path == pattern or not path.endswith(TEMPORARY_SUFFIX)
+        ]
         if not matches:
             raise InputError(f"--{flag}={pattern or patterns}: there is no such file.")
         found.extend(path for path in matches if path not in found)
