@@ -12,8 +12,19 @@ from absl import flags
 from .errors import InputError
 from .flag_files import apply_settings
 
-# Why a disk refuses: it is full, the user's share of it is, or it is closed to him.
-REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+# Why a disk refuses: it is full, the user's share of it is, it is closed to him, it is
+# failing, or a file is where a folder should be or the other way round.
+REFUSALS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EROFS,
+    errno.EIO,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+)
 
 
 def parse(
@@ -60,18 +71,11 @@ def parse_into(values: flags.FlagValues, argv: Sequence[str], description: str) 
             f"Unexpected argument {unparsed[1]!r}: settings are --flag=value."
         )
     if values.help:
-        _print_help(f"{description}\nFlags:{values.get_help()}")
+        print(f"{description}\nFlags:{values.get_help()}")
         return False
     if values.config:
         apply_settings(values, values.config)
     return True
-
-
-def _print_help(text: str) -> None:
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:  # `--help | head` has read enough; nothing more can go out
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:
@@ -84,11 +88,17 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
 def one_line_errors(stopped: str) -> Iterator[None]:
     """Makes what a user can mend one line and status 1: mistakes, a disk that refuses.
 
+    When the reader of standard output has read enough (`| head`), that is no mistake.
+
     Args:
       stopped: what Ctrl-C prints.
     """
     try:
         yield
+        print(end="", flush=True)
+    except BrokenPipeError:
+        if not _is_output_closed():
+            raise
     except InputError as error:
         _exit(error)
     except flags.Error as error:
@@ -104,6 +114,16 @@ def one_line_errors(stopped: str) -> Iterator[None]:
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
         sys.exit(130)
+
+
+def _is_output_closed() -> bool:
+    """Whether nobody reads standard output any more; what is left for it is dropped."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _exit(message: object) -> None:

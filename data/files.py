@@ -32,7 +32,12 @@ class FileSystem(NamedTuple):
 
 
 def _make_directories(path: str) -> None:
-    os.makedirs(path, exist_ok=True)
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The folder {path} cannot be made: {error.strerror}. Choose another place."
+        ) from error
 
 
 def _local_glob(pattern: str) -> List[str]:

@@ -1,12 +1,18 @@
 """What a user can mend ends a command with one line; a defect has its traceback."""
 
 import errno
+import os
+import subprocess
+import sys
 
 import pytest
 from absl import flags
 
 from data import command_line
 from data.errors import InputError
+from data.files import LOCAL
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def ends_with(capsys, error):
@@ -35,6 +41,9 @@ def ends_with(capsys, error):
             "choose a place where you may read and",
         ),
         (OSError(errno.EROFS, "Read-only"), "TMPDIR names another folder"),
+        (OSError(errno.EIO, "I/O error"), "error: [Errno 5] I/O error. Make room"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"), "choose a place"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "a"), "choose a place"),
     ],
 )
 def test_what_a_user_can_mend_is_one_line(capsys, error, message):
@@ -47,7 +56,41 @@ def test_ctrl_c_is_no_error(capsys):
     assert ends_with(capsys, KeyboardInterrupt()) == ("Stopped.\n", 130)
 
 
-@pytest.mark.parametrize("error", [OSError(errno.EIO, "I/O error"), KeyError("a")])
+@pytest.mark.parametrize("lines", [3, 100000])
+def test_a_reader_that_has_read_enough_is_no_error(lines):
+    """`python -m data.clean_corpus ... | head -1`, before and after the last line."""
+    code = (
+        "from data.command_line import run\n"
+        "def main(argv):\n"
+        "    input()\n"
+        f"    for _ in range({lines}): print('line')\n"
+        "run(main)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    process.stdin.write(b"\n")
+    process.stdin.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 0
+
+
+@pytest.mark.parametrize("path", ["afile", "afile/folder", "/proc/none", "a" * 300])
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, path):
+    (tmp_path / "afile").write_text("")
+    with pytest.raises(InputError, match=f"The folder .*{path} cannot be made: "):
+        LOCAL.make_directories(str(tmp_path / path))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EBADF, "Bad file"), BrokenPipeError(errno.EPIPE, "a"), KeyError(0)],
+)
 def test_a_defect_keeps_its_traceback(error):
     def main(argv):
         raise error
