@@ -4,10 +4,11 @@
         --recipe=kcelectra --num_processes=8
 
 Input: UTF-8, plain or .gz, one sentence or comment per line, a blank line after each
-document. Output: the same form. The recipes are those of data/cleaning.py; the report
-says how many lines each step changed or dropped. The output does not depend on the
-number of processes. Finding duplicates takes 8 MB of memory per million lines that are
-written, 16 MB at times.
+document. Output: the same form, compressed if its name ends in .gz. The recipes are
+those of data/cleaning.py; the report says how many lines each step changed or dropped.
+The output does not depend on the number of processes. Finding duplicates takes 8 MB of
+memory per million lines that are written, 16 MB at times. A command that was stopped
+begins anew.
 """
 
 from typing import Sequence
@@ -33,7 +34,9 @@ def define_flags(values: flags.FlagValues) -> None:
         "Text files, comma-separated; patterns such as a/*.txt.",
         flag_values=values,
     )
-    flags.DEFINE_string("output_file", None, "The clean text file.", flag_values=values)
+    flags.DEFINE_string(
+        "output_file", None, "The clean text file, plain or .gz.", flag_values=values
+    )
     flags.DEFINE_enum(
         "recipe", "kcelectra", sorted(RECIPES), "Which preparation.", flag_values=values
     )

@@ -4,10 +4,12 @@ Blocks of documents are cleaned by many processes; what depends on the order of 
 (duplicates) is decided by one, so the output does not depend on their number.
 """
 
+import contextlib
 import dataclasses
 import functools
+import gzip
 import hashlib
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import BinaryIO, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from .errors import InputError
 from .files import new_file
 from .input_files import open_file
 from .parallel import map_in_order
+from .progress import progress_bar
 from .records import file_system
 from .seen_hashes import SeenHashes
 
@@ -85,6 +88,7 @@ class _CleanedBlock(NamedTuple):
     changed: Dict[str, int]
     too_short: int
     problems: List[str]
+    read: int  # bytes of the corpus
 
 
 def clean_block(block: Block, options: CleaningOptions) -> _CleanedBlock:
@@ -112,6 +116,7 @@ def clean_block(block: Block, options: CleaningOptions) -> _CleanedBlock:
         changed,
         lines_read - kept,
         parsed.problems,
+        block.read,
     )
 
 
@@ -122,6 +127,17 @@ def _hashes(documents):
         for line in document
     )
     return np.frombuffer(digests, dtype="<u8")
+
+
+@contextlib.contextmanager
+def _new_text_file(path: str, overwrite: bool) -> Iterator[BinaryIO]:
+    """`new_file`, compressed (the same text to the same bytes) if the name is *.gz."""
+    with new_file(path, overwrite, file_system(path)) as stream:
+        if not path.endswith(".gz"):
+            yield stream
+            return
+        with gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed:
+            yield packed
 
 
 def clean_corpus(
@@ -136,7 +152,8 @@ def clean_corpus(
 
     Args:
       paths: text files, plain or .gz.
-      output: the file to write; it gets its name when it is whole.
+      output: the file to write, compressed if it ends in .gz; it gets its name when it
+        is whole.
       options: what decides the text.
       num_processes: worker processes.
       max_bad_rows: lines that may be left out (not UTF-8, too long).
@@ -147,7 +164,7 @@ def clean_corpus(
     report = CleaningReport(changed=dict.fromkeys(options.steps, 0))
     seen = SeenHashes()
     blocks = read_blocks(paths, open_file=open_file)
-    with new_file(output, overwrite, file_system(output)) as stream:
+    with _new_text_file(output, overwrite) as stream, progress_bar(paths) as bar:
         work = functools.partial(clean_block, options=options)
         for cleaned in map_in_order(work, blocks, num_processes):
             for problem in cleaned.problems:
@@ -156,6 +173,7 @@ def clean_corpus(
             _write_block(
                 cleaned, seen if options.drop_duplicates else None, stream, report
             )
+            bar.update(cleaned.read)
         _refuse_nothing(report, paths, options)
     report.hash_bytes = seen.nbytes
     return report

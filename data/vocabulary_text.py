@@ -18,6 +18,7 @@ from .cleaning import clean, clean_aligned
 from .corpus import Block, parse_block, read_blocks, refuse_bad_lines, refuse_empty
 from .input_files import open_file
 from .parallel import map_in_order
+from .progress import progress_bar
 from .tokenization import TokenizerConfig
 from .tokenization.interface import first_steps
 from .tokenization.morpheme import MorphemeAnalyser
@@ -109,6 +110,7 @@ class _PreparedBlock(NamedTuple):
     initials: Counter[str]
     raw: List[str]
     problems: List[str]
+    read: int  # bytes of the corpus
 
 
 @functools.lru_cache(maxsize=1)
@@ -128,7 +130,7 @@ def prepare_block(block: Block, options: TextOptions) -> _PreparedBlock:
     for line in lines:
         characters.update(line)
         initials.update(word[0] for word in line.split(" "))
-    return _PreparedBlock(lines, characters, initials, raw, parsed.problems)
+    return _PreparedBlock(lines, characters, initials, raw, parsed.problems, block.read)
 
 
 class _Sample:
@@ -179,15 +181,17 @@ def write_training_text(
     bad = 0
     work = functools.partial(prepare_block, options=options)
     blocks = read_blocks(paths, open_file=open_file)
-    for prepared in map_in_order(work, blocks, num_processes):
-        for problem in prepared.problems:
-            bad += 1
-            refuse_bad_lines(bad, problem, max_bad_rows)
-        stream.writelines(line + "\n" for line in prepared.lines)
-        counts.lines += len(prepared.lines)
-        counts.characters.update(prepared.characters)
-        counts.initials.update(prepared.initials)
-        sample.add(prepared.raw)
+    with progress_bar(paths) as bar:
+        for prepared in map_in_order(work, blocks, num_processes):
+            for problem in prepared.problems:
+                bad += 1
+                refuse_bad_lines(bad, problem, max_bad_rows)
+            stream.writelines(line + "\n" for line in prepared.lines)
+            counts.lines += len(prepared.lines)
+            counts.characters.update(prepared.characters)
+            counts.initials.update(prepared.initials)
+            sample.add(prepared.raw)
+            bar.update(prepared.read)
     if not counts.lines:
         refuse_empty(paths)
     for invisible in (" ", MORPHEME_MARK):

@@ -115,6 +115,27 @@ def test_an_existing_file_is_kept_without_overwrite(tmp_path):
     assert (tmp_path / "clean.txt").read_text(encoding="utf-8") == "old"
 
 
+def test_an_output_may_be_compressed(tmp_path):
+    source = write(tmp_path / "raw.txt", RAW)
+    for name in ("a.txt.gz", "b.txt.gz"):
+        clean_corpus.main(
+            [
+                "clean_corpus",
+                f"--input_file={source}",
+                f"--output_file={tmp_path}/{name}",
+            ]
+        )
+    packed = (tmp_path / "a.txt.gz").read_bytes()
+    assert gzip.decompress(packed).decode("utf-8") == CLEAN
+    assert (tmp_path / "b.txt.gz").read_bytes() == packed
+
+
+def test_progress_is_shown(tmp_path, capsys):
+    source = write(tmp_path / "raw.txt", RAW)
+    run(tmp_path, source)
+    assert "100%" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "content, arguments, message",
     [
