@@ -6,7 +6,8 @@
 
 Input: UTF-8, plain or .gz, one sentence per line, a blank line after each document.
 Output: vocab.txt, or spm.model and spm.vocab, and tokenizer_config.json beside it, that
-records and fine-tuning obey. The share of unknown pieces in a sample is printed.
+records and fine-tuning obey. The share of unknown pieces in a sample is printed. A
+command that was stopped begins anew.
 """
 
 import contextlib
@@ -187,11 +188,23 @@ def _check_output(values) -> None:
         raise InputError(
             f"--merge_vocab_file is for --algorithm=wordpiece, not {values.algorithm}."
         )
+    if not 0 < values.line_share <= 1:
+        raise InputError(
+            f"--line_share={values.line_share} leaves no text: pass more than 0, at "
+            "most 1."
+        )
     files.make_directories(values.output_dir)
 
 
-def _train(values, config, options, lines, counts) -> Dict[str, bytes]:
-    """Trains; returns the content of the vocabulary's files by name."""
+def _sample_of_flags(values) -> List[str]:
+    """The lines of --sample_file, if it was given."""
+    if not values.sample_file:
+        return []
+    return [text for _, text in read_rows(values.sample_file)]
+
+
+def _train(values, config, options, lines, counts, other) -> Dict[str, bytes]:
+    """Trains, merges `other`; returns the content of the vocabulary's files by name."""
     if config.algorithm == "sentencepiece":
         model = train_sentencepiece(lines, options, config)
         tokenizer = build_tokenizer(config, _MODEL_FILE, read_bytes=lambda _: model)
@@ -203,8 +216,7 @@ def _train(values, config, options, lines, counts) -> Dict[str, bytes]:
             f"The text gives {len(pieces):,} pieces only, fewer than --vocab_size="
             f"{options.vocab_size}."
         )
-    if values.merge_vocab_file:
-        other = load_vocabulary(values.merge_vocab_file, read_bytes)
+    if other:
         pieces, added = merge_vocabulary(pieces, other, config)
         print(f"{values.merge_vocab_file}: {added:,} of {len(other):,} pieces added.")
     return {_VOCAB_FILE: _as_lines(pieces)}
@@ -223,6 +235,11 @@ def _write(values, contents: Dict[str, bytes]) -> None:
             stream = stack.enter_context(file)
             stream.write(content)
             stream.flush()
+    for name in {_VOCAB_FILE, _MODEL_FILE, _PIECES_FILE}.difference(contents):
+        path = os.path.join(values.output_dir, name)
+        files = file_system(path)
+        if values.overwrite and files.exists(path):  # of another algorithm
+            files.remove(path)
 
 
 def _report_unknown_rate(tokenizer, sample: List[str]) -> None:
@@ -246,21 +263,23 @@ def main(argv: Sequence[str]) -> None:
     paths = matching_files(values.input_file)
     config, options = _config_of_flags(values), _options_of_flags(values)
     _check_output(values)
+    sample, other = _sample_of_flags(values), None
+    if values.merge_vocab_file:
+        other = load_vocabulary(values.merge_vocab_file, read_bytes)
     text_options = TextOptions(config, values.line_share)
     with tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n") as stream:
         counts = write_training_text(
             paths, text_options, stream, values.num_processes, values.max_bad_rows
         )
-        files = _train(values, config, options, lambda: read_lines(stream), counts)
+        files = _train(
+            values, config, options, lambda: read_lines(stream), counts, other
+        )
     files[CONFIG_FILE_NAME] = config.to_json_string().encode("utf-8")
     _write(values, files)
     path = os.path.join(values.output_dir, next(iter(files)))
     tokenizer = build_tokenizer(config, path, read_bytes=read_bytes)
     print(f"{path}: {tokenizer.vocab_size:,} pieces of {counts.lines:,} lines.")
-    sample = counts.sample
-    if values.sample_file:
-        sample = [text for _, text in read_rows(values.sample_file)]
-    _report_unknown_rate(tokenizer, sample)
+    _report_unknown_rate(tokenizer, sample or counts.sample)
 
 
 if __name__ == "__main__":

@@ -376,12 +376,34 @@ def test_a_share_of_the_lines_is_picked_by_their_hash(tmp_path, capsys):
         (["--algorithm=unigram", "--vocab_size=90000"], "vocab_size=90000 .*too high"),
         (["--algorithm=unigram", "--vocab_size=20"], "vocab_size=20 .*smaller than"),
         (["--vocab_size=20"], "vocab_size=20 has room for 15 pieces"),
+        (["--line_share=0"], "--line_share=0.0 leaves no text: pass more than 0"),
+        (["--line_share=nan"], "--line_share=nan leaves no text"),
     ],
 )
 def test_mistakes_are_named(tmp_path, arguments, message):
     with pytest.raises(InputError, match=message):
         train(tmp_path, *arguments)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flag", ["sample_file", "merge_vocab_file"])
+def test_a_missing_file_is_named_before_training(tmp_path, monkeypatch, flag):
+    monkeypatch.delattr(train_vocab, "write_training_text")
+    with pytest.raises(InputError, match="none.txt"):
+        train(tmp_path, f"--{flag}={tmp_path}/none.txt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_progress_is_shown(tmp_path, capsys):
+    train(tmp_path, "--vocab_size=2000", "--line_share=0.5")
+    assert "100%" in capsys.readouterr().err
+
+
+def test_overwriting_leaves_no_vocabulary_of_another_algorithm(tmp_path):
+    train(tmp_path, "--vocab_size=2000")
+    train(tmp_path, "--vocab_size=1800", "--algorithm=unigram", "--overwrite")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"spm.model", "spm.vocab", "tokenizer_config.json"}
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
