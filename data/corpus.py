@@ -79,7 +79,7 @@ def read_blocks(
       open_file: opens a path for reading bytes.
 
     Raises:
-      InputError: a file cannot be read, or a line is longer than 400,000 bytes.
+      InputError: a file cannot be read.
     """
     index, parts, size = 0, [], 0
     for path in paths:
@@ -105,19 +105,35 @@ def _parts(path: str, part_bytes: int, open_file: OpenFile) -> Iterator[Part]:
                 end = len(pending)
                 if chunk:
                     end = _last_boundary(pending, len(pending) >= 2 * part_bytes)
-                if end:
+                data, size, pending = pending[:end], end, pending[end:]
+                if len(pending) > _MAX_LINE_BYTES and b"\n" not in pending and not end:
+                    data, size, pending = _shortened(pending, stream, part_bytes)
+                if data:
                     read = raw.tell() - position
-                    yield Part(path, line, offset, pending[:end], read)
+                    yield Part(path, line, offset, data, read)
                     position += read
-                    line += pending.count(b"\n", 0, end)
-                    offset += end
-                    pending = pending[end:]
-                elif len(pending) > _MAX_LINE_BYTES and b"\n" not in pending:
-                    raise InputError(f"{path}, line {line}: {_too_long('more')}")
+                    line += data.count(b"\n")
+                    offset += size
                 if not chunk:
                     return
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} could not be read: {error}.") from error
+
+
+def _shortened(
+    beginning: bytes, stream: BinaryIO, part_bytes: int
+) -> Tuple[bytes, int, bytes]:
+    """Passes over the rest of a giant line, of which enough is kept to tell it is one.
+
+    Returns:
+      What is kept, the length of the whole line in bytes, and what was read after it.
+    """
+    size, chunk = 0, beginning
+    while chunk and b"\n" not in chunk:
+        size += len(chunk)
+        chunk = stream.read(part_bytes)
+    end = chunk.find(b"\n") + 1
+    return beginning[: _MAX_LINE_BYTES + 1] + b"\n", size + end, chunk[end:]
 
 
 def _last_boundary(data: bytes, inside_documents: bool) -> int:
@@ -157,6 +173,10 @@ def _sentences(part: Part, problems: List[str]) -> Iterator[str]:
     offset = part.offset
     for number, raw in enumerate(part.data.split(b"\n"), part.line):
         begin, offset = offset, offset + len(raw) + 1
+        if len(raw) > _MAX_LINE_BYTES:  # its end may be missing: see _shortened
+            size = f"more than {_MAX_LINE_BYTES} bytes"
+            problems.append(f"{part.path}, line {number}: {_too_long(size)}")
+            continue
         if begin == 0 and raw.startswith(_UTF8_MARK):
             begin, raw = len(_UTF8_MARK), raw[len(_UTF8_MARK) :]
         try:
@@ -169,15 +189,16 @@ def _sentences(part: Part, problems: List[str]) -> Iterator[str]:
             )
             continue
         if len(text) > MAX_LINE_CHARACTERS:
-            problems.append(f"{part.path}, line {number}: {_too_long(len(text))}")
+            size = f"{len(text)} characters"
+            problems.append(f"{part.path}, line {number}: {_too_long(size)}")
             continue
         yield unicodedata.normalize("NFC", text)
 
 
-def _too_long(characters: object) -> str:
+def _too_long(size: str) -> str:
     return (
-        f"{characters} characters, expected at most {MAX_LINE_CHARACTERS}. Put one "
-        "sentence on each line."
+        f"{size}, expected at most {MAX_LINE_CHARACTERS} characters. Put one sentence "
+        "on each line."
     )
 
 

@@ -175,6 +175,41 @@ def test_giant_line_is_refused(tmp_path, characters):
     assert "Put one sentence on each line." in str(error.value)
 
 
+@pytest.mark.parametrize("block_bytes", [4096, 1 << 19, 1 << 22])
+@pytest.mark.parametrize("after", ["\n둘\n\n셋\n", ""])
+def test_giant_line_is_left_out_whatever_the_block(tmp_path, block_bytes, after):
+    text = "첫 줄\n\n하나\n" + "가" * 800000 + after
+    path = _write(tmp_path, "a.txt", text.encode("utf-8") + b"\n\n\xff\n")
+    blocks = list(corpus.read_blocks([path], block_bytes))
+    parsed = [corpus.parse_block(block) for block in blocks]
+    sentences = [
+        sentence
+        for part in parsed
+        for document in part.documents
+        for sentence in document
+    ]
+    assert sentences == ["첫 줄", "하나"] + after.split()
+    giant, invalid = (problem for part in parsed for problem in part.problems)
+    assert giant == (
+        f"{path}, line 4: more than 400000 bytes, expected at most 100000 characters. "
+        "Put one sentence on each line."
+    )
+    size = len(text.encode("utf-8")) + 2
+    line = text.count("\n") + 3
+    assert f"line {line}: byte 0xFF at offset {size} of the file" in invalid
+    assert sum(block.read for block in blocks) == size + 2
+
+
+def test_giant_line_takes_little_memory(tmp_path):
+    path = _write(tmp_path, "a.gz", gzip.compress(b"a" * (1 << 24)))
+    sizes = [
+        len(part.data)
+        for block in corpus.read_blocks([path], 4096)
+        for part in block.parts
+    ]
+    assert sum(sizes) < 500000
+
+
 @pytest.mark.parametrize("content", ["", "\n\n \n", "\ufeff"])
 def test_corpus_without_text_is_refused(tmp_path, content):
     path = _write(tmp_path, "a.txt", content)

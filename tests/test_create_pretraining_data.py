@@ -597,7 +597,7 @@ def _corpus(folder, content):
         ),
         ("하나\n\n둘\n\n셋\n", "None of the first 3 documents has two sentences"),
         (b"\xc7\xcf\n", "line 1: byte 0xC7 at offset 0 of the file is not valid UTF-8"),
-        ("가" * 200000, "line 1: more characters, expected at most 100000"),
+        ("가" * 200000, "line 1: more than 400000 bytes, expected at most"),
     ],
     ids=["empty", "single sentences", "encoding", "giant line"],
 )
