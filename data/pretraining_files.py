@@ -43,6 +43,8 @@ def build_files(build: Build, output_files: Sequence[str]) -> Manifest:
         if finished:
             return finished
     _refuse_foreign_folder(build, files)
+    for folder in filter(None, map(os.path.dirname, output_files)):
+        files.make_directories(folder)
     shards = build_shards(build, intermediate=True)
     counts = _share_out(build, shards, output_files, files)
     for path, count in zip(output_files, counts):

@@ -556,6 +556,16 @@ def test_bad_lists_of_output_files_are_refused_at_once(
     assert not list(tmp_path.iterdir())
 
 
+def test_folders_of_output_files_are_made_before_the_build(tmp_path):
+    (tmp_path / "afile").write_text("")
+    with pytest.raises(InputError, match="The folder .*/afile cannot be made"):
+        _run_files([tmp_path / "a.tfrecord", tmp_path / "afile" / "b.tfrecord"])
+    assert not (tmp_path / "a.tfrecord.shards").exists()
+    outputs = [tmp_path / "a.tfrecord", tmp_path / "new" / "b.tfrecord"]
+    _run_files(outputs)
+    assert all(path.exists() for path in outputs)
+
+
 def test_manifest_is_found_for_shards_and_for_files(tmp_path):
     _run(tmp_path / "records")
     _run_files([tmp_path / "a.tfrecord"])
