@@ -174,8 +174,9 @@ def _continue_or_begin(build: Build, files: FileSystem, intermediate: bool) -> M
     found = load_manifest(build.manifest_path, files)
     shards = _matches(build, _SHARD_PATTERN, files)
     if found:
-        for path in _matches(build, f"{_SHARD_PATTERN}.*{TEMPORARY_SUFFIX}", files):
-            files.remove(path)  # a killed process was writing it
+        for written in (_SHARD_PATTERN, MANIFEST_NAME):
+            for path in _matches(build, f"{written}.*{TEMPORARY_SUFFIX}", files):
+                files.remove(path)  # a killed process was writing it
         anew = build.overwrite and found.complete and not intermediate
         if not anew and _goes_on(build, found):
             return found

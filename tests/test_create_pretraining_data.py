@@ -517,6 +517,9 @@ def test_other_files_among_the_shards_are_kept(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         _run_files([output])
     undo()
+    for name in ("manifest.json", "pretraining-00003.tfrecord"):
+        left = tmp_path / "a.tfrecord.shards" / f"{name}.1.incomplete"
+        left.write_text("left by a killed process")
     notes = tmp_path / "a.tfrecord.shards" / "notes.txt"
     notes.write_text("precious")
     _run_files([output])
