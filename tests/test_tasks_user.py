@@ -1,9 +1,10 @@
 import json
+import math
 
 import pytest
 
 from data.errors import InputError
-from data.tasks import get_task, held_out_split, load_split
+from data.tasks import find_files, get_task, held_out_split, load_split
 from data.tasks.classification import Example
 
 REVIEWS = {
@@ -98,6 +99,13 @@ def test_dev_is_held_out_where_there_is_one_file(write):
             "default learning_rate is 'x', expected",
         ),
         ({"defaults": 3}, "'defaults' is 3, expected an object"),
+        ({"defaults": {"max_seq_length": 12.5}}, "is 12.5, expected a whole number"),
+        ({"defaults": {"learning_rate": math.nan}}, "is nan, expected a number from 0"),
+        ({"defaults": {"learning_rate": math.inf}}, "is inf, expected a number from 0"),
+        ({"name": "a/b c"}, "'name' is 'a/b c', expected one that may name a folder"),
+        ({"name": "a\\b"}, "expected one that may name a folder"),
+        ({"name": "../../c"}, "expected one that may name a folder"),
+        ({"name": "a\0"}, "expected one that may name a folder"),
     ],
 )
 def test_mistakes_in_the_json_are_named(write, change, message):
@@ -113,3 +121,37 @@ def test_missing_keys_and_files_are_named(write, tmp_path):
     task = get_task(write(REVIEWS))
     with pytest.raises(InputError, match="no train file for reviews, expected reviews"):
         load_split(task, task.folder, "train")
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_a_file_that_is_named_must_be_there(write, tmp_path, split):
+    path = write(
+        dict(REVIEWS, **{split: "dve.csv"}), reviews__csv="후기,평가\n가,좋음\n"
+    )
+    task = get_task(path)
+    assert find_files(task, task.folder, "train")
+    with pytest.raises(InputError) as caught:
+        find_files(task, task.folder, split)
+    missing = tmp_path / "dve.csv"
+    assert f"{missing} does not exist, but {path} names it as '{split}'. Put" in str(
+        caught.value
+    )
+
+
+def test_a_file_that_is_not_named_may_be_missing(write):
+    task = get_task(write(REVIEWS, reviews__csv="후기,평가\n가,좋음\n"))
+    assert find_files(task, task.folder, "dev") == ()
+
+
+def test_a_file_with_a_header_only_is_to_be_filled(write):
+    task = get_task(write(REVIEWS, reviews__csv="후기,평가\n"))
+    with pytest.raises(InputError, match="has no rows after its header. Fill it, or"):
+        load_split(task, task.folder, "train")
+
+
+def test_a_column_that_is_there_twice_is_an_error(write):
+    task = get_task(write(REVIEWS, reviews__csv="후기,후기,평가\n가,나,좋음\n"))
+    with pytest.raises(InputError, match="line 1: 2 columns are named '후기' in"):
+        load_split(task, task.folder, "train")
+    other = get_task(write(REVIEWS, reviews__csv="후기,비고,비고,평가\n가,,,좋음\n"))
+    assert len(load_split(other, other.folder, "train").examples) == 1

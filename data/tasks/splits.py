@@ -57,17 +57,38 @@ def find_files(task: Task, data_dir: str, split: str) -> Tuple[str, ...]:
       split: "train", "dev" or "test".
 
     Raises:
-      InputError: the folder does not exist; ``split`` is not one of the three.
+      InputError: the folder does not exist; ``split`` is not one of the three; a
+        user's task names a dev or test file that is not there.
     """
     if split not in SPLITS:
         raise InputError(f"Split '{split}', expected one of: {', '.join(SPLITS)}.")
     if not os.path.isdir(data_dir):
         raise InputError(
-            f"The data folder {data_dir} does not exist. Fetch {task.name} from "
-            f"{task.source}, or name its folder with --data_dir."
+            f"The data folder {data_dir} does not exist. {_where_from(task)}, or name "
+            "its folder with --data_dir."
         )
     file_set = _choose_file_set(task, data_dir)
-    return () if file_set is None else _existing(getattr(file_set, split), data_dir)
+    paths = () if file_set is None else _existing(getattr(file_set, split), data_dir)
+    if task.data_folder and split != "train" and not paths:
+        _check_not_named(task, data_dir, split)
+    return paths
+
+
+def _check_not_named(task: Task, data_dir: str, split: str) -> None:
+    """A file that a user names is wanted, whereas public data may lack one."""
+    named = getattr(task.file_sets[0], split)
+    if named:
+        raise InputError(
+            f"{os.path.join(data_dir, *named[0])} does not exist, but {task.source} "
+            f"names it as '{split}'. Put the file there, mend the name, or leave "
+            f"'{split}' out."
+        )
+
+
+def _where_from(task: Task) -> str:
+    if task.data_folder:
+        return f"Mend the names in {task.source}"
+    return f"Fetch {task.name} from {task.source}"
 
 
 def _choose_file_set(task: Task, data_dir: str) -> Optional[FileSet]:
@@ -104,8 +125,8 @@ def require_files(task: Task, data_dir: str, split: str) -> Tuple[str, ...]:
             f"{data_dir} has no {split} file for {task.name}: {task.source} names none."
         )
     raise InputError(
-        f"{data_dir} has no {split} file for {task.name}, expected {expected}. Fetch "
-        f"it from {task.source}, or name another folder with --data_dir."
+        f"{data_dir} has no {split} file for {task.name}, expected {expected}. "
+        f"{_where_from(task)}, or name another folder with --data_dir."
     )
 
 
@@ -138,7 +159,8 @@ def load_split(
         if not found:
             raise InputError(
                 f"{path} has no {'usable ' if bad_rows.count else ''}rows after its "
-                f"header. Fetch it again from {task.source}."
+                f"header. {'Fill it' if task.data_folder else _where_from(task)}, or "
+                "name another folder with --data_dir."
             )
         examples.extend(found)
         skipped += bad_rows.count

@@ -37,12 +37,13 @@ def labelled_rows(
       bad_rows: collects the rows that are skipped.
 
     Raises:
-      InputError: for a header of no known layout, for an empty text where the task
-        allows none, and as ``read_table``.
+      InputError: for a header of no known layout or with a column of it twice, for an
+        empty text where the task allows none, and as ``read_table``.
     """
     table = _read(path, options, bad_rows)
     names, rows = _header_and_rows(task, table)
     layout = _choose_layout(task, path, names, split)
+    _check_columns_differ(path, names, layout)
     columns = {name: index for index, name in enumerate(names)}
     for row in rows:
         labelled = _labelled_row(row, layout, columns, split)
@@ -121,6 +122,15 @@ def _choose_layout(task: Task, path: str, names: Tuple[str, ...], split: str) ->
         f"{path}, line 1: the header is {_listed(names)}, but {task.name} needs the "
         f"columns {expected}. Is it a file of another task, or not tab separated?"
     )
+
+
+def _check_columns_differ(path: str, names: Tuple[str, ...], layout: Layout) -> None:
+    for name in layout.texts() + (layout.label, layout.example_id):
+        if names.count(name) > 1:
+            raise InputError(
+                f"{path}, line 1: {names.count(name)} columns are named '{name}' in "
+                f"{_listed(names)}. Rename those that are not meant."
+            )
 
 
 def _listed(names: Tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import os
 from typing import Any, Dict, Tuple
 
@@ -53,13 +54,15 @@ def load_user_task(path: str) -> Task:
 
     Raises:
       InputError: as ``read_json_object``; a key that is missing, unknown or of the
-        wrong type; fewer than two labels, or one twice.
+        wrong type; a name that cannot name a folder; fewer than two labels, or one
+        twice.
     """
     record = read_json_object(path)
     _check_keys(path, record, _REQUIRED, _REQUIRED + _OPTIONAL)
     for key in ("name", "train", "text", "label", "dev", "test", "text_pair", "id"):
         if key in record and not (isinstance(record[key], str) and record[key]):
             raise InputError(f"{path}: '{key}' is {record[key]!r}, expected a string.")
+    _check_name(path, record["name"])
     labels = _labels(path, record, "labels")
     names = _labels(path, record, "label_names") if "label_names" in record else labels
     if len(names) != len(labels):
@@ -110,6 +113,15 @@ def _check_keys(
         raise InputError(f"{path}: no '{missing[0]}'. Needed: {', '.join(required)}.")
 
 
+def _check_name(path: str, name: str) -> None:
+    """Results go to a folder of this name."""
+    if name.startswith(".") or set(name) & set("/\\") or not name.isprintable():
+        raise InputError(
+            f"{path}: 'name' is {name!r}, expected one that may name a folder: without "
+            "/ and \\, and no dot at the beginning."
+        )
+
+
 def _labels(path: str, record: Dict[str, Any], key: str) -> Tuple[str, ...]:
     labels = record[key]
     if not isinstance(labels, list) or not all(
@@ -139,14 +151,19 @@ def _choice(
 
 
 def _defaults(path: str, values: Any) -> FineTuningDefaults:
-    fields = dataclasses.fields(FineTuningDefaults)
-    known = tuple(field.name for field in fields)
+    types = {field.name: field.type for field in dataclasses.fields(FineTuningDefaults)}
     if not isinstance(values, dict):
         raise InputError(f"{path}: 'defaults' is {values!r}, expected an object.")
-    _check_keys(path, values, (), known)
+    _check_keys(path, values, (), tuple(types))
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        is_whole = types[name] is int
+        allowed = int if is_whole else (int, float)
+        # NaN is not in the range either.
+        if isinstance(value, bool) or not (
+            isinstance(value, allowed) and 0 <= value < math.inf
+        ):
             raise InputError(
-                f"{path}: default {name} is {value!r}, expected a number from 0 up."
+                f"{path}: default {name} is {value!r}, expected a "
+                f"{'whole ' if is_whole else ''}number from 0 up."
             )
     return FineTuningDefaults(**{"num_train_epochs": 10, **values})
