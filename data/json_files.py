@@ -20,7 +20,7 @@ def read_json_object(
 
     Raises:
       InputError: a missing, empty or plainly foreign file, invalid bytes, text that is
-        not JSON (with line and character), or JSON that is no object.
+        not JSON (with line and character) or nested too deeply, or no object.
     """
     check_file(path)
     encoding = name_encoding(options.encoding)
@@ -39,6 +39,13 @@ def read_json_object(
             f"{path}, line {error.lineno}, character {error.colno}: not JSON "
             f"({error.msg}). Was it cut off? It has {len(content):,} bytes."
         ) from error
+    except RecursionError:
+        raise InputError(
+            f"{path}: lists or objects too deep in one another to be read. Is it "
+            "another file?"
+        ) from None
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError(f"{path} cannot be read as JSON: {error}.") from error
     if not isinstance(document, dict):
         raise InputError(
             f"{path}: a JSON {type(document).__name__}, expected an object: {{...}}."

@@ -107,6 +107,26 @@ def test_a_test_file_may_lack_answers(load):
     assert loaded.examples[0].answers == ()
 
 
+def test_a_test_file_has_answers_to_all_questions_or_none(load):
+    content = document(*(record(f"q{n}", None) for n in range(1, 5)), record("q5"))
+    with pytest.raises(InputError) as caught:
+        load(content, split="test")
+    assert "dev.json: 4 of 5 questions have no answers (q1, q2, q3, ...)" in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize("answers", [5, True, "서울", {}])
+def test_answers_are_a_list(load, answers):
+    with pytest.raises(InputError, match="'answers' is of type .*, expected list"):
+        load(document(dict(record(), answers=answers)))
+
+
+def test_true_is_no_position(load):
+    with pytest.raises(InputError, match="'answer_start' is of type bool"):
+        load(document(record(start=True)))
+
+
 def test_truncated_json_is_named_with_its_place(load):
     content = json.dumps(document(record())).encode()[:-30]
     with pytest.raises(InputError) as caught:
@@ -125,6 +145,7 @@ def test_truncated_json_is_named_with_its_place(load):
         (b"[]", "a JSON list, expected an object"),
         (b'{"a": "\xff"}', "byte 0xFF at offset 7 is not valid utf-8"),
         (b"", "is empty .0 bytes"),
+        (b'{"data": ' + b"[" * 100000, "too deep in one another"),
     ],
 )
 def test_json_of_another_form_is_named(load, content, message):

@@ -1,6 +1,6 @@
 """Extractive question answering: the task, and its examples from SQuAD 1.1 JSON."""
 
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import InputError
 from ..json_files import read_json_object
@@ -8,6 +8,7 @@ from ..text_files import BadRows, ReadingOptions
 from .declarations import QUESTION_ANSWERING, FileSet, FineTuningDefaults, Task, one_of
 
 _SHOWN_CHARS = 40
+_SHOWN_IDS = 3
 
 
 class Answer(NamedTuple):
@@ -66,7 +67,7 @@ def load_questions(
     Args:
       task: one of ``TASKS``, or a task of the same kind.
       path: a file in the form of SQuAD 1.1 and KorQuAD 1.0.
-      split: "train", "dev" or "test"; in a test file, answers may be missing. A
+      split: "train", "dev" or "test"; in a test file, all answers may be missing. A
         question whose ``answer_start`` does not point at its answer counts as a bad
         row; beyond that it is left out of train, and kept for scoring otherwise.
       options: encoding and limits; ``max_line_chars`` limits a context.
@@ -74,7 +75,8 @@ def load_questions(
 
     Raises:
       InputError: a missing, foreign or broken file; a key that is missing, with its
-        place; more bad questions than the limit, each with its id.
+        place; more bad questions than the limit, each with its id; a test file of
+        which some questions have answers and others not.
     """
     articles = _member(read_json_object(path, options), "data", list, path)
     seen = set()
@@ -98,7 +100,20 @@ def load_questions(
                 questions.append(question)
         else:
             questions.append(question)
+    _check_all_or_none_answered(path, questions)
     return questions
+
+
+def _check_all_or_none_answered(path: str, questions: Sequence[Question]) -> None:
+    """A test file is scored or predicted; a part of it would be another test set."""
+    without = [each.example_id for each in questions if not each.answers]
+    if 0 < len(without) < len(questions):
+        more = ", ..." if len(without) > _SHOWN_IDS else ""
+        raise InputError(
+            f"{path}: {len(without):,} of {len(questions):,} questions have no answers "
+            f"({', '.join(without[:_SHOWN_IDS])}{more}), and are not told from those "
+            "that have. Give answers to all questions, or to none."
+        )
 
 
 def _records(
@@ -120,7 +135,8 @@ def _member(record: Any, key: str, kind: type, place: str) -> Any:
     """``record[key]``, checked to be of the type that the format says."""
     if not isinstance(record, dict) or key not in record:
         raise InputError(f"{place}: no '{key}'. Expected the form of SQuAD 1.1.")
-    if not isinstance(record[key], kind):
+    # True is an int to Python, and none to JSON.
+    if not isinstance(record[key], kind) or isinstance(record[key], bool):
         raise InputError(
             f"{place}: '{key}' is of type {type(record[key]).__name__}, expected "
             f"{kind.__name__} as in SQuAD 1.1."
@@ -131,7 +147,9 @@ def _member(record: Any, key: str, kind: type, place: str) -> Any:
 def _answers(record: Dict[str, Any], context: str, place: str) -> Tuple[Answer, ...]:
     place = f"{place}, question {record['id']}"
     answers = []
-    for answer in record.get("answers") or ():
+    if record.get("answers") is None:
+        return ()
+    for answer in _member(record, "answers", list, place):
         text = _member(answer, "text", str, place)
         start = _member(answer, "answer_start", int, place)
         # A negative start would count from the end of the context.
