@@ -66,18 +66,20 @@ def is_published(path: str, file: RemoteFile) -> bool:
 
 
 def unpublished_files(task_name: str, paths: Iterable[str]) -> List[str]:
-    """Names of those files that have a published name, but other content.
+    """Names of those files of a task whose content is not the published one.
 
-    Files whose checksum nobody published, as those of an archive, are not among them.
+    A file under another name may be a copy of any published one. Tasks without
+    published checksums of files, as those of an archive, have none.
     """
     source = SOURCES.get(task_name.lower())
     plain = [file for file in source.files if not file.members] if source else []
-    published = {file.name: file for file in plain}
+    published = {file.name: [file] for file in plain}
     named = [(os.path.basename(path), path) for path in paths]
     return [
         name
         for name, path in named
-        if name in published and not is_published(path, published[name])
+        if plain
+        and not any(is_published(path, file) for file in published.get(name, plain))
     ]
 
 

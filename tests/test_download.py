@@ -453,11 +453,28 @@ def test_published_files_have_the_declared_checksum(name, path):
         ("NSMC", ["nsmc/ratings_train.txt"], ["ratings_train.txt"]),
         ("hate", ["hate-speech/train.tsv", "hate-speech/dev.tsv"], []),
         ("KorNLI", ["kornli/small/multinli.train.ko.tsv"], ["multinli.train.ko.tsv"]),
-        ("NSMC", ["question-pair/train.tsv"], []),  # NSMC publishes no such name
+        ("NSMC", ["question-pair/train.tsv"], ["train.tsv"]),  # of another task
         ("PAWS", ["paws/dev_2k.tsv"], []),  # a part of an archive
         ("후기", ["hate-speech/train.tsv"], []),
     ],
 )
-def test_files_under_a_published_name_with_other_content(name, paths, others):
+def test_files_with_other_content_than_the_published_ones(name, paths, others):
     local = [datasets(*path.split("/")) for path in paths]
     assert downloading.unpublished_files(name, local) == others
+
+
+def test_other_data_under_any_name_and_copies_of_the_published(monkeypatch, tmp_path):
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    files = [
+        RemoteFile("http://x/", name, len(CONTENT), f"sha256:{digest}")
+        for name in ("ratings_train.txt", "ratings_test.txt")
+    ]
+    monkeypatch.setitem(SOURCES, "nsmc", Source("NSMC", "CC0 1.0.", tuple(files)))
+    (tmp_path / "copy.tsv").write_bytes(CONTENT)
+    (tmp_path / "test.tsv").write_bytes(CONTENT[:-1])
+    (tmp_path / "ratings_test.txt").write_bytes(CONTENT[1:])
+    paths = sorted(map(str, tmp_path.iterdir()))
+    assert downloading.unpublished_files("NSMC", paths) == [
+        "ratings_test.txt",
+        "test.tsv",
+    ]
