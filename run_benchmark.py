@@ -10,17 +10,15 @@ on where it stopped: finished runs are not run again, an interrupted one resumes
 
 --task_settings is a JSON file, or JSON itself: task -> flags of run_classifier.py, "*"
 for every task. "note" says what is special about the data; such tasks are marked as not
-comparable with published figures, and so are those whose files have the published names
-and other content.
+comparable with published figures, and so are those whose files are not the published
+ones.
 
   {"*": {"compute_type": "bfloat16"},
    "KorQuAD": {"num_train_epochs": 2, "data_dir": "my/part", "note": "is a tenth."}}
 """
 
-import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -30,14 +28,21 @@ from absl import flags, logging
 
 from albert_ko.finetuning import FAMILY as ALBERT
 from bert_ko.finetuning import FAMILY as BERT
-from data import plots, tasks
+from data import tasks
 from data.errors import InputError
 from data.files import new_file
-from data.json_files import read_json_object
 from electra_ko.finetuning import FAMILY as ELECTRA
-from encoder_ko import benchmark_page, benchmark_report, benchmark_runs, command_line
-from encoder_ko.benchmark_report import Benchmark, Picture, TaskResult
-from encoder_ko.benchmark_runs import PlannedTask, RunRecord
+from encoder_ko import (
+    benchmark_page,
+    benchmark_pictures,
+    benchmark_plan,
+    benchmark_report,
+    benchmark_runs,
+    command_line,
+)
+from encoder_ko.benchmark_plan import PlannedTask
+from encoder_ko.benchmark_report import Benchmark, TaskResult
+from encoder_ko.benchmark_runs import RunRecord
 
 FLAGS = flags.FlagValues()
 
@@ -94,20 +99,28 @@ class Run(NamedTuple):
         return ["run_classifier.py", *self.arguments, f"--output_dir={self.folder}"]
 
     @property
+    def changed_files(self) -> List[str]:
+        """Data files that are not those of the results in the folder."""
+        return benchmark_runs.changed_files(self.planned, self.folder)
+
+    @property
     def is_finished(self) -> bool:
         if not FLAGS.run:
-            return benchmark_runs.has_results(self.planned, self.folder)
+            has_results = benchmark_runs.has_results(self.planned, self.folder)
+            return has_results and not self.changed_files
         return benchmark_runs.is_finished(self.planned, self.folder, self.arguments)
 
 
 def main():
     if not FLAGS.output_dir:
         raise InputError("--output_dir is missing.")
-    seeds = _seeds()
-    settings = _task_settings()
+    seeds = benchmark_plan.parse_seeds(FLAGS.seeds)
+    settings = benchmark_plan.read_settings(
+        FLAGS.task_settings, benchmark_plan.task_names(FLAGS.tasks)
+    )
     runs = []
     for name in FLAGS.tasks:
-        planned = benchmark_runs.plan_task(name, settings, FLAGS.data_root, seeds[0])
+        planned = benchmark_plan.plan_task(name, settings, FLAGS.data_root, seeds[0])
         logging.info(
             "%s: %s, baseline %s",
             planned.task.name,
@@ -115,60 +128,39 @@ def main():
             planned.baseline.rule,
         )
         runs += [_plan_run(planned, seed) for seed in seeds]
-    problems = _run_all(runs) if FLAGS.run else {}
+    _make_output_dir()
+    problems = {run.name: _other_data(run) for run in runs if run.changed_files}
+    if FLAGS.run:
+        _run_all(runs, problems)
     _write_report(runs, problems)
     if problems:
+        told = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
         raise InputError(
-            f"{len(problems)} of {len(runs)} runs failed ({'; '.join(problems)}), see "
-            "above. Mend what is wrong and give the same command again: what is "
-            "finished stays."
+            f"{len(problems)} of {len(runs)} runs have no result ({told}), see above. "
+            "Mend what is wrong and give the same command again: what is finished "
+            "stays."
         )
+
+
+def _make_output_dir() -> None:
+    try:
+        os.makedirs(FLAGS.output_dir, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(
+            f"--output_dir={FLAGS.output_dir} is a file or within one, expected a "
+            "folder: choose another."
+        ) from None
 
 
 # --- What to run ------------------------------------------------------------------
-
-
-def _seeds() -> List[int]:
-    try:
-        seeds = [int(seed) for seed in FLAGS.seeds]
-    except ValueError:
-        seeds = []
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise InputError(
-            f"--seeds={','.join(FLAGS.seeds)}, expected different whole numbers with "
-            "commas between them, such as 1,2,3."
-        )
-    return seeds
-
-
-def _task_settings() -> Dict[str, Dict[str, Any]]:
-    source = FLAGS.task_settings
-    if not FLAGS.tasks:
-        raise InputError("--tasks is empty: name at least one task.")
-    if not source:
-        return {}
-    settings = _parsed(source)
-    settings = {name: v for name, v in settings.items() if not name.startswith("_")}
-    names = [tasks.get_task(name).name for name in FLAGS.tasks]
-    benchmark_runs.check_settings(settings, names, "--task_settings")
-    return settings
-
-
-def _parsed(source: str) -> Dict[str, Any]:
-    if not source.lstrip().startswith("{"):
-        return read_json_object(source)
-    try:
-        return json.loads(source)
-    except ValueError as error:
-        raise InputError(f"--task_settings is not valid JSON: {error}.") from None
 
 
 def _plan_run(planned: PlannedTask, seed: int) -> Run:
     model = {name: FLAGS[name].value for name in _MODEL_FLAGS}
     if FLAGS["model_dir"].using_default_value and _is_all_named():
         del model["model_dir"]
-    arguments = benchmark_runs.as_arguments(
-        benchmark_runs.run_flags(planned, model, seed)
+    arguments = benchmark_plan.as_arguments(
+        benchmark_plan.run_flags(planned, model, seed)
     )
     folder = os.path.join(
         FLAGS.output_dir, planned.task.name.lower(), f"seed_{seed}"
@@ -184,11 +176,21 @@ def _is_all_named() -> bool:
 # --- Running ----------------------------------------------------------------------
 
 
-def _run_all(runs: Sequence[Run]) -> Dict[str, str]:
-    """Runs what is not finished; returns what failed: run -> what happened."""
-    problems = {}
+def _other_data(run: Run) -> str:
+    return (
+        f"{run.folder} holds results of other data ({', '.join(run.changed_files)} "
+        "changed since): put the data back, delete that folder, or choose another "
+        "--output_dir"
+    )
+
+
+def _run_all(runs: Sequence[Run], problems: Dict[str, str]) -> None:
+    """Runs what is not finished, and adds what failed: run -> what happened."""
     for number, run in enumerate(runs, 1):
         place = f"[{number}/{len(runs)}] {run.name}"
+        if run.name in problems:
+            logging.error("%s: %s", place, problems[run.name])
+            continue
         if run.is_finished:
             logging.info("%s: finished already", place)
             continue
@@ -210,7 +212,6 @@ def _run_all(runs: Sequence[Run]) -> Dict[str, str]:
             seconds / 60,
         )
         _write_report(runs, problems)
-    return problems
 
 
 def _run_one(run: Run) -> Tuple[int, float]:
@@ -227,7 +228,9 @@ def _run_one(run: Run) -> Tuple[int, float]:
         seconds = before + time.time() - started
         # A run that was refused leaves the record of the one that is there.
         if status == 0 or is_same or (earlier is None and os.path.isdir(run.folder)):
-            record = RunRecord(run.arguments, round(seconds, 1), status == 0)
+            record = RunRecord(
+                run.arguments, round(seconds, 1), status == 0, run.planned.digests
+            )
             benchmark_runs.write_record(run.folder, record)
     return status, seconds
 
@@ -271,7 +274,6 @@ def _write_report(runs: Sequence[Run], problems: Dict[str, str]) -> None:
         ("report.html", benchmark_page.page(benchmark, read_picture)),
     ):
         path = os.path.join(FLAGS.output_dir, name)
-        os.makedirs(FLAGS.output_dir, exist_ok=True)
         with new_file(path, overwrite=True) as stream:
             stream.write(text.encode("utf-8"))
     logging.info(
@@ -294,7 +296,8 @@ def _title() -> str:
 def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:
     planned = runs[0].planned
     finished = [run for run in runs if run.is_finished]
-    failed = [f"{name}: {problems[name]}" for name in problems if name in _names(runs)]
+    told = [f"{name}: {problems[name]}" for name in problems if name in _names(runs)]
+    told += _unlike_the_first(finished)
     return TaskResult(
         planned.task,
         planned.split,
@@ -302,59 +305,42 @@ def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:
         planned.note,
         planned.baseline,
         [benchmark_runs.read_run(planned, run.folder, run.seed) for run in finished],
-        "; ".join(failed),
-        benchmark_report.shell_command(["python3", *runs[0].command]),
-        _pictures(finished),
+        "; ".join(told),
+        _command(finished[0] if finished else runs[0]),
+        benchmark_pictures.write_pictures(
+            planned,
+            {run.seed: run.folder for run in finished},
+            FLAGS.output_dir,
+            FAMILIES[FLAGS.model_type].sums_losses,
+        ),
     )
+
+
+def _unlike_the_first(finished: Sequence[Run]) -> List[str]:
+    """Which runs had other flags than the one whose command is shown."""
+    told = []
+    for run in finished[1:]:
+        first = finished[0]
+        names = benchmark_runs.other_flags(run.planned, first.folder, run.folder)
+        if names:
+            flags = ", ".join(f"--{name}" for name in names)
+            told.append(f"seed {run.seed} differs from seed {first.seed} in {flags}")
+    return told
+
+
+def _command(run: Run) -> str:
+    """The command that made the results, or would make them."""
+    record = benchmark_runs.read_record(run.folder)
+    if run.is_finished and record is None:
+        path = benchmark_runs.results_file(run.planned, run.folder)
+        return f"# Not run by this benchmark: the flags are in {path}."
+    if run.is_finished:
+        run = run._replace(arguments=record.arguments)
+    return benchmark_report.shell_command(["python3", *run.command])
 
 
 def _names(runs: Sequence[Run]) -> List[str]:
     return [run.name for run in runs]
-
-
-def _pictures(finished: Sequence[Run]) -> List[Picture]:
-    """Curves of all runs; the first one's picture of its predictions."""
-    if not finished:
-        return []
-    planned = finished[0].planned
-    folder = os.path.join(FLAGS.output_dir, "pictures")
-    os.makedirs(folder, exist_ok=True)
-    name = planned.task.name.lower()
-    _draw_curves(finished, os.path.join(folder, f"{name}_curves.png"))
-    pictures = [Picture("Course of the runs", f"pictures/{name}_curves.png")]
-    suffix = "_test" if planned.split == "test" else ""
-    for kind, what in (
-        ("confusion_matrix", "How each class was predicted"),
-        ("scores", "Predicted and true scores"),
-    ):
-        source = os.path.join(finished[0].folder, f"{kind}{suffix}.png")
-        if os.path.exists(source):
-            target = f"pictures/{name}_{kind}.png"
-            shutil.copyfile(source, os.path.join(FLAGS.output_dir, target))
-            caption = f"{what}: {planned.split}, seed {finished[0].seed}"
-            pictures.append(Picture(caption, target))
-    return pictures
-
-
-def _draw_curves(finished: Sequence[Run], path: str) -> None:
-    metric, losses = [], []
-    for run in finished:
-        of_seed = f", seed {run.seed}" if len(finished) > 1 else ""
-        size = 1
-        if FAMILIES[FLAGS.model_type].sums_losses:
-            facts = benchmark_runs.read_facts(run.folder)
-            size = facts["flags"]["train_batch_size"]
-        found = benchmark_runs.read_curves(run.planned, run.folder, size)
-        for panel, name, points, marked in (
-            (metric, f"dev{of_seed}", found.metric, True),
-            (losses, f"dev{of_seed}", found.dev_loss, True),
-            (losses, f"train{of_seed}", found.training_loss, False),
-        ):
-            if points:
-                panel.append(plots.Curve(name, *zip(*points), marked))
-    planned = finished[0].planned
-    panels = {benchmark_runs.curve_label(planned): metric, "loss": losses}
-    plots.write_curves_png(path, panels, "Evaluations and training")
 
 
 def _facts(finished: Sequence[Run]) -> List[Any]:
@@ -362,7 +348,7 @@ def _facts(finished: Sequence[Run]) -> List[Any]:
     facts = [("Report of", time.strftime("%Y-%m-%d"))]
     if not finished:
         return facts
-    found = benchmark_runs.read_facts(finished[0].folder)
+    found = benchmark_runs.read_facts(finished[0].planned, finished[0].folder)
     config, versions = found["model_config"], found["versions"]
     size = (
         f"{FLAGS.model_type}, {config['num_hidden_layers']} layers, hidden "
@@ -370,7 +356,8 @@ def _facts(finished: Sequence[Run]) -> List[Any]:
     )
     start = found["init_checkpoint"] or "nothing: trained from scratch"
     minutes = sum(
-        benchmark_runs.read_record(run.folder).seconds / 60 for run in finished
+        benchmark_runs.read_run(run.planned, run.folder, run.seed).seconds / 60
+        for run in finished
     )
     return facts + [
         ("Model", size),

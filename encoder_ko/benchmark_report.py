@@ -65,8 +65,8 @@ class TaskResult(NamedTuple):
       note: what is special about the data, in a sentence; "" for the public files.
       baseline: of the same examples.
       runs: those that are finished, in the order of the seeds.
-      problem: why runs are missing; "" if none is.
-      command: that of the first seed.
+      problem: why runs are missing, or how they differ; "" if there is nothing to say.
+      command: that of the first finished seed.
       pictures: those of the first seed, and curves.
     """
 

@@ -1,219 +1,21 @@
 """The runs of a benchmark: one task and seed each, in a folder of its own.
 
-Decides what there is to run and reads back what the runs of run_classifier.py left;
-starts none itself.
+Reads back what the runs of run_classifier.py left; starts none itself.
 """
 
-import dataclasses
 import json
 import os
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from data import tasks
-from data.baselines import Baseline, baseline, characters, is_labelled
-from data.downloading import unpublished_files
 from data.errors import InputError
 from data.files import new_file
-from data.text_files import ReadingOptions
 from encoder_ko import compat
+from encoder_ko.benchmark_plan import PlannedTask
 from encoder_ko.benchmark_report import LABELS, SeedRun
 from encoder_ko.compat import tf
 from encoder_ko.run_folder import HISTORY
 
 RECORD = "benchmark_run.json"
-NOTE = "note"
-EVERY_TASK = "*"
-
-# Flags that the benchmark gives itself.
-_OWN_FLAGS = (
-    "task_name",
-    "output_dir",
-    "do_train",
-    "do_eval",
-    "do_predict",
-    "random_seed",
-    "split_seed",
-    "num_trials",
-    "model_type",
-    "model_dir",
-    "task_defaults",
-    "config",
-    "overwrite",
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class PlannedTask:
-    """A task, its data as they are, and how to fine-tune on it.
-
-    Attributes:
-      task: the declaration. task_name: as the user named it.
-      data_dir: where its files are.
-      flags: of run_classifier.py, besides those that the benchmark gives itself.
-      note: what is special about the data, the user's words or that the files are not
-        the published ones; "" for the public files.
-      has_test: whether there is a test file.
-      split: which examples the report is about, "test" where it has labels, else dev.
-      sizes: split -> examples.
-      baseline: of these examples.
-      work: of one run, in characters through the network, for the time that is left.
-      split_seed: holds the dev set out of train, in every run; None with a dev file.
-    """
-
-    task: tasks.Task
-    task_name: str
-    data_dir: str
-    flags: Dict[str, Any]
-    note: str
-    has_test: bool
-    split: str
-    sizes: Dict[str, int]
-    baseline: Baseline
-    work: float
-    split_seed: Optional[int]
-
-
-# --- Planning ---------------------------------------------------------------------
-
-
-def plan_task(
-    task_name: str, settings: Dict[str, Dict[str, Any]], data_root: str, split_seed: int
-) -> PlannedTask:
-    """Loads the data of a task, so that a fault in them shows before anything runs.
-
-    Args:
-      task_name: see `tasks.get_task`.
-      settings: task -> flags of run_classifier.py, data_dir, and "note"; those of "*"
-        are for every task.
-      data_root: folder of the tasks' folders; "" for their default. The data of a
-        user's own task are beside its JSON file.
-      split_seed: holds a dev set out of train where there is no dev file.
-
-    Raises:
-      InputError: an unknown task, a file that is missing or broken.
-    """
-    task = tasks.get_task(task_name)
-    flags = dict(settings.get(EVERY_TASK, {}), **settings.get(task.name, {}))
-    note = flags.pop(NOTE, "")
-    folder = task.folder
-    if data_root and not task.data_folder:
-        folder = os.path.join(data_root, os.path.basename(folder))
-    folder = flags.pop("data_dir", folder)
-    reading = ReadingOptions(
-        flags.get("encoding", "utf-8"), int(flags.get("max_bad_rows", 0))
-    )
-    splits = {
-        split: tasks.load_split(task, folder, split, reading).examples
-        for split in ("train", "dev", "test")
-        if split == "train" or tasks.find_files(task, folder, split)
-    }
-    note = note or _note_on_files(task, folder, splits)
-    has_dev = "dev" in splits
-    if not has_dev:
-        splits["train"], splits["dev"] = tasks.held_out_split(
-            splits["train"], float(flags.get("dev_fraction", 0.05)), split_seed
-        )
-    test = splits.get("test", ())
-    scored = bool(test) and all(is_labelled(task, example) for example in test)
-    split = "test" if scored else "dev"
-    epochs = float(flags.get("num_train_epochs", task.defaults.num_train_epochs))
-    return PlannedTask(
-        task,
-        task_name,
-        folder,
-        flags,
-        note,
-        "test" in splits,
-        split,
-        {
-            name: len(splits[name])
-            for name in ("train", "dev", "test")
-            if name in splits
-        },
-        baseline(task, splits["train"], splits[split]),
-        _work({name: characters(each) for name, each in splits.items()}, epochs),
-        None if has_dev else split_seed,
-    )
-
-
-def _note_on_files(task: tasks.Task, folder: str, splits: Iterable[str]) -> str:
-    paths = [path for split in splits for path in tasks.find_files(task, folder, split)]
-    names = unpublished_files(task.name, paths)
-    if not names:
-        return ""
-    return f"has other files than the published ones ({', '.join(names)})."
-
-
-def _work(sizes: Dict[str, int], epochs: float) -> float:
-    """A step of training costs as much as three of prediction."""
-    evaluations = max(1.0, epochs) + 1
-    return (
-        3 * epochs * sizes["train"]
-        + evaluations * sizes["dev"]
-        + sizes.get("test", 0)
-        + 1
-    )
-
-
-def check_settings(
-    settings: Dict[str, Dict[str, Any]], planned: Sequence[str], source: str
-) -> None:
-    """Raises InputError for settings of no task, or of what the benchmark sets itself.
-
-    Args:
-      planned: names of the tasks to run. source: names the settings in the message.
-    """
-    known = tuple(tasks.task_names()) + tuple(planned)
-    for name, flags in settings.items():
-        if name != EVERY_TASK and name not in known:
-            raise InputError(
-                f"{source} has settings for {name!r}, expected "
-                f"{EVERY_TASK!r} (every task) or one of {', '.join(known)}."
-            )
-        if not isinstance(flags, dict):
-            raise InputError(
-                f"{source}: the settings of {name!r} are {flags!r}, expected an object "
-                'of flags, such as {"num_train_epochs": 1}.'
-            )
-        for flag in flags:
-            if flag in _OWN_FLAGS:
-                raise InputError(
-                    f"{source} sets {flag!r} for {name!r}, which the benchmark decides "
-                    "itself: leave it out."
-                )
-
-
-def run_flags(planned: PlannedTask, model: Dict[str, Any], seed: int) -> Dict[str, Any]:
-    """All flags of one run but --output_dir.
-
-    Args:
-      model: flags that name the model.
-    """
-    other_split = planned.split_seed not in (None, seed)
-    return {
-        "task_name": planned.task_name,
-        **{name: value for name, value in model.items() if value},
-        "data_dir": planned.data_dir,
-        "task_defaults": "true",
-        **planned.flags,
-        "random_seed": seed,
-        **({"split_seed": planned.split_seed} if other_split else {}),
-        "do_train": "true",
-        "do_eval": "true",
-        "do_predict": str(planned.has_test).lower(),
-    }
-
-
-def as_arguments(flags: Dict[str, Any]) -> List[str]:
-    """{"max_seq_length": 64} -> ["--max_seq_length=64"]."""
-    written = {
-        name: str(value).lower() if isinstance(value, bool) else value
-        for name, value in flags.items()
-    }
-    return [f"--{name}={value}" for name, value in written.items()]
-
-
-# --- What runs left ----------------------------------------------------------------
 
 
 class RunRecord(NamedTuple):
@@ -223,11 +25,13 @@ class RunRecord(NamedTuple):
       arguments: its flags.
       seconds: wall time so far, interrupted attempts included.
       is_complete: whether it ended well.
+      digests: as of `PlannedTask`; None in records of before they were noted.
     """
 
     arguments: Sequence[str]
     seconds: float
     is_complete: bool
+    digests: Optional[Dict[str, str]] = None
 
 
 def read_record(folder: str) -> Optional[RunRecord]:
@@ -259,17 +63,52 @@ def is_finished(planned: PlannedTask, folder: str, arguments: Sequence[str]) -> 
         and record.is_complete
         and list(record.arguments) == list(arguments)
         and has_results(planned, folder)
+        and not changed_files(planned, folder)
     )
+
+
+def changed_files(planned: PlannedTask, folder: str) -> List[str]:
+    """The data files that are not as they were for the finished run in a folder.
+
+    [] where no run is finished, or its record does not tell.
+    """
+    record = read_record(folder)
+    if record is None or not record.is_complete or record.digests is None:
+        return []
+    return _differences(record.digests, planned.digests)
+
+
+def other_flags(planned: PlannedTask, folder: str, other: str) -> List[str]:
+    """The flags, but for the seed, in which the run in `other` differs from one.
+
+    [] where one of the folders has no record.
+    """
+    records = [read_record(each) for each in (folder, other)]
+    if None in records:
+        return []
+    return _differences(*(_settings_of(planned, record) for record in records))
+
+
+def _settings_of(planned: PlannedTask, record: RunRecord) -> Dict[str, str]:
+    flags = dict(each[2:].split("=", 1) for each in record.arguments)
+    seed = flags.pop("random_seed")
+    split_seed = flags.pop("split_seed", seed)
+    return flags if planned.split_seed is None else dict(flags, split_seed=split_seed)
+
+
+def _differences(one: Dict[str, str], other: Dict[str, str]) -> List[str]:
+    names = sorted(set(one) | set(other))
+    return [name for name in names if one.get(name) != other.get(name)]
 
 
 def has_results(planned: PlannedTask, folder: str) -> bool:
     """Whether the folder holds the results of a run on this task."""
-    return os.path.exists(_results_file(folder, planned.split))
+    return os.path.exists(results_file(planned, folder))
 
 
 def read_run(planned: PlannedTask, folder: str, seed: int) -> SeedRun:
     """The figures of a finished run."""
-    metrics = _read_json(_results_file(folder, planned.split))["metrics"]
+    metrics = read_facts(planned, folder)["metrics"]
     record = read_record(folder)
     return SeedRun(
         seed,
@@ -278,13 +117,14 @@ def read_run(planned: PlannedTask, folder: str, seed: int) -> SeedRun:
     )
 
 
-def read_facts(folder: str) -> Dict[str, Any]:
+def read_facts(planned: PlannedTask, folder: str) -> Dict[str, Any]:
     """What a finished run says of model and machine: see `results.write_evaluation`."""
-    return _read_json(_results_file(folder, "dev"))
+    return _read_json(results_file(planned, folder))
 
 
-def _results_file(folder: str, split: str) -> str:
-    name = {"test": "test", "dev": "eval"}[split]
+def results_file(planned: PlannedTask, folder: str) -> str:
+    """Where a run leaves the figures that the report shows, and its flags."""
+    name = {"test": "test", "dev": "eval"}[planned.split]
     return os.path.join(folder, f"{name}_results.json")
 
 

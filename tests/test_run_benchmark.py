@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from unittest import mock
@@ -160,7 +161,80 @@ def test_the_same_command_runs_what_is_missing(root, called, capfd):
     assert run(*others, "--norun") == 0
     assert len(called) == 2
     text = (root / "resumed" / "report.md").read_text(encoding="utf-8")
-    assert "| NSMC | accuracy, test | **" in text
+    assert "| NSMC* | accuracy, test | **" in text  # other data, without a note of ours
+    assert "--max_seq_length=8" in text  # the command that ran, not the last one
+
+
+def copy_of_nsmc(root, tmp_path):
+    shutil.copytree(str(root / "nsmc"), str(tmp_path / "nsmc"))
+    return flags(root, "", tasks="NSMC", data_root=tmp_path, output_dir=tmp_path / "o")
+
+
+@pytest.mark.parametrize("norun", [[], ["--norun"]])
+def test_results_of_other_data_are_not_reported(root, tmp_path, called, capfd, norun):
+    command = copy_of_nsmc(root, tmp_path)
+    assert run(*command) == 0
+    path = tmp_path / "nsmc" / "test.tsv"
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(b"\n", 0, -1) + 1])
+    assert run(*command, *norun) == 1
+    error = capfd.readouterr().err
+    assert "error: 1 of 1 runs have no result (NSMC, seed 12345: " in error
+    assert "nsmc/seed_12345 holds results of other data (test.tsv changed" in error
+    text = (tmp_path / "o" / "report.md").read_text(encoding="utf-8")
+    assert "| NSMC* | accuracy, test | not yet |" in text and "test.tsv changed" in text
+    path.write_bytes(content)
+    assert run(*command, *norun) == 0
+    text = (tmp_path / "o" / "report.md").read_text(encoding="utf-8")
+    assert "| NSMC* | accuracy, test | **" in text
+    assert len(called) == 1
+
+
+def test_the_declaration_of_a_user_s_task_is_data_too(root, tmp_path, called, capfd):
+    declared = {"name": "own", "train": "nsmc/train.tsv", "text": "document"}
+    declared.update({"label": "label", "labels": ["0", "1"]})
+    path = tmp_path / "own.json"
+    command = copy_of_nsmc(root, tmp_path) + [f"--tasks={path}"]
+    path.write_text(json.dumps(declared), encoding="utf-8")
+    assert run(*command) == 0
+    path.write_text(json.dumps(dict(declared, text="id")), encoding="utf-8")
+    assert run(*command) == 1
+    assert "results of other data (own.json changed" in capfd.readouterr().err
+
+
+def test_a_record_that_does_not_tell_the_data_is_used(root, tmp_path, called):
+    command = copy_of_nsmc(root, tmp_path)
+    assert run(*command) == 0
+    record = tmp_path / "o" / "nsmc" / "seed_12345" / benchmark_runs.RECORD
+    content = json.loads(record.read_text(encoding="utf-8"))
+    assert sorted(content.pop("digests")) == ["dev.tsv", "test.tsv", "train.tsv"]
+    record.write_text(json.dumps(content), encoding="utf-8")
+    runs.write_reviews(tmp_path / "nsmc" / "test.tsv", 4, 2000)
+    assert run(*command) == 0
+    assert len(called) == 1
+
+
+def test_seeds_that_ran_with_other_flags_are_told(root, tmp_path, called):
+    command = copy_of_nsmc(root, tmp_path)
+    assert run(*command, "--seeds=1") == 0
+    other = json.dumps({"nsmc": dict(SETTINGS["*"], num_train_epochs=3)})
+    assert run(*command, "--seeds=2", f"--task_settings={other}") == 0
+    assert called[1]["num_train_epochs"] == "3"
+    assert run(*command, "--seeds=2,1", "--norun", "--task_settings={}") == 0
+    text = (tmp_path / "o" / "report.md").read_text(encoding="utf-8")
+    assert "- NSMC: seed 1 differs from seed 2 in --num_train_epochs\n" in text
+    assert "--num_train_epochs=3" in text and "--num_train_epochs=1" not in text
+
+
+def test_a_run_of_run_classifier_is_reported(root, tmp_path, called):
+    command = copy_of_nsmc(root, tmp_path)
+    folder = tmp_path / "o" / "nsmc" / "seed_1"
+    leave_results({"output_dir": str(folder), "random_seed": 1})
+    (folder / "eval_results.json").unlink()  # without --do_eval
+    assert run(*command, "--seeds=1", "--norun") == 0
+    text = (tmp_path / "o" / "report.md").read_text(encoding="utf-8")
+    assert "| NSMC* | accuracy, test | **82.00**" in text
+    assert "\n# Not run by this benchmark: the flags are in " in text
 
 
 def test_a_run_that_fails_does_not_stop_the_others(root, called, capfd):
@@ -168,9 +242,9 @@ def test_a_run_that_fails_does_not_stop_the_others(root, called, capfd):
     command = flags(root, "failing", task_settings=json.dumps(settings))
     assert run(*command) == 1
     error = capfd.readouterr().err
-    assert "error: 1 of 2 runs failed (NSMC, seed 12345)" in error
+    assert "error: 1 of 2 runs have no result (NSMC, seed 12345: run_cl" in error
     text = (root / "failing" / "report.md").read_text(encoding="utf-8")
-    assert "| NSMC | accuracy, test | not yet |" in text
+    assert "| NSMC* | accuracy, test | not yet |" in text
     assert "run_classifier.py ended with status 1" in text
     assert "| KorSTS* | Spearman, test | **70.00** |" in text
 
@@ -244,6 +318,12 @@ def test_flags_of_a_run(root, called):
     assert "vocab_file" not in values
 
 
+def test_an_unknown_task_of_settings_lists_each_task_once(root, called, capfd):
+    wrong = flags(root, "wrong", tasks="nsmc", task_settings='{"NSCM": {}}')
+    assert run(*wrong) == 1
+    assert capfd.readouterr().err.count("NSMC") == 1
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
@@ -251,6 +331,11 @@ def test_flags_of_a_run(root, called):
         ({"tasks": ""}, "--tasks is empty"),
         ({"seeds": "1,1"}, "--seeds=1,1, expected different whole numbers"),
         ({"seeds": "x"}, "--seeds=x, expected"),
+        ({"seeds": "-1"}, "--seeds=-1, expected different whole numbers from 0"),
+        ({"seeds": str(2**31)}, "expected different whole numbers from 0"),
+        ({"tasks": "NSMC,nsmc"}, "--tasks=NSMC,nsmc names 2 tasks NSMC, whose runs"),
+        ({"output_dir": __file__}, "is a file or within one, expected a folder"),
+        ({"output_dir": __file__ + "/a"}, "is a file or within one, expected a folder"),
         ({"output_dir": None}, "--output_dir is missing"),
         ({"task_settings": "{"}, "--task_settings is not valid JSON"),
         ({"task_settings": '{"NSCM": {}}'}, "has settings for 'NSCM', expected '*'"),
@@ -259,6 +344,21 @@ def test_flags_of_a_run(root, called):
         ({"task_settings": '{"*": {"split_seed": 1}}'}, "'split_seed' for '*', which"),
         ({"task_settings": "no.json"}, "no.json does not exist"),
         ({"tasks": "HATE"}, "Fetch HATE from"),
+        ({"task_settings": '{"NSMC": {}, "nsmc": {}}'}, "has 'NSMC' twice: unite"),
+        ({"task_settings": '{"a": ' * 9**5}, "--task_settings is not valid JSON"),
+        *(
+            ({"task_settings": json.dumps({"*": {flag: value}})}, f"sets '{flag}' for")
+            for flag, value in (
+                ("num_train_epochs", "abc"),
+                ("num_train_epochs", None),
+                ("num_train_epochs", True),
+                ("dev_fraction", "a"),
+                ("max_bad_rows", 1.5),
+                ("encoding", 5),
+                ("data_dir", 5),
+                ("note", 5),
+            )
+        ),
     ],
 )
 def test_wrong_settings(root, called, capfd, changes, message):
