@@ -243,18 +243,9 @@ class _Run:
         outputs = self._outputs(tuner, "test", examples, facts, "predict")
         self._folder.forget_test_results()
         self._kind.write_predictions(self._folder, examples, outputs)
-        unlabelled = [e.example_id for e in examples if not self._kind.is_labelled(e)]
-        if unlabelled:
+        if not all(self._kind.is_labelled(example) for example in examples):
             self._kind.write_submission(self._folder, examples, outputs)
             logging.info("test: %d predictions, no labels to score them", len(examples))
-            if len(unlabelled) < len(examples):
-                logging.warning(
-                    "test: only %d of %d have no label (the first: %s). Give them one, "
-                    "or take them out, to have the others scored.",
-                    len(unlabelled),
-                    len(examples),
-                    unlabelled[0],
-                )
             return {}
         return self._report("test", "test", examples, outputs, facts)
 

@@ -170,16 +170,6 @@ def test_questions_without_answers_and_long_ones(folders, tmp_path, capfd):
     assert error.count(message) == 1
 
 
-def test_a_part_without_answers_is_told(folders, tmp_path, caplog):
-    articles = [article(number, with_answers=number != 1) for number in range(3)]
-    write_articles(tmp_path / "KorQuAD_v1.0_dev.json", articles)
-    write_articles(tmp_path / "KorQuAD_v1.0_train.json", map(article, range(4)))
-    changes = dict(do_eval=False, num_train_epochs=1)
-    assert run((tmp_path,) + folders[1:], "partly", **changes) == 0
-    assert "test: only 2 of 6 have no label (the first: 1-who)" in caplog.text
-    assert not (folders[2] / "partly" / "test_results.json").exists()
-
-
 @pytest.mark.parametrize(
     "changes, message",
     [
