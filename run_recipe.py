@@ -15,13 +15,13 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from absl import flags
 
+from data import child_process
 from data.command_line import parse, run
 from data.errors import InputError
 from data.json_files import read_json_object
@@ -258,7 +258,7 @@ def _call(recipe: Recipe, step: str, program: List[str], **settings: Any) -> Non
     arguments = [f"--{name}={value}" for name, value in settings.items()]
     command = [*program, f"--config={recipe.config(step)}", *arguments]
     print("\n$ python3", " ".join(map(shlex.quote, command)), flush=True)
-    if subprocess.call([sys.executable, *command]):
+    if child_process.call([sys.executable, *command]):
         raise InputError(
             f"{recipe.name}: {program[-1]} failed, see above. The same command again "
             "goes on from there."

@@ -12,6 +12,7 @@ import run_classifier
 import run_pretraining
 import run_recipe
 from data import (
+    child_process,
     clean_corpus,
     command_line,
     create_pretraining_data,
@@ -160,7 +161,7 @@ def called(monkeypatch):
                 json.dump(RESULTS[program], writer)
         return 0
 
-    monkeypatch.setattr(run_recipe.subprocess, "call", call)
+    monkeypatch.setattr(child_process, "call", call)
     monkeypatch.chdir(ROOT)
     return commands
 
@@ -280,7 +281,7 @@ def test_it_goes_on_where_it_stopped(tmp_path, called, monkeypatch):
 
 
 def test_a_command_that_fails_ends_the_chain(tmp_path, called, monkeypatch):
-    monkeypatch.setattr(run_recipe.subprocess, "call", lambda command: 1)
+    monkeypatch.setattr(child_process, "call", lambda command: 1)
     with pytest.raises(InputError, match="kr_electra: data.train_vocab failed, see"):
         run(tmp_path, "kr_electra")
 

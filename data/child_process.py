@@ -1,0 +1,62 @@
+"""Runs another command and leaves none behind: what ends this process ends both."""
+
+import contextlib
+import ctypes
+import signal
+import subprocess
+import sys
+from typing import Mapping, Optional, Sequence
+
+# After Ctrl-C, which a terminal sends to both; until then the command can tidy up.
+SECONDS_TO_LEAVE = 5.0
+
+_IS_LINUX = sys.platform.startswith("linux")
+_LIBC = ctypes.CDLL(None) if _IS_LINUX else None
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def call(
+    command: Sequence[str], environment: Optional[Mapping[str, str]] = None
+) -> int:
+    """Runs a command to its end.
+
+    SIGTERM is passed on to it, so that it can save its state, and on Linux it gets one
+    also when this process is killed. To be called in the main thread.
+
+    Args:
+      command: the program and its arguments.
+      environment: its variables; None = those of this process.
+
+    Returns:
+      Its exit status.
+
+    Raises:
+      SystemExit: this process got SIGTERM, and the command has ended; status 143.
+      KeyboardInterrupt: this process got SIGINT, and the command has ended.
+    """
+    previous = signal.signal(signal.SIGTERM, _leave)
+    try:
+        child = subprocess.Popen(
+            command, env=environment, preexec_fn=_end_with_parent if _LIBC else None
+        )
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(SECONDS_TO_LEAVE)
+            raise
+        finally:
+            if child.poll() is None:
+                child.terminate()
+                child.wait()
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _leave(number, frame):
+    signal.signal(number, signal.SIG_IGN)  # a second one must not cut off the waiting
+    sys.exit(128 + number)
+
+
+def _end_with_parent():
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
