@@ -14,18 +14,19 @@ import glob
 import json
 import os
 import shlex
-import shutil
 import sys
 import time
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from absl import flags
 
-from data import child_process
+from data import child_process, tasks
 from data.command_line import parse, run
 from data.errors import InputError
+from data.input_files import matching_files
 from data.json_files import read_json_object
 from data.tokenization import build_tokenizer, resolve_config
+from encoder_ko import recipe_folder
 
 CONFIGS = "configs"
 
@@ -297,30 +298,23 @@ def _recipes(values: flags.FlagValues) -> List[Recipe]:
     ]
 
 
-def _claim_folder(recipe: Recipe, overwrite: bool) -> None:
-    """Makes the folder this recipe's, so that nothing of another one is reused.
+def _check(recipe: Recipe, overwrite: bool) -> Dict[str, Any]:
+    """The settings by which its folder is recognised, once all that it reads is there.
 
     Raises:
-      InputError: it is that of another corpus, scale or task.
+      InputError: a file is missing, or the folder is that of something else.
     """
-    settings = recipe._asdict()
-    del settings["num_processes"]
-    path = recipe.place("recipe.json")
-    if os.path.exists(path):
-        found = read_json_object(path)
-        changed = [name for name in settings if found.get(name) != settings[name]]
-        if changed and not overwrite:
-            name = changed[0]
-            raise InputError(
-                f"{recipe.folder} holds a run with {name}={found.get(name)!r}, not "
-                f"{settings[name]!r}. Choose another --output_dir, or pass --overwrite "
-                "to delete it."
-            )
-        if overwrite:
-            shutil.rmtree(recipe.folder)
-    os.makedirs(recipe.folder, exist_ok=True)
-    with open(path, "w", encoding="utf-8") as stream:
-        json.dump(settings, stream, indent=2, ensure_ascii=False)
+    corpus = inputs = matching_files(recipe.corpus, "corpus")
+    if recipe.merge_vocab_file:
+        inputs += matching_files(recipe.merge_vocab_file, "merge_vocab_file")
+    task = tasks.get_task(recipe.task_name)
+    for split in ("train", "test"):
+        tasks.require_files(task, recipe.data_dir, split)
+    text = recipe_folder.describe_files(corpus)
+    settings = dict(recipe._asdict(), **{recipe_folder.TEXT: text})
+    del settings["folder"], settings["num_processes"]
+    recipe_folder.check(recipe.folder, settings, inputs, overwrite)
+    return settings
 
 
 _HEADER = [
@@ -368,10 +362,11 @@ def main(argv: List[str]) -> None:
     if values is None:
         return
     recipes = _recipes(values)
+    settings = [_check(recipe, values.overwrite) for recipe in recipes]
     rows = []
-    for recipe in recipes:
+    for recipe, chosen in zip(recipes, settings):
         started = time.time()
-        _claim_folder(recipe, values.overwrite)
+        recipe_folder.claim(recipe.folder, chosen, values.overwrite)
         run_chain(recipe)
         rows.append(_summary(recipe, time.time() - started))
     print("\n" + "\n".join(_HEADER + rows), "\n\nResult files and pictures:")

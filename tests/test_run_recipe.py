@@ -210,9 +210,7 @@ def test_a_small_network_has_the_rows_of_its_vocabulary(tmp_path, called):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_full_scale_is_what_was_published(tmp_path, called, name):
-    run(
-        tmp_path, name, "--scale=full", "--corpus=text/*.gz", "--data_dir=datasets/nsmc"
-    )
+    run(tmp_path, name, "--scale=full")
     commands = dict(called)
     for program, published in PUBLISHED[name].items():
         found = {flag: commands[program][flag].value for flag in published}
@@ -226,8 +224,13 @@ def test_full_scale_fine_tunes_as_was_published(tmp_path, called, monkeypatch, t
     names = ("num_train_epochs", "train_batch_size", "learning_rate", "max_seq_length")
     names += ("warmup_proportion", "weight_decay_rate", "layerwise_lr_decay")
 
+    files = tasks.get_task(task).file_sets[0]
+    for path in (*files.train[0], *files.test[0]):
+        (tmp_path / path).touch()
+
     def resolved(recipe):
-        run(tmp_path, recipe, "--scale=full", f"--task_name={task}")
+        task_flags = (f"--task_name={task}", f"--data_dir={tmp_path}")
+        run(tmp_path, recipe, "--scale=full", *task_flags)
         values = called[-1][1]
         monkeypatch.setattr(run_classifier, "FLAGS", values)
         family = run_classifier.FAMILIES[values.model_type]
@@ -284,6 +287,117 @@ def test_a_command_that_fails_ends_the_chain(tmp_path, called, monkeypatch):
     monkeypatch.setattr(child_process, "call", lambda command: 1)
     with pytest.raises(InputError, match="kr_electra: data.train_vocab failed, see"):
         run(tmp_path, "kr_electra")
+
+
+# --- Whose the folder is -------------------------------------------------------------
+
+
+@pytest.fixture()
+def text(tmp_path):
+    """A corpus of one file."""
+    path = tmp_path / "text" / "a.txt"
+    path.parent.mkdir()
+    path.write_text("안녕\n", encoding="utf-8")
+    os.utime(str(path), (1700000000, 1700000000))
+    return path
+
+
+def refusal(*arguments):
+    with pytest.raises(InputError) as error:
+        run(*arguments)
+    return str(error.value)
+
+
+def contents(folder):
+    return {str(path): path.read_bytes() for path in folder.rglob("*.*")}
+
+
+def test_what_is_missing_is_said_before_the_folder_is_touched(tmp_path, called, text):
+    run(tmp_path, "kr_electra")
+    before = contents(tmp_path)
+    for flag, problem in (
+        ("--corpus=absent/*.txt", "--corpus=absent/*.txt: there is no such file."),
+        ("--merge_vocab_file=absent", "--merge_vocab_file=absent: there is no such"),
+        ("--task_name=absent", "--task_name=absent is unknown."),
+        ("--data_dir=absent", "The data folder absent does not exist."),
+        (f"--data_dir={text.parent}", "has no train file for NSMC, expected train.tsv"),
+    ):
+        for name in ("kr_electra", "kr_electra,kr_bert_medium"):
+            assert problem in refusal(tmp_path, name, flag, "--overwrite")
+        assert problem in refusal(tmp_path, "kr_bert_medium", flag)
+    assert contents(tmp_path) == before
+    assert not (tmp_path / "kr_bert_medium").exists()
+    run(tmp_path, "kr_bert_medium")
+
+
+def test_a_corpus_that_changed_is_noticed(tmp_path, called, text):
+    flags = (tmp_path, "kcelectra_base", f"--corpus={text.parent}")
+    run(*flags)
+    run(*flags)
+    os.utime(str(text), (1700000060, 1700000060))
+    assert refusal(*flags) == (
+        f"{tmp_path}/kcelectra_base holds a run on other text: {text} was 7 bytes of "
+        "2023-11-14 22:13:20 UTC, now 7 bytes of 2023-11-14 22:14:20 UTC. Choose "
+        "another --output_dir, or pass --overwrite to delete it. (The same text with "
+        "another time: touch --date sets it.)"
+    )
+    os.utime(str(text), (1700000000, 1700000000))
+    (text.parent / "b.txt").write_text("또\n", encoding="utf-8")
+    assert f"{text.parent}/b.txt was not there, now 4 bytes" in refusal(*flags)
+    del called[:]
+    run(*flags, "--overwrite")
+    assert called[0][0] == "data.clean_corpus"
+
+
+def test_overwriting_deletes_what_a_recipe_wrote_and_nothing_else(
+    tmp_path, called, monkeypatch
+):
+    run(tmp_path, "kcelectra_base")
+    folder = tmp_path / "kcelectra_base"
+    written = ["corpus.txt", "corpus.txt.7.incomplete", "vocabulary/vocab.txt"]
+    written += ["records/pretraining-00000.tfrecord", "records/manifest.json"]
+    written += ["pretrained/model.ckpt-7.index", "finetuned/history.json"]
+    users = ["notes.txt", "records/notes.txt", "pretrained/export/saved_model.pb"]
+    for name in written + users:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}")
+    left = {}
+
+    def call(*command):
+        left.update(contents(folder))
+        return 1
+
+    monkeypatch.setattr(child_process, "call", call)
+    assert "failed" in refusal(tmp_path, "kcelectra_base", "--overwrite")
+    assert not left.keys() & {str(folder / name) for name in written}
+    assert left.keys() >= {str(folder / name) for name in users}
+
+
+def test_overwriting_never_deletes_what_is_to_be_read(tmp_path, called):
+    run(tmp_path, "kcelectra_base")
+    folder = tmp_path / "kcelectra_base"
+    before = contents(tmp_path)
+    for flag in ("--corpus=corpus.txt", "--merge_vocab_file=vocabulary/vocab.txt"):
+        flag = flag.replace("=", f"={folder}/")
+        problem = refusal(tmp_path, "kcelectra_base", flag, "--overwrite")
+        assert f"--overwrite would delete {flag.split('=')[1]}, which is" in problem
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["corpus.txt", "pretrained/x.txt", "recipe.json"])
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_folder_of_something_else_is_left_alone(tmp_path, called, name, overwrite):
+    path = tmp_path / "kr_electra" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    problem = refusal(tmp_path, "kr_electra", f"--overwrite={overwrite}")
+    assert problem.startswith(f"{path} is not of this recipe, which would write it.")
+    assert contents(tmp_path) == {str(path): b"{}"}
+
+
+def test_a_file_in_place_of_the_folder(tmp_path, called):
+    (tmp_path / "kr_electra").write_text("")
+    assert "cannot be made: a file is in its place" in refusal(tmp_path, "kr_electra")
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path, called):
