@@ -28,7 +28,7 @@ from data.json_files import read_json_object
 from data.tokenization import build_tokenizer, resolve_config
 from encoder_ko import recipe_folder
 
-CONFIGS = "configs"
+ROOT = os.path.dirname(os.path.abspath(__file__))
 
 # What --scale=smoke changes: flags of each command, and sizes of the network.
 _LENGTH = {"max_seq_length": 64}
@@ -75,6 +75,11 @@ _ACCURACIES = (
 )
 
 
+def _in_project(*names: str) -> str:
+    """Path of something of this project, as seen from the working directory."""
+    return os.path.relpath(os.path.join(ROOT, *names))
+
+
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of this script."""
 
@@ -85,10 +90,14 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_enum(
         "scale", "smoke", ["smoke", "full"], "How large.", flag_values=values
     )
-    string("corpus", "samples/corpus", "Text files, patterns, or a folder of *.txt.")
+    string(
+        "corpus",
+        _in_project("samples", "corpus"),
+        "Text files, patterns, or a folder of *.txt.",
+    )
     string("merge_vocab_file", None, "Vocabulary whose other pieces are added.")
     string("task_name", "NSMC", "Benchmark to fine-tune on.")
-    string("data_dir", "samples/sentiment", "Its data.")
+    string("data_dir", _in_project("samples", "sentiment"), "Its data.")
     string("output_dir", "runs/recipes", "A folder for each name goes here.")
     flags.DEFINE_integer(
         "num_processes", os.cpu_count(), "Worker processes.", 1, flag_values=values
@@ -118,7 +127,7 @@ class Recipe(NamedTuple):
 
     def config(self, step: str) -> str:
         """Path of the settings that the command of a step takes."""
-        return os.path.join(CONFIGS, self.name, f"{step}.json")
+        return _in_project("configs", self.name, f"{step}.json")
 
     def place(self, *names: str) -> str:
         """Path of something in the folder."""
@@ -199,7 +208,7 @@ def _pretrain(recipe: Recipe, vocab_file: str) -> None:
     _call(
         recipe,
         "pretraining",
-        ["run_pretraining.py"],
+        [_in_project("run_pretraining.py")],
         input_file=recipe.place("records", "*.tfrecord"),
         vocab_file=vocab_file,
         output_dir=recipe.place("pretrained"),
@@ -233,7 +242,7 @@ def _finetune(recipe: Recipe) -> None:
     _call(
         recipe,
         "finetuning",
-        ["run_classifier.py"],
+        [_in_project("run_classifier.py")],
         task_name=recipe.task_name,
         data_dir=recipe.data_dir,
         model_dir=recipe.place("pretrained"),
@@ -258,12 +267,23 @@ def _call(recipe: Recipe, step: str, program: List[str], **settings: Any) -> Non
         settings = {**_SMOKE[step], **settings}
     arguments = [f"--{name}={value}" for name, value in settings.items()]
     command = [*program, f"--config={recipe.config(step)}", *arguments]
-    print("\n$ python3", " ".join(map(shlex.quote, command)), flush=True)
-    if child_process.call([sys.executable, *command]):
+    variables = _variables()
+    words = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
+    words += ["python3", *map(shlex.quote, command)]
+    print("\n$", " ".join(words), flush=True)
+    if child_process.call([sys.executable, *command], dict(os.environ, **variables)):
         raise InputError(
             f"{recipe.name}: {program[-1]} failed, see above. The same command again "
             "goes on from there."
         )
+
+
+def _variables() -> Dict[str, str]:
+    """With which a command finds `-m data.<module>` from another working directory."""
+    if _in_project() == os.curdir:
+        return {}
+    paths = [_in_project(), os.environ.get("PYTHONPATH")]
+    return {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 # --- Around it -------------------------------------------------------------------
@@ -272,8 +292,8 @@ def _call(recipe: Recipe, step: str, program: List[str], **settings: Any) -> Non
 def _recipes(values: flags.FlagValues) -> List[Recipe]:
     known = sorted(
         name
-        for name in os.listdir(CONFIGS)
-        if os.path.exists(os.path.join(CONFIGS, name, "pretraining.json"))
+        for name in os.listdir(_in_project("configs"))
+        if os.path.exists(_in_project("configs", name, "pretraining.json"))
     )
     names = values.name or []
     unknown = [name for name in names if name not in known]

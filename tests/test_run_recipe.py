@@ -3,7 +3,10 @@
 import copy
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 import types
 
 import pytest
@@ -136,8 +139,8 @@ def called(monkeypatch):
     """(program, flags) of every command, which leaves what a real one would."""
     commands = []
 
-    def call(command):
-        program, arguments = command[1], command[2:]
+    def call(command, environment):
+        program, arguments = os.path.basename(command[1]), command[2:]
         if program == "-m":
             program, arguments = command[2], command[3:]
         values = flags_of(program, arguments)
@@ -283,8 +286,30 @@ def test_it_goes_on_where_it_stopped(tmp_path, called, monkeypatch):
     assert called[0][0] == "data.clean_corpus"
 
 
+def test_from_another_working_directory(tmp_path, called, monkeypatch, capsys):
+    """What belongs to the project is found; the user's paths stay."""
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "a.txt").write_text("안녕\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    run_recipe.main(["run_recipe.py", "--name=kr_electra", "--corpus=text"])
+    assert called[0][1].input_file == "text/*.txt"
+    assert called[-1][1].output_dir == "runs/recipes/kr_electra/finetuned"
+    assert os.path.samefile(called[-1][1].data_dir, f"{ROOT}/samples/sentiment")
+    printed = capsys.readouterr().out
+    scripts = re.findall(r"^\$ .*python3 (\S*/run_\w+\.py) ", printed, re.M)
+    assert [os.path.dirname(os.path.abspath(path)) for path in scripts] == [ROOT] * 2
+    variable = re.search(
+        r"^\$ (PYTHONPATH=\S+) python3 -m data.train_vocab", printed, re.M
+    )
+    program = "import data; print(data.__file__)"
+    found = subprocess.check_output(
+        ["env", variable.group(1), sys.executable, "-c", program]
+    )
+    assert os.path.samefile(os.path.dirname(found.decode().strip()), f"{ROOT}/data")
+
+
 def test_a_command_that_fails_ends_the_chain(tmp_path, called, monkeypatch):
-    monkeypatch.setattr(child_process, "call", lambda command: 1)
+    monkeypatch.setattr(child_process, "call", lambda command, environment: 1)
     with pytest.raises(InputError, match="kr_electra: data.train_vocab failed, see"):
         run(tmp_path, "kr_electra")
 
