@@ -18,7 +18,7 @@ UV := $(shell command -v uv)
 RUN = .venv/bin/python
 DEMO = runs/demo
 
-# Of make recipe; SCALE=full takes the published settings as they are.
+# Of make recipe; SCALE=full takes the settings of configs/<NAME>/ as they are.
 NAME = dialog_koelectra_small
 SCALE = smoke
 CORPUS = samples/corpus

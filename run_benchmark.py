@@ -19,7 +19,6 @@ ones.
 
 import os
 import shlex
-import subprocess
 import sys
 import time
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
@@ -28,7 +27,7 @@ from absl import flags, logging
 
 from albert_ko.finetuning import FAMILY as ALBERT
 from bert_ko.finetuning import FAMILY as BERT
-from data import tasks
+from data import child_process, tasks
 from data.errors import InputError
 from data.files import new_file
 from electra_ko.finetuning import FAMILY as ELECTRA
@@ -223,7 +222,7 @@ def _run_one(run: Run) -> Tuple[int, float]:
     started = time.time()
     status = 1
     try:
-        status = subprocess.call([sys.executable, SCRIPT, *run.command[1:]])
+        status = child_process.call([sys.executable, SCRIPT, *run.command[1:]])
     finally:
         seconds = before + time.time() - started
         # A run that was refused leaves the record of the one that is there.

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 from unittest import mock
 
@@ -11,7 +10,7 @@ import fine_tuning_runs as runs
 import pytest
 
 import run_benchmark
-from data import tasks
+from data import child_process, tasks
 from encoder_ko import benchmark_runs, command_line, fine_tuning_job
 
 SETTINGS = {
@@ -80,7 +79,7 @@ def called(monkeypatch):
         leave_results(values)
         return 0
 
-    monkeypatch.setattr(subprocess, "call", call)
+    monkeypatch.setattr(child_process, "call", call)
     return commands
 
 
@@ -109,7 +108,7 @@ def leave_results(values):
 
 def test_two_tasks_with_the_real_script(root, monkeypatch):
     assert os.path.isfile(run_benchmark.SCRIPT)
-    monkeypatch.setattr(subprocess, "call", lambda command: runs.run(*command[2:]))
+    monkeypatch.setattr(child_process, "call", lambda command: runs.run(*command[2:]))
     assert run(*flags(root, "real")) == 0
     output = root / "real"
     text = (output / "report.md").read_text(encoding="utf-8")
@@ -292,7 +291,7 @@ def test_all_seeds_hold_out_the_same_dev_set(root, monkeypatch):
         leave_results(commands[-1])
         return 0
 
-    monkeypatch.setattr(subprocess, "call", call)
+    monkeypatch.setattr(child_process, "call", call)
     with mock.patch.object(tasks, "held_out_split", wraps=tasks.held_out_split) as held:
         assert run(*flags(root, "splits", tasks=path, seeds="1,2")) == 0
     assert [call[0][2] for call in held.call_args_list] == [1]  # the baseline's
