@@ -235,13 +235,13 @@ def test_a_task_that_changed_is_another_run(folders, tmp_path, capsys):
     shutil.copytree(str(data), str(tmp_path / "data"))
     task = dict(name="mine", train="train.tsv", text="document", label="label")
 
-    def run(labels, *flags):
+    def run(labels):
         content = json.dumps(dict(task, labels=labels))
         (tmp_path / "data" / "mine.json").write_text(content, encoding="utf-8")
-        named = dict(
-            task_name=tmp_path / "data" / "mine.json", data_dir=None, do_predict=None
-        )
-        return runs.run(*runs.arguments(data, model, tmp_path / "out", **named), *flags)
+        named = dict(task_name=tmp_path / "data" / "mine.json", data_dir=None)
+        wanted = dict(do_eval=None, do_predict=None, num_train_epochs=0.2)
+        flags = runs.arguments(data, model, tmp_path / "out", **named, **wanted)
+        return runs.run(*flags)
 
     assert run(["0", "1"]) == 0
     before = (tmp_path / "out" / "task.json").read_bytes()
