@@ -61,6 +61,19 @@ def prepare(folder, model_type):
     return folder
 
 
+def preparer(tmp_path_factory):
+    """Model type -> the folder of `prepare`, made when first asked for."""
+    folders = {}
+
+    def get(model_type):
+        if model_type not in folders:
+            folder = tmp_path_factory.mktemp(model_type)
+            folders[model_type] = prepare(folder, model_type)
+        return folders[model_type]
+
+    return get
+
+
 def build_records(folder, model_type, text):
     """records/ of a text, with the folder's vocab.txt."""
     corpus = folder / "corpus.txt"
