@@ -295,7 +295,8 @@ def _title() -> str:
 def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:
     planned = runs[0].planned
     finished = [run for run in runs if run.is_finished]
-    told = [f"{name}: {problems[name]}" for name in problems if name in _names(runs)]
+    names = {run.name for run in runs}
+    told = [f"{name}: {what}" for name, what in problems.items() if name in names]
     told += _unlike_the_first(finished)
     return TaskResult(
         planned.task,
@@ -336,10 +337,6 @@ def _command(run: Run) -> str:
     if run.is_finished:
         run = run._replace(arguments=record.arguments)
     return benchmark_report.shell_command(["python3", *run.command])
-
-
-def _names(runs: Sequence[Run]) -> List[str]:
-    return [run.name for run in runs]
 
 
 def _facts(finished: Sequence[Run]) -> List[Any]:

@@ -1,7 +1,6 @@
 """A whole fine-tuning run: data, records, training, evaluation, prediction, results."""
 
 import dataclasses
-import hashlib
 import os
 import time
 from typing import Any, Dict, List, NamedTuple, Sequence
@@ -9,6 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence
 from absl import logging
 
 from data import input_pipeline, records, tasks
+from data.downloading import checksum_of
 from data.errors import InputError
 from data.text_files import ReadingOptions
 from data.tokenization import Tokenizer
@@ -297,8 +297,7 @@ def _digests(job: Job) -> Dict[str, str]:
     digests = {}
     for split in ("train", "dev"):
         for path in tasks.find_files(job.task, job.data_dir, split):
-            with open(path, "rb") as reader:
-                digest = hashlib.sha256(reader.read()).hexdigest()
+            digest = checksum_of(path, "sha256").split(":")[1]
             digests[_DIGEST_OF + os.path.basename(path)] = digest[:16]
     return digests
 

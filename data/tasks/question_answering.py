@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 
 from ..errors import InputError
 from ..json_files import read_json_object
-from ..text_files import BadRows, ReadingOptions
+from ..text_files import BadRows, ReadingOptions, is_text
 from .declarations import QUESTION_ANSWERING, FileSet, FineTuningDefaults, Task, one_of
 
 _SHOWN_CHARS = 40
@@ -166,7 +166,7 @@ def _problem_of(question: Question, split: str, seen: set, max_chars: int) -> st
         text = getattr(question, name)
         if not text.strip():
             return f"an empty {name}, expected text."
-        if not _is_encodable(text) or "\0" in text:
+        if not is_text(text):
             return f"the {name} holds half a character or a NUL, expected text."
     if len(question.context) > max_chars:
         return (
@@ -178,15 +178,6 @@ def _problem_of(question: Question, split: str, seen: set, max_chars: int) -> st
     if any(not answer.text.strip() for answer in question.answers):
         return "an empty answer, expected text from the context."
     return ""
-
-
-def _is_encodable(text: str) -> bool:
-    """False for lone surrogates, which JSON can write ("\\ud83d") and UTF-8 cannot."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _points_at_answers(question: Question) -> bool:
