@@ -10,21 +10,15 @@ import os
 
 from absl import flags, logging
 
-from albert_ko import hf_names as albert
-from bert_ko import hf_names as bert
-from data.errors import InputError
-from data.json_files import read_json_object
+from albert_ko import hugging_face as albert
+from bert_ko import hugging_face as bert
+from data.io.errors import InputError
+from data.io.json_files import read_json_object
 from data.tokenization import build_tokenizer, resolve_config
-from electra_ko import hf_names as electra
-from encoder_ko import (
-    checkpoints,
-    command_line,
-    hf_config,
-    hf_convert,
-    model_card,
-    model_files,
-    run_folder,
-)
+from electra_ko import hugging_face as electra
+from encoder_ko import cli
+from encoder_ko.hub import config, convert, model_card
+from encoder_ko.training import checkpoints, model_files, run_folder
 
 FLAGS = flags.FlagValues()
 
@@ -90,7 +84,7 @@ def main():
 def _to_hugging_face():
     described = _read_json(run_folder.TASK)
     model_type = FLAGS.model_type or described.get("model_type")
-    folders = hf_convert.export(
+    folders = convert.export(
         NETWORKS[_required_type(model_type)],
         _tensorflow_model(model_type, described),
         FLAGS.output_dir,
@@ -107,7 +101,7 @@ def _to_tensorflow():
     if found is None:
         raise InputError(f"There is no {path}: name a Hugging Face model's folder.")
     model_type = FLAGS.model_type or read_json_object(found).get("model_type")
-    checkpoint = hf_convert.import_(
+    checkpoint = convert.import_(
         NETWORKS[_required_type(model_type)],
         FLAGS.input_dir,
         FLAGS.output_dir,
@@ -140,11 +134,11 @@ def _tensorflow_model(model_type, described):
     )
     task = described.get("task", {})
     labels = FLAGS.labels.split(",") if FLAGS.labels else task.get("label_names", ())
-    return hf_convert.TensorFlowModel(
+    return convert.TensorFlowModel(
         config=NETWORKS[model_type][0].config_class.from_json_file(files.config_file),
         tokenizer=build_tokenizer(resolve_config(files.vocab_file), files.vocab_file),
         checkpoint=files.init_checkpoint,
-        head=hf_config.Head(
+        head=config.Head(
             kind=FLAGS.head or task.get("kind", ""),
             labels=tuple(labels),
             task=task.get("name", ""),
@@ -160,4 +154,4 @@ def _read_json(name):
 
 
 if __name__ == "__main__":
-    command_line.run(main, FLAGS)
+    cli.run(main, FLAGS)

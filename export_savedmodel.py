@@ -14,14 +14,15 @@ from absl import flags, logging
 
 from albert_ko.finetuning import FAMILY as ALBERT
 from bert_ko.finetuning import FAMILY as BERT
-from data.errors import InputError
-from electra_ko.finetuning import FAMILY as ELECTRA
-from encoder_ko import command_line, export, export_speed, onnx_export
-from encoder_ko.fine_tuned import FineTunedModel
+from data.io.errors import InputError
+from electra_ko.finetune.finetuning import FAMILY as ELECTRA
+from encoder_ko import cli
+from encoder_ko.finetuning.saved_run import FineTunedModel
+from encoder_ko.inference import onnx_file, saved_model, throughput
 
 FLAGS = flags.FlagValues()
 
-_string, _boolean, _enum = command_line.definers(FLAGS, "string", "boolean", "enum")
+_string, _boolean, _enum = cli.definers(FLAGS, "string", "boolean", "enum")
 
 FAMILIES = {family.name: family for family in (BERT, ALBERT, ELECTRA)}
 
@@ -39,26 +40,26 @@ def main():
     model = FineTunedModel.load(FLAGS.model_dir, FAMILIES)
     path = FLAGS.output_dir
     if FLAGS.format == "onnx":
-        onnx_export.write_onnx(model, path, FLAGS.overwrite)
+        onnx_file.write_onnx(model, path, FLAGS.overwrite)
     else:
-        export.write_saved_model(model, path, FLAGS.overwrite)
+        saved_model.write_saved_model(model, path, FLAGS.overwrite)
     logging.info(
         "%s: %s of %s, %.1f MB",
         path,
-        export.SIGNATURES[model.task.kind],
+        saved_model.SIGNATURES[model.task.kind],
         model.task.name,
-        export_speed.size_of(path) / 1e6,
+        throughput.size_of(path) / 1e6,
     )
     if FLAGS.measure_speed:
         length = model.kind.settings.max_seq_length
-        logging.info("%s", export_speed.report(_runner(model, path), length))
+        logging.info("%s", throughput.report(_runner(model, path), length))
 
 
 def _runner(model, path):
     if FLAGS.format == "onnx":
-        return onnx_export.onnx_runner(os.path.join(path, onnx_export.FILE_NAME))
-    return export_speed.saved_model_runner(path, export.SIGNATURES[model.task.kind])
+        return onnx_file.onnx_runner(os.path.join(path, onnx_file.FILE_NAME))
+    return throughput.saved_model_runner(path, saved_model.SIGNATURES[model.task.kind])
 
 
 if __name__ == "__main__":
-    command_line.run(main, FLAGS)
+    cli.run(main, FLAGS)

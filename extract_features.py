@@ -11,18 +11,19 @@ from absl import flags, logging
 
 from albert_ko.modeling import AlbertConfig, AlbertModel
 from bert_ko.modeling import BertConfig, BertModel
-from data.errors import InputError
-from data.files import new_file
-from data.records import file_system
-from data.text_files import BadRows, ReadingOptions, read_rows
+from data.io.errors import InputError
+from data.io.files import file_system, new_file
+from data.io.tables import BadRows, ReadingOptions, read_rows
 from data.tokenization import build_tokenizer, check_vocabulary, resolve_config
-from electra_ko.modeling import ElectraConfig, ElectraModel
-from encoder_ko import command_line, hidden_states, model_files
+from electra_ko.model.modeling import ElectraConfig, ElectraModel
+from encoder_ko import cli
 from encoder_ko.compat import tf
+from encoder_ko.inference import features
+from encoder_ko.training import model_files
 
 FLAGS = flags.FlagValues()
 
-_string, _integer, _boolean, _enum = command_line.definers(
+_string, _integer, _boolean, _enum = cli.definers(
     FLAGS, "string", "integer", "boolean", "enum"
 )
 
@@ -64,7 +65,7 @@ def main():
     bad_rows = BadRows(FLAGS.input_file, FLAGS.max_bad_rows)
     # Upstream counts the lines from 0.
     lines = (
-        hidden_states.split_pair(number - 1, text)
+        features.split_pair(number - 1, text)
         for number, text in read_rows(FLAGS.input_file, reading, bad_rows)
     )
     count, path = 0, FLAGS.output_file
@@ -72,7 +73,7 @@ def main():
         found = extractor.extract(lines, FLAGS.max_seq_length, FLAGS.batch_size)
         for states in found:
             count += 1
-            writer.write((hidden_states.as_json(states, layers) + "\n").encode())
+            writer.write((features.as_json(states, layers) + "\n").encode())
     if bad_rows.summary():
         logging.warning("%s", bad_rows.summary())
     logging.info("%s: %d lines, layers %s", path, count, FLAGS.layers)
@@ -107,8 +108,8 @@ def _extractor():
     check_vocabulary(
         tokenizer.vocabulary, config.vocab_size, tokenizer.config.special_tokens
     )
-    layers = hidden_states.parse_layers(FLAGS.layers, config.num_hidden_layers)
-    extractor = hidden_states.Extractor(
+    layers = features.parse_layers(FLAGS.layers, config.num_hidden_layers)
+    extractor = features.Extractor(
         model_class,
         config,
         tokenizer,
@@ -120,4 +121,4 @@ def _extractor():
 
 
 if __name__ == "__main__":
-    command_line.run(main, FLAGS)
+    cli.run(main, FLAGS)

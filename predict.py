@@ -25,19 +25,26 @@ from absl import flags, logging
 
 from albert_ko.finetuning import FAMILY as ALBERT
 from bert_ko.finetuning import FAMILY as BERT
-from data.errors import InputError
-from data.files import new_file
-from data.prediction_input import FORMATS, Item, format_of, read_items, source_name
+from data.features.prediction_input import (
+    FORMATS,
+    Item,
+    format_of,
+    read_items,
+    source_name,
+)
+from data.io.errors import InputError
+from data.io.files import new_file
+from data.io.tables import BadRows, ReadingOptions
 from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING
-from data.text_files import BadRows, ReadingOptions
-from electra_ko.finetuning import FAMILY as ELECTRA
-from encoder_ko import command_line, predictor
+from electra_ko.finetune.finetuning import FAMILY as ELECTRA
+from encoder_ko import cli
 from encoder_ko.compat import tf
-from encoder_ko.finetuning import Family
+from encoder_ko.finetuning.trainer import Family
+from encoder_ko.inference import predictor
 
 FLAGS = flags.FlagValues()
 
-_string, _integer, _boolean, _enum, _list = command_line.definers(
+_string, _integer, _boolean, _enum, _list = cli.definers(
     FLAGS, "string", "integer", "boolean", "enum", "list"
 )
 
@@ -70,7 +77,7 @@ _ITEMS_AT_A_TIME = 1024
 
 
 class Predictor(predictor.Predictor):
-    """A run of any of the three models; see encoder_ko.predictor."""
+    """A run of any of the three models; see encoder_ko.inference.predictor."""
 
     @classmethod
     def load(
@@ -212,4 +219,4 @@ def _cell(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    command_line.run(main, FLAGS)
+    cli.run(main, FLAGS)

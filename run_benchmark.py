@@ -27,25 +27,21 @@ from absl import flags, logging
 
 from albert_ko.finetuning import FAMILY as ALBERT
 from bert_ko.finetuning import FAMILY as BERT
-from data import child_process, tasks
-from data.errors import InputError
-from data.files import new_file
-from electra_ko.finetuning import FAMILY as ELECTRA
-from encoder_ko import (
-    benchmark_page,
-    benchmark_pictures,
-    benchmark_plan,
-    benchmark_report,
-    benchmark_runs,
-    command_line,
-)
-from encoder_ko.benchmark_plan import PlannedTask
-from encoder_ko.benchmark_report import Benchmark, TaskResult
-from encoder_ko.benchmark_runs import RunRecord
+from data import tasks
+from data.io.errors import InputError
+from data.io.files import new_file
+from electra_ko.finetune.finetuning import FAMILY as ELECTRA
+from encoder_ko import cli
+from encoder_ko.benchmark import page, pictures, plan, report
+from encoder_ko.benchmark import runs as benchmark_runs
+from encoder_ko.benchmark.plan import PlannedTask
+from encoder_ko.benchmark.report import Benchmark, TaskResult
+from encoder_ko.benchmark.runs import RunRecord
+from encoder_ko.recipes import child_process
 
 FLAGS = flags.FlagValues()
 
-_string, _integer, _boolean, _enum, _list = command_line.definers(
+_string, _integer, _boolean, _enum, _list = cli.definers(
     FLAGS, "string", "integer", "boolean", "enum", "list"
 )
 
@@ -113,13 +109,11 @@ class Run(NamedTuple):
 def main():
     if not FLAGS.output_dir:
         raise InputError("--output_dir is missing.")
-    seeds = benchmark_plan.parse_seeds(FLAGS.seeds)
-    settings = benchmark_plan.read_settings(
-        FLAGS.task_settings, benchmark_plan.task_names(FLAGS.tasks)
-    )
+    seeds = plan.parse_seeds(FLAGS.seeds)
+    settings = plan.read_settings(FLAGS.task_settings, plan.task_names(FLAGS.tasks))
     runs = []
     for name in FLAGS.tasks:
-        planned = benchmark_plan.plan_task(name, settings, FLAGS.data_root, seeds[0])
+        planned = plan.plan_task(name, settings, FLAGS.data_root, seeds[0])
         logging.info(
             "%s: %s, baseline %s",
             planned.task.name,
@@ -158,9 +152,7 @@ def _plan_run(planned: PlannedTask, seed: int) -> Run:
     model = {name: FLAGS[name].value for name in _MODEL_FLAGS}
     if FLAGS["model_dir"].using_default_value and _is_all_named():
         del model["model_dir"]
-    arguments = benchmark_plan.as_arguments(
-        benchmark_plan.run_flags(planned, model, seed)
-    )
+    arguments = plan.as_arguments(plan.run_flags(planned, model, seed))
     folder = os.path.join(
         FLAGS.output_dir, planned.task.name.lower(), f"seed_{seed}"
     ).replace(os.sep, "/")
@@ -205,7 +197,7 @@ def _run_all(runs: Sequence[Run], problems: Dict[str, str]) -> None:
             "%s: %s %s %.4f (baseline %.4f) in %.1f minutes",
             place,
             run.planned.split,
-            benchmark_report.LABELS[metric],
+            report.LABELS[metric],
             found.figures[metric],
             run.planned.baseline.figures[metric],
             seconds / 60,
@@ -269,8 +261,8 @@ def _write_report(runs: Sequence[Run], problems: Dict[str, str]) -> None:
             return stream.read()
 
     for name, text in (
-        ("report.md", benchmark_report.markdown(benchmark)),
-        ("report.html", benchmark_page.page(benchmark, read_picture)),
+        ("report.md", report.markdown(benchmark)),
+        ("report.html", page.page(benchmark, read_picture)),
     ):
         path = os.path.join(FLAGS.output_dir, name)
         with new_file(path, overwrite=True) as stream:
@@ -307,7 +299,7 @@ def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:
         [benchmark_runs.read_run(planned, run.folder, run.seed) for run in finished],
         "; ".join(told),
         _command(finished[0] if finished else runs[0]),
-        benchmark_pictures.write_pictures(
+        pictures.write_pictures(
             planned,
             {run.seed: run.folder for run in finished},
             FLAGS.output_dir,
@@ -336,7 +328,7 @@ def _command(run: Run) -> str:
         return f"# Not run by this benchmark: the flags are in {path}."
     if run.is_finished:
         run = run._replace(arguments=record.arguments)
-    return benchmark_report.shell_command(["python3", *run.command])
+    return report.shell_command(["python3", *run.command])
 
 
 def _facts(finished: Sequence[Run]) -> List[Any]:
@@ -369,4 +361,4 @@ def _facts(finished: Sequence[Run]) -> List[Any]:
 
 
 if __name__ == "__main__":
-    command_line.run(main, FLAGS)
+    cli.run(main, FLAGS)

@@ -16,16 +16,19 @@ from absl import flags, logging
 from albert_ko.finetuning import FAMILY as ALBERT
 from bert_ko.finetuning import FAMILY as BERT
 from data import tasks
-from data.errors import InputError
-from data.text_files import ReadingOptions
+from data.io.errors import InputError
+from data.io.tables import ReadingOptions
 from data.tokenization import build_tokenizer, check_vocabulary, resolve_config
-from electra_ko.finetuning import FAMILY as ELECTRA
-from encoder_ko import command_line, estimator, fine_tuning_job, kinds, model_files
+from electra_ko.finetune.finetuning import FAMILY as ELECTRA
+from encoder_ko import cli
 from encoder_ko.compat import tf
+from encoder_ko.finetuning import job as fine_tuning_job
+from encoder_ko.finetuning import task_types
+from encoder_ko.training import estimator, model_files
 
 FLAGS = flags.FlagValues()
 
-_string, _integer, _float, _boolean, _enum = command_line.definers(
+_string, _integer, _float, _boolean, _enum = cli.definers(
     FLAGS, "string", "integer", "float", "boolean", "enum"
 )
 
@@ -183,7 +186,7 @@ def main():
         kind_settings=_kind_settings(),
         split_seed=FLAGS.random_seed if FLAGS.split_seed is None else FLAGS.split_seed,
         settings=_settings(task, network),
-        flags=command_line.settings(FLAGS),
+        flags=cli.settings(FLAGS),
         **{
             name: FLAGS[name].value
             for name in (
@@ -213,7 +216,7 @@ def main():
 def _set_defaults(task, network):
     """Gives flags that were not given the values of the model, kind or task."""
     values = dict(
-        network.family.defaults(network.config), **kinds.KINDS[task.kind].defaults
+        network.family.defaults(network.config), **task_types.KINDS[task.kind].defaults
     )
     if FLAGS.task_defaults:
         values = dict(values, **dataclasses.asdict(task.defaults))
@@ -223,8 +226,8 @@ def _set_defaults(task, network):
 
 
 def _kind_settings():
-    fields = dataclasses.fields(kinds.KindSettings)
-    return kinds.KindSettings(**{f.name: FLAGS[f.name].value for f in fields})
+    fields = dataclasses.fields(task_types.KindSettings)
+    return task_types.KindSettings(**{f.name: FLAGS[f.name].value for f in fields})
 
 
 def _required(name):
@@ -235,7 +238,7 @@ def _required(name):
 
 
 def _check_ranges():
-    command_line.check_ranges(FLAGS, _RANGES)
+    cli.check_ranges(FLAGS, _RANGES)
     for name in ("learning_rate", "num_train_epochs"):
         value = FLAGS[name].value
         if not 0 < value < math.inf:
@@ -307,9 +310,7 @@ def _check_length(network):
 
 def _settings(task, network):
     """Every flag that decides the result, and what the named files hold."""
-    chosen = {
-        k: v for k, v in command_line.settings(FLAGS).items() if k not in _FREE_FLAGS
-    }
+    chosen = {k: v for k, v in cli.settings(FLAGS).items() if k not in _FREE_FLAGS}
     if FLAGS.split_seed is None:  # as in runs from before there was this flag
         del chosen["split_seed"]
     if task.data_folder:  # a user's: its file may change
@@ -323,4 +324,4 @@ def _settings(task, network):
 
 
 if __name__ == "__main__":
-    command_line.run(main, FLAGS)
+    cli.run(main, FLAGS)

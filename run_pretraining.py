@@ -16,30 +16,25 @@ from absl import flags
 
 from albert_ko.pretraining import RECIPE as ALBERT
 from bert_ko.pretraining import RECIPE as BERT
-from data import flag_files
-from data.errors import InputError
-from data.pretraining_records import open_records
-from data.shards import vocabulary_traits
+from data.io import flag_files
+from data.io.errors import InputError
+from data.pretraining.shards import vocabulary_traits
+from data.records.dataset import open_records
 from data.tokenization import (
     build_tokenizer,
     check_vocabulary,
     require_same_tokenizer,
     resolve_config,
 )
-from electra_ko.modeling import config_of_size
-from electra_ko.pretrain_helpers import MaskingOptions
-from electra_ko.pretraining import RECIPE as ELECTRA
-from electra_ko.pretraining import ElectraOptions
-from encoder_ko import (
-    checkpoints,
-    command_line,
-    dynamic_masking,
-    estimator,
-    pretraining,
-    pretraining_job,
-)
+from electra_ko.model.modeling import config_of_size
+from electra_ko.pretrain.pretrain_helpers import MaskingOptions
+from electra_ko.pretrain.pretraining import RECIPE as ELECTRA
+from electra_ko.pretrain.pretraining import ElectraOptions
+from encoder_ko import cli
 from encoder_ko.compat import tf
-from encoder_ko.optimizers import OPTIMIZERS
+from encoder_ko.optimization.optimizers import OPTIMIZERS
+from encoder_ko.pretraining import graph_masking, job, trainer
+from encoder_ko.training import checkpoints, estimator
 
 FLAGS = flags.FlagValues()
 
@@ -159,8 +154,8 @@ _ONLY_WITH_DYNAMIC_MASKING = (
 
 
 def main():
-    if not pretraining_job.run(job_of_flags()):
-        sys.exit(command_line.STOPPED_BY_SIGNAL)
+    if not job.run(job_of_flags()):
+        sys.exit(cli.STOPPED_BY_SIGNAL)
 
 
 def job_of_flags():
@@ -175,13 +170,13 @@ def job_of_flags():
     eval_data = data
     if FLAGS.eval_input_file:
         eval_data = _open_records(FLAGS.eval_input_file, "eval_input_file", tokenizer)
-    return pretraining_job.Job(
+    return job.Job(
         model_type=model_type,
         data=data,
         eval_data=eval_data,
         tokenizer=tokenizer,
         network=_network(config, tokenizer, data),
-        schedule=pretraining.Schedule(
+        schedule=trainer.Schedule(
             train_steps=FLAGS.num_train_steps,
             batch_size=FLAGS.train_batch_size,
             accumulation_steps=FLAGS.gradient_accumulation_steps,
@@ -193,7 +188,7 @@ def job_of_flags():
         hardware=estimator.Hardware(**_values(*estimator.Hardware.flag_names())),
         keep_checkpoints=FLAGS.keep_checkpoint_max,
         settings=_settings(config, tokenizer, data),
-        flags=command_line.settings(FLAGS),
+        flags=cli.settings(FLAGS),
         **_values(
             "output_dir",
             "do_train",
@@ -227,7 +222,7 @@ def _read_electra_settings():
 
 def _set_defaults():
     if not FLAGS.do_train and FLAGS.output_dir:
-        flag_files.fill_in(FLAGS, pretraining_job.settings_of_run(FLAGS.output_dir))
+        flag_files.fill_in(FLAGS, job.settings_of_run(FLAGS.output_dir))
     for name, value in RECIPES[FLAGS.model_type].defaults.items():
         if FLAGS[name].value is None:
             FLAGS[name].value = value
@@ -326,10 +321,8 @@ def _network(config, tokenizer, data):
     if recipe is ELECTRA:
         build = functools.partial(build, electra=_electra_options(tokenizer))
     elif FLAGS.dynamic_masking:
-        masker = pretraining.Masker(
-            _masking_options(data), vocabulary_traits(tokenizer)
-        )
-    options = pretraining.OptimizerOptions(
+        masker = trainer.Masker(_masking_options(data), vocabulary_traits(tokenizer))
+    options = trainer.OptimizerOptions(
         power=FLAGS.lr_decay_power if recipe is ELECTRA else FLAGS.poly_power,
         **_values(
             "optimizer",
@@ -341,7 +334,7 @@ def _network(config, tokenizer, data):
         ),
     )
     start = FLAGS.do_train and FLAGS.init_checkpoint
-    return pretraining.Network(
+    return trainer.Network(
         config,
         build,
         lambda loss, update: recipe.create_optimizer(loss, options, update),
@@ -374,7 +367,7 @@ def _masking_options(data):
         "wop_prob": 0.15 if has_word_order else 0.0,
         "wop_ngram": 3,
     }
-    return dynamic_masking.options_for(
+    return graph_masking.options_for(
         FLAGS.max_predictions_per_seq, usual, data.settings, _values(*usual)
     )
 
@@ -386,7 +379,7 @@ def _values(*names):
 
 def _settings(config, tokenizer, data):
     """Every flag that decides the result, and what the named files hold."""
-    given = command_line.settings(FLAGS)
+    given = cli.settings(FLAGS)
     return dict(
         {name: value for name, value in given.items() if name not in _FREE_FLAGS},
         model_config=config.to_dict(),
@@ -396,4 +389,4 @@ def _settings(config, tokenizer, data):
 
 
 if __name__ == "__main__":
-    command_line.run(main, FLAGS)
+    cli.run(main, FLAGS)

@@ -20,13 +20,14 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from absl import flags
 
-from data import child_process, tasks
-from data.command_line import parse, run
-from data.errors import InputError
-from data.input_files import matching_files
-from data.json_files import read_json_object
+from data import tasks
+from data.io.cli import parse, run
+from data.io.errors import InputError
+from data.io.globs import matching_files
+from data.io.json_files import read_json_object
 from data.tokenization import build_tokenizer, resolve_config
-from encoder_ko import recipe_folder
+from encoder_ko.recipes import child_process
+from encoder_ko.recipes import folder as recipe_folder
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 

@@ -7,11 +7,11 @@ variables; its root scope is `bert`, too.
 
 import dataclasses
 
-from data.errors import InputError
-from encoder_ko import embeddings, layers, transformer
+from data.io.errors import InputError
 from encoder_ko.compat import tf
-from encoder_ko.config import EncoderConfig
-from encoder_ko.model import EncoderModel
+from encoder_ko.modeling import embeddings, layers, transformer
+from encoder_ko.modeling.config import EncoderConfig
+from encoder_ko.modeling.model import EncoderModel
 
 
 @dataclasses.dataclass(frozen=True)

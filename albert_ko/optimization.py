@@ -1,7 +1,7 @@
 """ALBERT's recipe. Source: google-research/albert, optimization.py."""
 
-from encoder_ko import optimization, optimizers, schedules
 from encoder_ko.compat import tf
+from encoder_ko.optimization import optimizers, schedules, updates
 
 
 def create_optimizer(
@@ -12,9 +12,9 @@ def create_optimizer(
     optimizer="lamb",
     poly_power=1.0,
     start_warmup_step=0,
-    update=optimization.PLAIN_UPDATE,
+    update=updates.PLAIN_UPDATE,
     **options,
-) -> optimization.TrainOp:
+) -> updates.TrainOp:
     """Polynomial decay from step 0, replaced by the warm-up while it lasts; clip at 1.
 
     Args:
@@ -33,6 +33,6 @@ def create_optimizer(
     rate = schedules.warmup_replacing(
         step, decayed, init_lr, num_warmup_steps, start_warmup_step
     )
-    return optimization.train_op(
+    return updates.train_op(
         loss, optimizers.OPTIMIZERS[optimizer](rate, **options), options=update
     )

@@ -6,7 +6,7 @@ StructBERT's form, arXiv:1908.04577.
 
 from albert_ko.modeling import AlbertConfig, AlbertModel
 from albert_ko.optimization import create_optimizer
-from encoder_ko import objectives, pretraining
+from encoder_ko.pretraining import objectives, trainer
 
 
 def build(config, features, options) -> objectives.PretrainingOutput:
@@ -35,7 +35,7 @@ def build(config, features, options) -> objectives.PretrainingOutput:
     )
 
 
-def _create_optimizer(loss, options: pretraining.OptimizerOptions, update):
+def _create_optimizer(loss, options: trainer.OptimizerOptions, update):
     return create_optimizer(
         loss,
         options.learning_rate,
@@ -49,7 +49,7 @@ def _create_optimizer(loss, options: pretraining.OptimizerOptions, update):
     )
 
 
-RECIPE = pretraining.Recipe(
+RECIPE = trainer.Recipe(
     name="albert",
     config_class=AlbertConfig,
     defaults=dict(

@@ -26,10 +26,11 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Set
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from data import record_bytes, shards  # noqa: E402
-from data.corpus import read_blocks  # noqa: E402
-from data.instances import InstanceOptions  # noqa: E402
-from data.masking import MaskingOptions  # noqa: E402
+from data.corpus.reader import read_blocks  # noqa: E402
+from data.pretraining import shards  # noqa: E402
+from data.pretraining.instances import InstanceOptions  # noqa: E402
+from data.pretraining.masking import MaskingOptions  # noqa: E402
+from data.records import record_bytes  # noqa: E402
 from data.tokenization import build_tokenizer, resolve_config  # noqa: E402
 
 # Real text where it is, else the samples.

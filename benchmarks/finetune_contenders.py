@@ -98,9 +98,12 @@ def padded_batch(examples: Examples, rows, length: int) -> Batch:
 def run_ours(work: Work, precision: str) -> None:
     """run_classifier.py's graph, input pipeline and Estimator, without checkpoints."""
     from bert_ko.finetuning import FAMILY
-    from data import input_pipeline, records, tasks
-    from encoder_ko import compat, estimator, finetuning, kinds
+    from data import tasks
+    from data.records import input_pipeline, schema
+    from encoder_ko import compat
     from encoder_ko.compat import tf
+    from encoder_ko.finetuning import task_types, trainer
+    from encoder_ko.training import estimator
 
     compat.keep_freed_memory()  # as command_line.run does
     taker = TurnTaker(f"TensorFlow {compat.TF_VERSION}")
@@ -108,22 +111,22 @@ def run_ours(work: Work, precision: str) -> None:
     task = dataclasses.replace(
         tasks.get_task("NSMC"), label_values=labels, label_names=labels
     )
-    encoder = finetuning.Encoder(
+    encoder = trainer.Encoder(
         FAMILY,
         FAMILY.config_class.from_dict(work.model),
-        kinds.build(task, None, kinds.KindSettings()),
+        task_types.build(task, None, task_types.KindSettings()),
         dtype=tf.as_dtype(precision),
     )
-    hyperparameters = finetuning.Hyperparameters(
+    hyperparameters = trainer.Hyperparameters(
         LEARNING_RATE, TRAIN_STEPS, WARMUP_STEPS, eval_every_steps=TRAIN_STEPS
     )
     data = input_pipeline.FineTuningData(
         work.records_path,
         work.num_examples,
-        records.classification_features(),
+        schema.classification_features(),
         work.max_seq_length,
     )
-    build = finetuning.model_fn_builder(encoder, hyperparameters, work.batch_size)
+    build = trainer.model_fn_builder(encoder, hyperparameters, work.batch_size)
 
     def model_fn(features, labels, mode, params):
         spec = build(features, labels, mode, params)

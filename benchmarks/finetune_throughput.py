@@ -118,7 +118,9 @@ def prepare(arguments: argparse.Namespace, folder: str) -> contenders.Work:
     There are as many as the contenders sort by length together, so that a round is the
     same examples in the same batches for ours and for Hugging Face.
     """
-    from data import model_inputs, records, tasks
+    from data import tasks
+    from data.features import model_inputs
+    from data.records import schema, tfrecords
     from data.tokenization import build_tokenizer, resolve_config
 
     task = tasks.get_task("NSMC")
@@ -147,9 +149,9 @@ def prepare(arguments: argparse.Namespace, folder: str) -> contenders.Work:
         len(values),
         arguments.upstream_dir,
     )
-    features = records.classification_features()
-    records.write_records(
-        work.records_path, (records.encode_example(features, v) for v in values)
+    features = schema.classification_features()
+    tfrecords.write_records(
+        work.records_path, (schema.encode_example(features, v) for v in values)
     )
     np.savez(
         work.arrays_path,

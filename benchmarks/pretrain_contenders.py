@@ -66,10 +66,11 @@ class Work(NamedTuple):
 def run_ours(work: Work, precision: str) -> None:
     """What run_pretraining.py does with these flags, without checkpoints."""
     import run_pretraining
-    from data.command_line import parse_into
-    from encoder_ko import compat, pretraining_job
+    from data.io.cli import parse_into
+    from encoder_ko import compat
     from encoder_ko.compat import tf
-    from encoder_ko.run_folder import RunFolder
+    from encoder_ko.pretraining import job as pretraining_job
+    from encoder_ko.training.run_folder import RunFolder
 
     compat.keep_freed_memory()  # as command_line.run does
     taker = TurnTaker(f"TensorFlow {compat.TF_VERSION}")

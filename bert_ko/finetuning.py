@@ -2,8 +2,9 @@
 
 from bert_ko.modeling import BertConfig, BertModel
 from bert_ko.optimization import create_optimizer
-from encoder_ko import heads, optimizers
-from encoder_ko.finetuning import Family, Hyperparameters
+from encoder_ko.finetuning.trainer import Family, Hyperparameters
+from encoder_ko.modeling import heads
+from encoder_ko.optimization import optimizers
 
 
 def _create_optimizer(loss, config, settings: Hyperparameters):

@@ -5,9 +5,9 @@ Source: google-research/bert, modeling.py; arXiv:1810.04805.
 
 import dataclasses
 
-from encoder_ko import transformer
-from encoder_ko.config import EncoderConfig
-from encoder_ko.model import EncoderModel
+from encoder_ko.modeling import transformer
+from encoder_ko.modeling.config import EncoderConfig
+from encoder_ko.modeling.model import EncoderModel
 
 
 @dataclasses.dataclass(frozen=True)

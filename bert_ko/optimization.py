@@ -1,7 +1,7 @@
 """BERT's recipe. Source: google-research/bert, optimization.py."""
 
-from encoder_ko import optimization, optimizers, schedules
 from encoder_ko.compat import tf
+from encoder_ko.optimization import optimizers, schedules, updates
 
 
 def create_optimizer(
@@ -10,9 +10,9 @@ def create_optimizer(
     num_train_steps,
     num_warmup_steps,
     optimizer="adamw",
-    update=optimization.PLAIN_UPDATE,
+    update=updates.PLAIN_UPDATE,
     **options,
-) -> optimization.TrainOp:
+) -> updates.TrainOp:
     """Linear decay from step 0, replaced by the warm-up while it lasts; clip at 1.
 
     Args:
@@ -27,6 +27,6 @@ def create_optimizer(
     step = tf.train.get_or_create_global_step()
     decayed = schedules.polynomial_decay(step, init_lr, num_train_steps)
     rate = schedules.warmup_replacing(step, decayed, init_lr, num_warmup_steps)
-    return optimization.train_op(
+    return updates.train_op(
         loss, optimizers.OPTIMIZERS[optimizer](rate, **options), options=update
     )

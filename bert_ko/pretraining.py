@@ -5,7 +5,7 @@ Source: google-research/bert, run_pretraining.py.
 
 from bert_ko.modeling import BertConfig, BertModel
 from bert_ko.optimization import create_optimizer
-from encoder_ko import objectives, pretraining
+from encoder_ko.pretraining import objectives, trainer
 
 
 def build(config, features, options) -> objectives.PretrainingOutput:
@@ -31,7 +31,7 @@ def build(config, features, options) -> objectives.PretrainingOutput:
     )
 
 
-def _create_optimizer(loss, options: pretraining.OptimizerOptions, update):
+def _create_optimizer(loss, options: trainer.OptimizerOptions, update):
     return create_optimizer(
         loss,
         options.learning_rate,
@@ -43,7 +43,7 @@ def _create_optimizer(loss, options: pretraining.OptimizerOptions, update):
     )
 
 
-RECIPE = pretraining.Recipe(
+RECIPE = trainer.Recipe(
     name="bert",
     config_class=BertConfig,
     defaults=dict(

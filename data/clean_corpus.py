@@ -5,7 +5,8 @@
 
 Input: UTF-8, plain or .gz, one sentence or comment per line, a blank line after each
 document. Output: the same form, compressed if its name ends in .gz. The recipes are
-those of data/cleaning.py; the report says how many lines each step changed or dropped.
+those of data/text/cleaning.py; the report says how many lines each step changed or
+dropped.
 The output does not depend on the number of processes. Finding duplicates takes 8 MB of
 memory per million lines that are written, 16 MB at times. A command that was stopped
 begins anew.
@@ -15,11 +16,11 @@ from typing import Sequence
 
 from absl import flags
 
-from .cleaning import RECIPES, STEPS
-from .command_line import parse, run
-from .corpus_cleaning import CleaningOptions, clean_corpus
-from .errors import InputError
-from .input_files import matching_files
+from .corpus.clean import CleaningOptions, clean_corpus
+from .io.cli import parse, run
+from .io.errors import InputError
+from .io.globs import matching_files
+from .text.cleaning import RECIPES, STEPS
 
 # Only KcELECTRA dropped texts under 10 characters, and repeated ones.
 _MIN_CHARS = {"kcelectra": 10, "dialog_koelectra": 1}

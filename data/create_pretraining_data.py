@@ -17,16 +17,17 @@ from typing import List, Optional, Sequence, Tuple
 
 from absl import flags
 
-from .command_line import parse, run
-from .errors import InputError
-from .input_files import matching_files, read_bytes
-from .instances import InstanceOptions
-from .manifest import Manifest
-from .masking import MaskingOptions
-from .pretraining_build import Build, build_shards
-from .pretraining_files import build_files
-from .records import MODEL_TYPES, file_system
-from .shards import ShardOptions
+from .io.cli import parse, run
+from .io.errors import InputError
+from .io.files import file_system
+from .io.globs import matching_files, read_bytes
+from .pretraining.builder import Build, build_shards
+from .pretraining.instances import InstanceOptions
+from .pretraining.masking import MaskingOptions
+from .pretraining.named_files import build_files
+from .pretraining.shards import ShardOptions
+from .records.manifest import Manifest
+from .records.schema import MODEL_TYPES
 from .tokenization import resolve_config
 
 # Upstream's defaults, which differ by model. ELECTRA is masked in the graph, at run

@@ -17,13 +17,12 @@ from typing import Dict, List, Sequence
 
 from absl import flags
 
-from .cleaning import RECIPES
-from .command_line import parse, run
-from .errors import InputError
-from .files import new_file
-from .input_files import matching_files, read_bytes
-from .records import file_system
-from .text_files import read_rows
+from .io.cli import parse, run
+from .io.errors import InputError
+from .io.files import file_system, new_file
+from .io.globs import matching_files, read_bytes
+from .io.tables import read_rows
+from .text.cleaning import RECIPES
 from .tokenization import (
     CONFIG_FILE_NAME,
     TokenizerConfig,
@@ -31,13 +30,13 @@ from .tokenization import (
     load_vocabulary,
     preset,
 )
-from .vocabulary_text import TextOptions, read_lines, write_training_text
-from .vocabulary_training import (
+from .vocabulary.trainers import (
     VocabularyOptions,
     merge_vocabulary,
     train_sentencepiece,
     train_wordpiece,
 )
+from .vocabulary.training_text import TextOptions, read_lines, write_training_text
 
 _HIGH_UNKNOWN_RATE = 0.01
 _VOCAB_FILE, _MODEL_FILE, _PIECES_FILE = "vocab.txt", "spm.model", "spm.vocab"

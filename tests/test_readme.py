@@ -10,7 +10,8 @@ import shlex
 import pytest
 from absl import flags
 
-from data import command_line, download_sources
+from data.download import sources
+from data.io import cli
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ENGLISH, KOREAN = "README.md", "README.ko.md"
@@ -102,9 +103,9 @@ def parse(words):
     assert os.path.isfile(os.path.join(ROOT, path)), path
     if module == "data.download":
         while arguments and not arguments[0].startswith("-"):
-            download_sources.get_source(arguments.pop(0))
+            sources.get_source(arguments.pop(0))
     values = flags_of(module)
-    assert command_line.parse_into(values, [module, *arguments], "")
+    assert cli.parse_into(values, [module, *arguments], "")
     return module, values
 
 

@@ -7,7 +7,7 @@ A new task is one ``Task`` in the module of its kind, or a user's JSON file.
 import difflib
 from typing import Tuple
 
-from ..errors import InputError
+from ..io.errors import InputError
 from . import classification, question_answering, regression, tagging
 from .declarations import (
     CLASSIFICATION,
@@ -17,13 +17,7 @@ from .declarations import (
     FineTuningDefaults,
     Task,
 )
-from .splits import (
-    LoadedSplit,
-    find_files,
-    held_out_split,
-    load_split,
-    require_files,
-)
+from .splits import LoadedSplit, find_files, held_out_split, load_split, require_files
 from .user_tasks import load_user_task
 
 __all__ = [

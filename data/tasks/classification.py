@@ -2,7 +2,7 @@
 
 from typing import List, NamedTuple, Optional
 
-from ..text_files import BadRows, ReadingOptions
+from ..io.tables import BadRows, ReadingOptions
 from .declarations import (
     CLASSIFICATION,
     KEEP,

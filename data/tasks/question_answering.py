@@ -2,9 +2,9 @@
 
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..errors import InputError
-from ..json_files import read_json_object
-from ..text_files import BadRows, ReadingOptions, is_text
+from ..io.errors import InputError
+from ..io.json_files import read_json_object
+from ..io.tables import BadRows, ReadingOptions, is_text
 from .declarations import QUESTION_ANSWERING, FileSet, FineTuningDefaults, Task, one_of
 
 _SHOWN_CHARS = 40

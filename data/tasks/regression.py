@@ -3,15 +3,8 @@
 import math
 from typing import List, NamedTuple, Optional
 
-from ..text_files import BadRows, ReadingOptions
-from .declarations import (
-    REGRESSION,
-    FileSet,
-    FineTuningDefaults,
-    Layout,
-    Task,
-    one_of,
-)
+from ..io.tables import BadRows, ReadingOptions
+from .declarations import REGRESSION, FileSet, FineTuningDefaults, Layout, Task, one_of
 from .tables import labelled_rows
 
 _SHOWN_CHARS = 40

@@ -5,8 +5,8 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..errors import InputError
-from ..text_files import BadRows, ReadingOptions
+from ..io.errors import InputError
+from ..io.tables import BadRows, ReadingOptions
 from . import classification, question_answering, regression, tagging
 from .declarations import (
     CLASSIFICATION,

@@ -2,9 +2,9 @@
 
 from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
-from ..csv_files import read_csv
-from ..errors import InputError
-from ..text_files import BadRows, ReadingOptions, Row, Table, read_table
+from ..io.csv_tables import read_csv
+from ..io.errors import InputError
+from ..io.tables import BadRows, ReadingOptions, Row, Table, read_table
 from .declarations import BAD, KEEP, Layout, Task
 
 _SHOWN_CHARS = 60

@@ -3,7 +3,7 @@
 import itertools
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from ..text_files import BadRows, ReadingOptions, Row, read_table
+from ..io.tables import BadRows, ReadingOptions, Row, read_table
 from .declarations import TAGGING, FileSet, FineTuningDefaults, Task, one_of
 
 _SHOWN_CHARS = 40

@@ -6,8 +6,8 @@ import math
 import os
 from typing import Any, Dict, Tuple
 
-from ..errors import InputError
-from ..json_files import read_json_object
+from ..io.errors import InputError
+from ..io.json_files import read_json_object
 from .declarations import (
     BAD,
     CLASSIFICATION,

@@ -12,8 +12,8 @@ import json
 import os
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
-from ..cleaning import RECIPES
-from ..errors import InputError
+from ..io.errors import InputError
+from ..text.cleaning import RECIPES
 
 ReadBytes = Callable[[str], bytes]
 
@@ -68,7 +68,7 @@ class TokenizerConfig:
       morphemes: "none", "vocabulary" (the analyser shaped the vocabulary only:
         KR-ELECTRA) or "run_time" (text is cut into morphemes before pieces:
         Dialog-KoELECTRA).
-      cleaning: None or the name of a recipe of data/cleaning.py.
+      cleaning: None or the name of a recipe of data/text/cleaning.py.
       clean: "none", "corpus" (the recipe was applied to the corpus only: KcELECTRA,
         whose published scores are of uncleaned text) or "run_time" (text is cleaned
         before pieces, too).

@@ -2,22 +2,13 @@
 
 import hashlib
 import json
-from typing import (
-    Any,
-    Dict,
-    FrozenSet,
-    Iterable,
-    List,
-    Mapping,
-    NamedTuple,
-    Tuple,
-)
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Tuple
 
 import numpy as np
 
-from ..aligned_text import AlignedText
-from ..cleaning import STEPS, Step, clean_aligned, recipe_steps
-from ..errors import InputError
+from ..io.errors import InputError
+from ..text.aligned_text import AlignedText
+from ..text.cleaning import STEPS, Step, clean_aligned, recipe_steps
 from .config import TokenizerConfig
 from .morpheme import MorphemeAnalyser
 from .vocab import Vocabulary

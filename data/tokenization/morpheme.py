@@ -10,9 +10,9 @@ import importlib
 import os
 from typing import Callable, List
 
-from .. import unicode11
-from ..aligned_text import AlignedText, CharacterTable
-from ..errors import InputError
+from ..io.errors import InputError
+from ..text import unicode11
+from ..text.aligned_text import AlignedText, CharacterTable
 
 _CLASS_NAMES = {
     "mecab": "Mecab",

@@ -8,8 +8,8 @@ Source of the rules: tokenization.py of google-research/bert (BasicTokenizer).
 
 import re
 
-from .. import unicode11
-from ..aligned_text import AlignedText, CharacterTable
+from ..text import unicode11
+from ..text.aligned_text import AlignedText, CharacterTable
 from .config import TokenizerConfig
 
 # A lone surrogate cannot be encoded, so no vocabulary holds one and its word is

@@ -12,9 +12,9 @@ from typing import Iterable, List, NamedTuple, Tuple
 
 import sentencepiece
 
-from .. import unicode11
-from ..aligned_text import AlignedText, CharacterTable
-from ..errors import InputError
+from ..io.errors import InputError
+from ..text import unicode11
+from ..text.aligned_text import AlignedText, CharacterTable
 from .config import ReadBytes, TokenizerConfig, read_local_bytes
 from .interface import Encoding, Tokenizer
 from .vocab import Vocabulary

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 from typing import Dict, Iterable, Optional, Tuple
 
-from ..errors import InputError
+from ..io.errors import InputError
 from .config import ReadBytes, read_local_bytes
 
 

@@ -1,0 +1,1 @@
+"""A corpus as a stream of documents, and cleaning it."""

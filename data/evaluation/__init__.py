@@ -1,0 +1,1 @@
+"""Metrics, baselines, published results and pictures of them."""

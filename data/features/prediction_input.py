@@ -1,0 +1,206 @@
+"""What users want predicted: texts, pairs and questions, from a file or a pipe."""
+
+import itertools
+import json
+import sys
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from ..io.csv_tables import csv_table_of_lines
+from ..io.errors import InputError
+from ..io.json_files import read_json_object
+from ..io.tables import (
+    BadRows,
+    ReadingOptions,
+    is_text,
+    read_rows,
+    rows_of_stream,
+    table_of_lines,
+)
+
+STANDARD_INPUT = "-"
+FORMATS = ("text", "tsv", "csv", "jsonl", "json")
+
+_TABLES = {"tsv": table_of_lines, "csv": csv_table_of_lines}
+
+# Names of the texts in a JSON object, the first that are there count.
+_KEYS = (("text", "text_b"), ("question", "context"))
+
+_NOT_TEXT = "half a character or a NUL in it, expected text."
+
+
+class Item(NamedTuple):
+    """One text or pair; a question (`text`) and its passage (`text_b`).
+
+    Attributes:
+      item_id: that of the input, or the number of its line from 1.
+      place: where it stands, for messages: "texts.tsv, line 3".
+    """
+
+    item_id: str
+    place: str
+    text: str
+    text_b: Optional[str] = None
+
+
+def source_name(path: str) -> str:
+    """What messages call it: the path, or that it is standard input."""
+    return "Standard input" if path == STANDARD_INPUT else path
+
+
+def format_of(path: str, columns: Sequence[str] = ()) -> str:
+    """By the ending: .tsv, .csv, .jsonl, .json; else tsv where columns are named.
+
+    Anything else has a text on each line.
+    """
+    ending = path.lower().rpartition(".")[2]
+    if ending in FORMATS and ending != "text":
+        return ending
+    return "tsv" if columns else "text"
+
+
+def read_items(
+    path: str,
+    form: str,
+    columns: Sequence[str] = (),
+    reading: ReadingOptions = ReadingOptions(),  # noqa: B008 (frozen)
+    bad_rows: Optional[BadRows] = None,
+) -> Iterator[Item]:
+    """Reads what to predict, in order; an empty line is an empty text.
+
+    text: a text per line. tsv and csv: one column, or two for a pair, without a header;
+    with `columns`, a header in which these are looked for; a csv file may have quoted
+    cells, and its empty lines count for nothing. jsonl: an object per line with "text"
+    and "text_b", or "question" and "context", and "id" where there is one. json:
+    questions in the form of SQuAD 1.1 and KorQuAD 1.0.
+
+    Args:
+      path: a file, or "-" for standard input.
+      form: one of FORMATS.
+      columns: names of one or two columns of a table.
+      reading: encoding and limits.
+      bad_rows: collects what is skipped; one of `reading.max_bad_rows` by default.
+
+    Raises:
+      InputError: as `read_rows`; `columns` of what is no table; while iterating, a line
+        that does not have this form, by its number, once there are more of them than
+        `reading.max_bad_rows`.
+    """
+    if columns and form not in _TABLES:
+        raise InputError(
+            f"--columns={','.join(columns)} is for tables, but {source_name(path)} is "
+            f"read as {form}. Pass --input_format=tsv or csv, or leave --columns out."
+        )
+    if bad_rows is None:
+        bad_rows = BadRows(source_name(path), reading.max_bad_rows)
+    if form == "json":
+        return _questions(path, reading, bad_rows)
+    if path == STANDARD_INPUT:
+        lines = rows_of_stream(sys.stdin.buffer, reading, bad_rows)
+    else:
+        lines = read_rows(path, reading, bad_rows)
+    if form == "jsonl":
+        return _items_of_json(lines, bad_rows)
+    if form in _TABLES:
+        return _items_of_table(form, lines, columns, bad_rows)
+    return (Item(str(number), _place(bad_rows, number), line) for number, line in lines)
+
+
+def _place(bad_rows: BadRows, number: int) -> str:
+    return f"{bad_rows.path}, line {number}"
+
+
+def _items_of_table(form, lines, columns, bad_rows) -> Iterator[Item]:
+    first_line = next(lines, None)
+    if first_line is None:
+        return  # nothing on standard input
+    table = _TABLES[form](itertools.chain([first_line], lines), bad_rows)
+    cells, rows = table.first_row.cells, table.rows
+    if columns:
+        places = _places(bad_rows, cells, columns)
+    else:
+        places = range(len(cells))
+        rows = itertools.chain([table.first_row], rows)
+        if len(cells) > 2:
+            raise InputError(
+                f"{_place(bad_rows, 1)}: {len(cells)} columns, expected one text or "
+                "two. Name those of the header with --columns=text,text_b."
+            )
+    for row in rows:
+        texts = (row.cells[place] for place in places)
+        yield Item(str(row.line_number), _place(bad_rows, row.line_number), *texts)
+
+
+def _places(
+    bad_rows: BadRows, cells: Sequence[str], columns: Sequence[str]
+) -> List[int]:
+    if len(columns) > 2:
+        raise InputError(f"--columns={','.join(columns)}, expected one or two names.")
+    names = [name.strip() for name in cells]
+    for column in columns:
+        if column not in names:
+            raise InputError(
+                f"{_place(bad_rows, 1)}: no column {column!r}, there are "
+                f"{', '.join(names)}."
+            )
+    return [names.index(column) for column in columns]
+
+
+def _items_of_json(
+    lines: Iterator[Tuple[int, str]], bad_rows: BadRows
+) -> Iterator[Item]:
+    for number, line in lines:
+        try:
+            item = _item_of_json(line, number, _place(bad_rows, number))
+        except ValueError as error:
+            bad_rows.skip(number, str(error))
+        else:
+            yield item
+
+
+def _item_of_json(line: str, number: int, place: str) -> Item:
+    """Raises ValueError that says what the line is instead of an item."""
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"not JSON ({error}).") from None
+    for first, second in _KEYS:
+        if isinstance(record, dict) and first in record:
+            texts = record[first], record.get(second)
+            if isinstance(texts[0], str) and isinstance(texts[1], (str, type(None))):
+                item = Item(str(record.get("id", number)), place, *texts)
+                if not _is_sound(item):
+                    raise ValueError(_NOT_TEXT)
+                return item
+    raise ValueError(
+        'expected an object such as {"text": "..."} or {"question": "...", "context": '
+        '"..."}.'
+    )
+
+
+def _is_sound(item: Item) -> bool:
+    return all(map(is_text, (item.item_id, item.text, item.text_b or "")))
+
+
+def _questions(path: str, reading: ReadingOptions, bad_rows: BadRows) -> Iterator[Item]:
+    if path == STANDARD_INPUT:
+        raise InputError("Questions of KorQuAD's form are read from a file, not '-'.")
+    record = read_json_object(path, reading)
+    try:
+        for article in record["data"]:
+            for paragraph in article["paragraphs"]:
+                for question in paragraph["qas"]:
+                    place = f"question {question['id']}"
+                    item = Item(
+                        str(question["id"]),
+                        f"{path}, {place}",
+                        question["question"],
+                        paragraph["context"],
+                    )
+                    if _is_sound(item):
+                        yield item
+                    else:
+                        bad_rows.skip_at(place, _NOT_TEXT)
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} does not have the form of SQuAD 1.1 and KorQuAD 1.0 ({error})."
+        ) from None

@@ -1,0 +1,159 @@
+"""Words with a tag each to token ids and labels, and predicted labels back to words.
+
+The first piece of a word speaks for it: it carries the word's tag and gives its
+prediction. The pieces are those of running text, the words joined by single spaces.
+"""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ..io.errors import InputError
+from ..tasks.tagging import TaggedSentence
+from ..tokenization import Tokenizer
+from ..tokenization.aligned_encoding import encode_aligned
+
+OUTSIDE = "O"
+
+
+class TaggingInput(NamedTuple):
+    """One unpadded input.
+
+    Attributes:
+      input_ids: [CLS] pieces [SEP].
+      positions: the position in ``input_ids`` of the first piece of each word, in
+        ascending order; shorter than the words where their end was cut off.
+    """
+
+    input_ids: List[int]
+    positions: List[int]
+
+    def labels(self, tags: Optional[Sequence[int]]) -> List[int]:
+        """The label of each token: 1 + the tag at a word's first piece, 0 elsewhere.
+
+        Tags [1, 0] at positions [1, 3] of 5 tokens: [0, 2, 0, 1, 0]. None: all 0.
+        """
+        labels = [0] * len(self.input_ids)
+        for position, tag in zip(self.positions, tags or ()):
+            labels[position] = 1 + tag
+        return labels
+
+
+def tagging_input(
+    tokenizer: Tokenizer, words: Sequence[str], max_seq_length: int
+) -> TaggingInput:
+    """The input of a sentence. Every word that fits has a piece that speaks for it.
+
+    철수는 서울로 갔다 -> tokens    [CLS] 철수 ##는 서울 ##로 갔 ##다 [SEP]
+                          positions [1, 3, 5]
+
+    A word of which nothing is left (a lone control character) becomes [UNK]. What is
+    beyond ``max_seq_length`` tokens is cut off.
+
+    Raises:
+      InputError: the tokenizer does not give offsets.
+    """
+    ids, spans = encode_aligned(tokenizer, " ".join(words))
+    input_ids = [tokenizer.cls_id]
+    positions = []  # type: List[int]
+    for piece_id, word in zip(ids, _word_of_pieces(words, spans)):
+        while len(positions) < word:
+            positions.append(len(input_ids))
+            input_ids.append(tokenizer.unk_id)
+        if len(positions) == word:
+            positions.append(len(input_ids))
+        input_ids.append(piece_id)
+    while len(positions) < len(words):
+        positions.append(len(input_ids))
+        input_ids.append(tokenizer.unk_id)
+    room = max_seq_length - 1
+    return TaggingInput(
+        input_ids[:room] + [tokenizer.sep_id],
+        [position for position in positions if position < room],
+    )
+
+
+def _word_of_pieces(words: Sequence[str], spans: np.ndarray) -> List[int]:
+    """The word in which the first character of each piece is; -1: it has none."""
+    ends = np.cumsum([len(word) + 1 for word in words])
+    # A piece that begins at the space behind a word belongs to the next one.
+    owners = np.searchsorted(ends - 1, spans[:, 0], side="right")
+    return np.where(spans[:, 0] < spans[:, 1], owners, -1).tolist()
+
+
+def tagging_record(
+    index: int, sentence: TaggedSentence, built: TaggingInput
+) -> Dict[str, Any]:
+    """Values for `records.tagging_features` of the sentence with this number."""
+    return {
+        "example_index": index,
+        "num_tokens": len(built.input_ids),
+        "input_ids": built.input_ids,
+        "segment_ids": [0] * len(built.input_ids),
+        "label_ids": built.labels(sentence.tags),
+    }
+
+
+def word_tags(
+    sentence: TaggedSentence,
+    built: TaggingInput,
+    token_tags: Sequence[int],
+    tag_names: Sequence[str],
+) -> List[str]:
+    """The predicted tag of every word; "O" for words that were cut off.
+
+    Args:
+      token_tags: int [at least the number of tokens], the best tag of each token.
+      tag_names: the task's tags, in the order of their ids.
+    """
+    found = [tag_names[token_tags[position]] for position in built.positions]
+    return found + [OUTSIDE] * (len(sentence.words) - len(found))
+
+
+def entity_types(tag_names: Sequence[str]) -> Tuple[str, ...]:
+    """ "O" and the types, in the order of their tags: O, PER-B, PER-I -> O, PER.
+
+    Raises:
+      InputError: no tag is "O".
+    """
+    if OUTSIDE not in tag_names:
+        raise InputError("None of the tags is 'O', which words outside entities have.")
+    types = [_type_of(name) for name in tag_names if name != OUTSIDE]
+    return (OUTSIDE,) + tuple(dict.fromkeys(types))
+
+
+def type_ids(tags: Sequence[Sequence[str]], types: Sequence[str]) -> np.ndarray:
+    """int64 [words], the types of the tags of all sentences, one after the other."""
+    ids = {name: index for index, name in enumerate(types)}
+    return np.array([ids[_type_of(tag)] for each in tags for tag in each], np.int64)
+
+
+def _type_of(tag: str) -> str:
+    """ "PER-B" -> "PER"; "O" -> "O"."""
+    return tag.rpartition("-")[0] or tag
+
+
+class Entity(NamedTuple):
+    """Words ``first`` to ``last`` - 1 are an entity of this type."""
+
+    type: str
+    first: int
+    last: int
+
+
+def entities(tags: Sequence[str]) -> List[Entity]:
+    """The entities that tags mark, in order.
+
+    PER-B PER-I O LOC-I -> PER 0 to 2, LOC 3 to 4: as when they are scored, an entity
+    also begins where "I" follows nothing of its type.
+    """
+    found = []  # type: List[Entity]
+    for index, tag in enumerate(tags):
+        if tag == OUTSIDE:
+            continue
+        name, _, position = tag.rpartition("-")
+        if position == "I" and found and found[-1][::2] == (name, index):
+            found[-1] = found[-1]._replace(last=index + 1)
+        else:
+            found.append(Entity(name, index, index + 1))
+    return found

@@ -1,0 +1,82 @@
+"""Flags from a JSON file: `--config=configs/kr_electra/pretraining.json`.
+
+A file holds an object of flag names and values. What stands on the command line wins.
+Files that it names are looked for beside it first.
+"""
+
+import difflib
+import json
+import os
+from typing import Any, Dict, Mapping, Optional
+
+from absl import flags
+
+from .errors import InputError
+from .files import file_system
+from .globs import read_bytes
+
+
+def apply_settings(
+    values: flags.FlagValues, source: str, renamed: Optional[Mapping[str, str]] = None
+) -> None:
+    """Gives flags the values of a JSON file, but for those of the command line.
+
+    Args:
+      source: the file, or, where it begins with "{", the JSON itself. It holds flag
+        name -> value; names that begin with "_" are remarks.
+      renamed: other names for flags.
+
+    Raises:
+      InputError: there is no such file, it does not hold a JSON object, there is no
+        such flag, or it cannot have this value.
+    """
+    for name, value in _read(source).items():
+        name = (renamed or {}).get(name, name)
+        if name.startswith("_"):
+            continue
+        if name not in values:
+            near = difflib.get_close_matches(name, list(values), 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"{source} sets {name!r}, which is no flag.{hint}")
+        if values[name].present:
+            continue
+        if name.endswith("_file"):
+            value = _beside(value, source)
+        try:
+            values[name].value = values[name].parser.parse(value)
+            values[name].using_default_value = False
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{source} sets {name}={value!r}: {error}") from None
+
+
+def fill_in(values: flags.FlagValues, settings: Mapping[str, Any]) -> None:
+    """Gives values to those flags that were not given; other names are passed over.
+
+    Args:
+      settings: flag name -> value of the flag's type.
+    """
+    for name, value in settings.items():
+        if name in values and values[name].using_default_value:
+            values[name].value = value
+
+
+def _read(source: str) -> Dict[str, Any]:
+    text = source
+    if not source.lstrip().startswith("{"):
+        try:
+            text = read_bytes(source).decode("utf-8-sig")
+        except FileNotFoundError:
+            raise InputError(f"There is no file {source!r}: check the path.") from None
+    try:
+        settings = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{source} is not valid JSON: {error}") from None
+    if not isinstance(settings, dict):
+        raise InputError(f"{source} must hold one JSON object.")
+    return settings
+
+
+def _beside(value: str, source: str) -> str:
+    """A path as seen from the file that names it; other values as they are."""
+    path = os.path.join(os.path.dirname(source), value)
+    return path if value and file_system(path).exists(path) else value

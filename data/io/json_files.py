@@ -1,0 +1,53 @@
+"""Reads JSON files, and says where a broken one breaks off."""
+
+import json
+from typing import Any, Dict
+
+from .errors import InputError
+from .tables import ReadingOptions, check_file
+from .text_encoding import check_head, name_encoding
+
+
+def read_json_object(
+    path: str,
+    options: ReadingOptions = ReadingOptions(),  # noqa: B008 (frozen)
+) -> Dict[str, Any]:
+    """Reads a file that holds one JSON object; a byte order mark is dropped.
+
+    Args:
+      path: the file; it is read into memory as a whole.
+      options: the encoding.
+
+    Raises:
+      InputError: a missing, empty or plainly foreign file, invalid bytes, text that is
+        not JSON (with line and character) or nested too deeply, or no object.
+    """
+    check_file(path)
+    encoding = name_encoding(options.encoding)
+    check_head(path, encoding)
+    with open(path, "rb") as stream:
+        content = stream.read()
+    try:
+        document = json.loads(content.decode(encoding).lstrip("\ufeff"))
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: byte 0x{content[error.start]:02X} at offset {error.start} is not "
+            f"valid {encoding}. Name another encoding with --encoding."
+        ) from error
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}, line {error.lineno}, character {error.colno}: not JSON "
+            f"({error.msg}). Was it cut off? It has {len(content):,} bytes."
+        ) from error
+    except RecursionError:
+        raise InputError(
+            f"{path}: lists or objects too deep in one another to be read. Is it "
+            "another file?"
+        ) from None
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError(f"{path} cannot be read as JSON: {error}.") from error
+    if not isinstance(document, dict):
+        raise InputError(
+            f"{path}: a JSON {type(document).__name__}, expected an object: {{...}}."
+        )
+    return document

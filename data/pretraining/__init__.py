@@ -1,0 +1,1 @@
+"""Text to pre-training records: instances, masks, shards, the build."""

@@ -1,0 +1,1 @@
+"""TFRecords: schema, bytes, manifest, and the input pipeline that reads them."""

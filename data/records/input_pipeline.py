@@ -1,0 +1,309 @@
+"""input_fn: from TFRecords to the batches an Estimator trains, evaluates, predicts on.
+
+Everything is TensorFlow ops, so that the same pipeline runs on the host of a TPU. The
+order of examples depends on (seed, position) alone: a run that resumes at step t reads
+what an uninterrupted run reads from step t on.
+"""
+
+import dataclasses
+from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+
+import tensorflow.compat.v1 as tf
+
+from . import schema
+from .dataset import RecordFiles, plan_reading
+
+# Examples of this many batches are sorted by length before they are cut into batches.
+BATCHES_SORTED_TOGETHER = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class FineTuningData:
+    """Unpadded records of one split, and how to batch them.
+
+    Attributes:
+      path: TFRecord file.
+      num_examples: records in the file.
+      features: their schema: example_index, num_tokens, input_ids, segment_ids and
+        others, with one value, or with one per token, which is padded with 0.
+      max_seq_length: S of padded batches, and the most tokens of a record.
+      pad_to_max: True pads every batch to `max_seq_length` (a TPU needs one shape),
+        False to its longest record, rounded up to one of `padded_lengths`. The
+        examples of each step and their losses are the same either way.
+      pad_id: id of the padding piece.
+      sort_by_length: False keeps records in the (shuffled) order they come in.
+    """
+
+    path: str
+    num_examples: int
+    features: Tuple[schema.Feature, ...]
+    max_seq_length: int
+    pad_to_max: bool = False
+    pad_id: int = 0
+    sort_by_length: bool = True
+
+
+class Batches(NamedTuple):
+    """Batches `first` to `last` - 1 of a run, counted from its beginning."""
+
+    first: int
+    last: int
+
+
+def training_input_fn(
+    data: FineTuningData, seed: int, total_steps: int, first_step: int = 0
+) -> Callable[[Dict[str, Any]], Any]:
+    """Batches of steps `first_step` to `total_steps`, examples reshuffled each epoch.
+
+    Epochs follow each other without a gap, as upstream's repeat: a batch may hold
+    the end of one and the beginning of the next.
+
+    Args:
+      seed: same seed, same batches.
+      total_steps: updates of the whole run, from step 0.
+      first_step: updates that were already made.
+
+    Returns:
+      input_fn(params) -> dataset of batches; `params["batch_size"]` is B.
+    """
+
+    def input_fn(params):
+        batch_size = params["batch_size"]
+        pooled = min(BATCHES_SORTED_TOGETHER, max(1, data.num_examples // batch_size))
+        pool = first_step // pooled
+        skipped = pool * pooled * batch_size
+        serialized = _shuffled_epochs(data, seed, skipped // data.num_examples)
+        serialized = serialized.skip(skipped % data.num_examples)
+        serialized = serialized.take(total_steps * batch_size - skipped)
+        pools = serialized.batch(pooled * batch_size)
+        numbered = tf.data.Dataset.zip((_count_from(pool), pools))
+        batches = numbered.flat_map(
+            lambda number, serial: tf.data.Dataset.from_tensor_slices(
+                _batches_of_pool(
+                    schema.decode(data.features, serial),
+                    data,
+                    batch_size,
+                    shuffle_seed=tf.stack([tf.constant(seed, tf.int64), number]),
+                )
+            )
+        )
+        return _finished(batches.skip(first_step - pool * pooled), data, batch_size)
+
+    return input_fn
+
+
+def evaluation_input_fn(data: FineTuningData) -> Callable[[Dict[str, Any]], Any]:
+    """Every record once, those of similar length together, the last batch filled up.
+
+    Filling examples have is_real_example 0 and example_index -1.
+    """
+
+    def input_fn(params):
+        batch_size = params["batch_size"]
+        pools = tf.data.TFRecordDataset(data.path).batch(
+            BATCHES_SORTED_TOGETHER * batch_size
+        )
+        batches = pools.flat_map(
+            lambda serial: tf.data.Dataset.from_tensor_slices(
+                _batches_of_pool(
+                    _filled(schema.decode(data.features, serial), batch_size),
+                    data,
+                    batch_size,
+                )
+            )
+        )
+        return _finished(batches, data, batch_size)
+
+    return input_fn
+
+
+def padded_lengths(max_seq_length: int) -> List[int]:
+    """The lengths of batches, at most eight to a doubling, `max_seq_length` the last.
+
+    2, 4, 6, ..., 16, 18, 20, ..., 32, 36, 40, ..., 64, 72, 80, ..., 128, 144, ...
+
+    A program is compiled for each length that occurs, which takes about a second.
+    These are few, and yet add little padding: 3% more tokens in the batches of NSMC
+    than without rounding, where multiples of 8 added 16%.
+    """
+    lengths = [0]
+    while lengths[-1] < max_seq_length:
+        step = 2
+        while 16 * step <= lengths[-1]:
+            step *= 2
+        lengths.append(min(lengths[-1] + step, max_seq_length))
+    return lengths[1:]
+
+
+def _count_from(first):
+    return tf.data.Dataset.range(first, tf.int64.max)
+
+
+def _shuffled_epochs(data: FineTuningData, seed: int, first_epoch: int):
+    """Serialized records for ever; each epoch has a permutation of its own."""
+    return _count_from(first_epoch).flat_map(
+        lambda epoch: tf.data.TFRecordDataset(data.path).shuffle(
+            data.num_examples, seed=seed * 1000003 + epoch
+        )
+    )
+
+
+def _filled(examples, batch_size):
+    """Adds empty examples up to a multiple of the batch size."""
+    size = tf.shape(examples["input_ids"])[0]
+    missing = -size % batch_size
+    filled = {
+        name: tf.pad(values, [[0, missing]] + [[0, 0]] * (values.shape.ndims - 1))
+        for name, values in examples.items()
+    }
+    real = tf.range(size + missing) < size
+    filled["is_real_example"] = tf.cast(real, tf.float32)[:, tf.newaxis]
+    filled["example_index"] = tf.where(
+        real[:, tf.newaxis],
+        filled["example_index"],
+        -tf.ones_like(filled["num_tokens"]),
+    )
+    return filled
+
+
+def _batches_of_pool(examples, data: FineTuningData, batch_size, shuffle_seed=None):
+    """[R, ...] -> [R / B, B, ...]: similar lengths together, batches shuffled."""
+    if data.sort_by_length:
+        order = tf.argsort(examples["num_tokens"][:, 0], stable=True)
+        examples = {name: tf.gather(v, order) for name, v in examples.items()}
+    batches = {
+        name: tf.reshape(values, tf.concat([[-1, batch_size], tf.shape(values)[1:]], 0))
+        for name, values in examples.items()
+    }
+    if shuffle_seed is None:
+        return batches
+    count = tf.shape(batches["num_tokens"])[0]
+    order = _random_order(count, shuffle_seed)
+    return {name: tf.gather(values, order) for name, values in batches.items()}
+
+
+def _finished(batches, data: FineTuningData, batch_size):
+    """Cuts or pads each batch to its length and adds the mask."""
+    finish = _finisher(data, batch_size)
+    return batches.map(finish, num_parallel_calls=2).prefetch(4)
+
+
+def _finisher(data: FineTuningData, batch_size):
+    def finish(batch):
+        num_tokens = batch["num_tokens"]
+        if data.pad_to_max:
+            length = data.max_seq_length
+        else:
+            longest = tf.minimum(tf.reduce_max(num_tokens), data.max_seq_length)
+            lengths = tf.constant(padded_lengths(data.max_seq_length), tf.int32)
+            length = lengths[tf.reduce_sum(tf.cast(lengths < longest, tf.int32))]
+        mask = tf.cast(tf.range(length)[tf.newaxis] < num_tokens, tf.int32)
+        width = data.max_seq_length if data.pad_to_max else None
+        features = {"input_mask": mask, "is_real_example": tf.ones([batch_size])}
+        if "is_real_example" in batch:
+            features["is_real_example"] = batch["is_real_example"][:, 0]
+        for feature in data.features:
+            values = batch[feature.name]
+            if feature.length is None:
+                values = _fit(values, length) * tf.cast(mask, values.dtype)
+            else:
+                values = values[:, 0]
+            features[feature.name] = values
+        features["input_ids"] += data.pad_id * (1 - mask)
+        for values in features.values():
+            values.set_shape([batch_size] + [width] * (values.shape.ndims - 1))
+        return features
+
+    return finish
+
+
+def _fit(values, length):
+    """[B, any] -> [B, length], cut or padded with 0 at the end."""
+    missing = tf.maximum(length - tf.shape(values)[1], 0)
+    return tf.pad(values[:, :length], [[0, 0], [0, missing]])
+
+
+# --- Pre-training ----------------------------------------------------------------
+
+
+def pretraining_input_fn(
+    data: RecordFiles,
+    seed: int,
+    batches: Batches,
+    shuffle: bool = True,
+) -> Callable[[Dict[str, Any]], Any]:
+    """Batches of pre-training records from a position on, epoch after epoch.
+
+    In each epoch the files come in another order, and records are shuffled within
+    groups of files (`pretraining_records.plan_reading`), a large file in pieces. The
+    records before the position are not read, but for those of its group. An epoch ends
+    within a batch.
+
+    Args:
+      seed: same seed, same batches.
+      batches: which ones.
+      shuffle: False = files and records in order.
+
+    Returns:
+      input_fn(params) -> dataset of {name: [B, length]}; `params["batch_size"]` is B.
+    """
+
+    def input_fn(params):
+        batch_size = params["batch_size"]
+        first, last = batches.first * batch_size, batches.last * batch_size
+        plan = plan_reading(data.counts, first, last, seed if shuffle else None)
+        groups = tf.data.Dataset.from_tensor_slices((plan.files, plan.seeds))
+        paths = tf.constant(data.paths)
+
+        def read_group(files, group_seed):
+            chosen = tf.gather(paths, tf.boolean_mask(files, files >= 0))
+            serialized = tf.data.TFRecordDataset(chosen)
+            if not shuffle:
+                return serialized
+            pieces = serialized.batch(plan.largest)
+            return tf.data.Dataset.zip((_count_from(0), pieces)).flat_map(
+                lambda number, piece: tf.data.Dataset.from_tensor_slices(
+                    _shuffled_piece(piece, group_seed, number)
+                )
+            )
+
+        serialized = groups.flat_map(read_group).skip(plan.skipped)
+        serialized = serialized.take(last - first)
+        return _decoded(serialized.batch(batch_size, drop_remainder=True), data)
+
+    return input_fn
+
+
+def pretraining_evaluation_input_fn(data: RecordFiles, max_steps: int, fixed: bool):
+    """The first `max_steps` batches in file order, each record once.
+
+    Upstream repeats the data until it has that many batches.
+
+    Args:
+      fixed: whether a last batch that is not full is left out, as a TPU needs it.
+    """
+
+    def input_fn(params):
+        serialized = tf.data.TFRecordDataset(list(data.paths))
+        serialized = serialized.batch(params["batch_size"], drop_remainder=fixed)
+        return _decoded(serialized.take(max_steps), data)
+
+    return input_fn
+
+
+def _shuffled_piece(piece, group_seed, number):
+    """Piece `number` of a group of files; the epoch and group are in the lower bits."""
+    seed = group_seed + number * tf.constant([0, 1 << 44], tf.int64)
+    return tf.gather(piece, _random_order(tf.size(piece), seed))
+
+
+def _random_order(count, seed):
+    """A permutation of range(count) that depends on `seed`, int64 [2], alone."""
+    return tf.argsort(tf.random.stateless_uniform([count], seed), stable=True)
+
+
+def _decoded(batches, data):
+    return batches.map(
+        lambda serialized: schema.decode(data.features, serialized),
+        num_parallel_calls=2,
+    ).prefetch(4)

@@ -1,0 +1,108 @@
+"""What a build of records has done so far, in a JSON file beside them.
+
+It holds the settings, the tokenizer and, for each file, counts and a checksum. With it
+a killed build goes on with the files that are missing, and training can refuse records
+that do not fit its flags.
+"""
+
+import dataclasses
+import json
+import os
+from typing import Any, Dict, Mapping, Optional
+
+from ..io.errors import InputError
+from ..io.files import LOCAL, FileSystem, new_file
+
+MANIFEST_NAME = "manifest.json"
+_FORMAT = 1
+
+
+@dataclasses.dataclass
+class Manifest:
+    """The state of a build.
+
+    Attributes:
+      settings: what decides the records, by flag name, JSON values.
+      tokenizer: `Tokenizer.identity()`.
+      files: by file name: instances, bytes, sha256 and, for shards, what they were
+        made of.
+      texts: by shard name, the CRC-32 of the text that the shard was made of.
+      totals: sums over the corpus, when the build is complete.
+      complete: whether all files are there.
+    """
+
+    settings: Dict[str, Any]
+    tokenizer: Dict[str, Any]
+    files: Dict[str, Dict[str, Any]] = dataclasses.field(default_factory=dict)
+    texts: Dict[str, int] = dataclasses.field(default_factory=dict)
+    totals: Dict[str, int] = dataclasses.field(default_factory=dict)
+    complete: bool = False
+
+    def total(self, name: str) -> int:
+        """The sum of a count over the files there are so far."""
+        return sum(entry[name] for entry in self.files.values())
+
+
+def manifest_path(records: str, files: FileSystem = LOCAL) -> Optional[str]:
+    """The manifest of a file of records, or None: its own, or that of its folder."""
+    candidates = [
+        f"{records}.{MANIFEST_NAME}",
+        os.path.join(os.path.dirname(records), MANIFEST_NAME),
+    ]
+    return next((path for path in candidates if files.exists(path)), None)
+
+
+def load_manifest(path: str, files: FileSystem = LOCAL) -> Optional[Manifest]:
+    """Reads a manifest; None if there is no such file.
+
+    Raises:
+      InputError: the file is not a manifest.
+    """
+    if not files.exists(path):
+        return None
+    try:
+        with files.open(path, "rb") as stream:
+            content = json.loads(stream.read().decode("utf-8"))
+        if content.pop("format") != _FORMAT:
+            raise ValueError("another format")
+        return Manifest(**content)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} is not a manifest of this project: {error}. Move it away, or "
+            "choose another place for the records."
+        ) from error
+
+
+def save_manifest(manifest: Manifest, path: str, files: FileSystem = LOCAL) -> None:
+    """Writes a manifest in place of the one that is there."""
+    content = dict(dataclasses.asdict(manifest), format=_FORMAT)
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    with new_file(path, overwrite=True, files=files) as stream:
+        stream.write(text.encode("utf-8"))
+
+
+def require_settings(
+    recorded: Mapping[str, Any], wanted: Mapping[str, Any], source: str, advice: str
+) -> None:
+    """Refuses settings that differ.
+
+    Args:
+      recorded: settings by flag name, as a manifest has them.
+      wanted: the values of now; names that it lacks are not compared.
+      source: names the records in the message.
+      advice: how to mend it.
+
+    Raises:
+      InputError: a setting differs; the message has every name with both values.
+    """
+    differences = [
+        f"--{name}={_shown(recorded.get(name))} (now {_shown(value)})"
+        for name, value in wanted.items()
+        if recorded.get(name) != value
+    ]
+    if differences:
+        raise InputError(f"{source} was made with {', '.join(differences)}. {advice}")
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

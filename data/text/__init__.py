@@ -1,0 +1,1 @@
+"""Characters: Unicode tables, text with the places it came from, cleaning."""

@@ -1,0 +1,1 @@
+"""ELECTRA's fine-tuning, as upstream's folder of that name."""

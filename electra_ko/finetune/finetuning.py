@@ -1,0 +1,46 @@
+"""What fine-tuning needs to know of ELECTRA.
+
+Source: google-research/electra, configure_finetuning.py and finetune/.
+"""
+
+from typing import Any, Dict
+
+from electra_ko.model.modeling import ElectraConfig, ElectraModel
+from electra_ko.model.optimization import create_optimizer
+from encoder_ko.finetuning.trainer import Family, Hyperparameters
+from encoder_ko.modeling import heads
+from encoder_ko.modeling.token_heads import ELECTRA_HEADS
+from encoder_ko.optimization import optimizers
+
+_WIDTH_OF_LARGE = 1024
+
+
+def _defaults(config: ElectraConfig) -> Dict[str, Any]:
+    """Upstream's, which depend on the size: small and base, or large."""
+    if config.hidden_size >= _WIDTH_OF_LARGE:
+        return {"learning_rate": 5e-5, "layerwise_lr_decay": 0.9}
+    return {"learning_rate": 1e-4, "layerwise_lr_decay": 0.8}
+
+
+def _create_optimizer(loss, config, settings: Hyperparameters):
+    return create_optimizer(
+        loss,
+        settings.learning_rate,
+        settings.train_steps,
+        weight_decay_rate=settings.weight_decay_rate,
+        warmup_steps=settings.warmup_steps,
+        rate_of=optimizers.layerwise_rate(config, settings.layerwise_lr_decay),
+    )
+
+
+FAMILY = Family(
+    name="electra",
+    config_class=ElectraConfig,
+    model_class=ElectraModel,
+    logits=heads.task_specific_logits,
+    create_optimizer=_create_optimizer,
+    sums_losses=True,
+    unit_scores=True,
+    token_heads=ELECTRA_HEADS,
+    defaults=_defaults,
+)

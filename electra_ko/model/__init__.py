@@ -1,0 +1,1 @@
+"""ELECTRA's encoder, as upstream's folder of that name."""

@@ -1,0 +1,1 @@
+"""ELECTRA's pre-training, as upstream's folder of that name."""

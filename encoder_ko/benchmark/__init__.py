@@ -1,0 +1,1 @@
+"""One model on many tasks: plan, runs, report."""

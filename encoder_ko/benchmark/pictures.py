@@ -1,0 +1,64 @@
+"""The pictures in the report of a benchmark: curves, and how a run predicted."""
+
+import os
+import shutil
+from typing import Dict, List
+
+from data.evaluation import plots
+from encoder_ko.benchmark import runs
+from encoder_ko.benchmark.plan import PlannedTask
+from encoder_ko.benchmark.report import Picture
+
+
+def write_pictures(
+    planned: PlannedTask, folders: Dict[int, str], output_dir: str, sums_losses: bool
+) -> List[Picture]:
+    """Curves of all runs on a task; the first one's picture of its predictions.
+
+    Args:
+      folders: of the finished runs, by their seeds.
+      output_dir: of the report; the pictures go to pictures/ in it.
+      sums_losses: whether the loss of a batch is the sum of its examples'.
+    """
+    if not folders:
+        return []
+    os.makedirs(os.path.join(output_dir, "pictures"), exist_ok=True)
+    name = planned.task.name.lower()
+    pictures = [Picture("Course of the runs", f"pictures/{name}_curves.png")]
+    path = os.path.join(output_dir, pictures[0].path)
+    _draw_curves(planned, folders, path, sums_losses)
+    suffix = "_test" if planned.split == "test" else ""
+    seed, folder = next(iter(folders.items()))
+    for kind, what in (
+        ("confusion_matrix", "How each class was predicted"),
+        ("scores", "Predicted and true scores"),
+    ):
+        source = os.path.join(folder, f"{kind}{suffix}.png")
+        if os.path.exists(source):
+            target = f"pictures/{name}_{kind}.png"
+            shutil.copyfile(source, os.path.join(output_dir, target))
+            caption = f"{what}: {planned.split}, seed {seed}"
+            pictures.append(Picture(caption, target))
+    return pictures
+
+
+def _draw_curves(
+    planned: PlannedTask, folders: Dict[int, str], path: str, sums_losses: bool
+) -> None:
+    metric, losses = [], []
+    for seed, folder in folders.items():
+        of_seed = f", seed {seed}" if len(folders) > 1 else ""
+        size = 1
+        if sums_losses:
+            facts = runs.read_facts(planned, folder)
+            size = facts["flags"]["train_batch_size"]
+        found = runs.read_curves(planned, folder, size)
+        for panel, name, points, marked in (
+            (metric, f"dev{of_seed}", found.metric, True),
+            (losses, f"dev{of_seed}", found.dev_loss, True),
+            (losses, f"train{of_seed}", found.training_loss, False),
+        ):
+            if points:
+                panel.append(plots.Curve(name, *zip(*points), marked))
+    panels = {runs.curve_label(planned): metric, "loss": losses}
+    plots.write_curves_png(path, panels, "Evaluations and training")

@@ -1,0 +1,148 @@
+"""A fine-tuned model as a folder: training writes it, all that uses it reads it.
+
+It holds all that prediction, export and conversion need: `<type>_config.json`, the
+vocabulary, tokenizer_config.json, task.json, and the best checkpoint in `best/`.
+"""
+
+import dataclasses
+import os
+from typing import Any, Dict, Mapping
+
+from data.io.errors import InputError
+from data.tasks import FineTuningDefaults, Task
+from data.tokenization import Tokenizer, build_tokenizer, resolve_config
+from encoder_ko.compat import tf
+from encoder_ko.finetuning import task_types
+from encoder_ko.finetuning.trainer import Family
+from encoder_ko.training import checkpoints, model_files
+from encoder_ko.training.run_folder import BEST, TASK, RunFolder
+
+# What of a task outlives its data files.
+_TASK_FIELDS = (
+    "name",
+    "kind",
+    "metric",
+    "label_values",
+    "label_names",
+    "score_range",
+    "is_pair",
+)
+
+
+def write(
+    folder: RunFolder, model_type: str, config: Any, kind: task_types.Kind
+) -> None:
+    """Writes all but the checkpoint into a run's folder.
+
+    Args:
+      config: EncoderConfig.
+      kind: with the task and the tokenizer to which it is bound.
+    """
+    vocab_file = model_files.write_model_files(
+        folder, model_type, config, kind.tokenizer
+    )
+    folder.write_json(
+        TASK, description(model_type, vocab_file, kind.task, kind.settings)
+    )
+
+
+def description(
+    model_type: str, vocab_file: str, task: Task, settings: task_types.KindSettings
+) -> Dict[str, Any]:
+    """The content of task.json; `vocab_file` is a name in its folder."""
+    return {
+        "model_type": model_type,
+        "vocab_file": vocab_file,
+        "task": {name: getattr(task, name) for name in _TASK_FIELDS},
+        "settings": dataclasses.asdict(settings),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class FineTunedModel:
+    """A fine-tuned model as its folder describes it.
+
+    Attributes:
+      path: the folder.
+      family: see finetuning.Family.
+      config: EncoderConfig.
+      kind: bound to task, tokenizer and settings, which it has as attributes.
+      checkpoint: prefix of the best one.
+    """
+
+    path: str
+    family: Family
+    config: Any
+    kind: task_types.Kind
+    checkpoint: str
+
+    @property
+    def task(self) -> Task:
+        """The task, without the names of its files."""
+        return self.kind.task
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self.kind.tokenizer
+
+    @classmethod
+    def load(cls, run_dir: str, families: Mapping[str, Family]) -> "FineTunedModel":
+        """Reads the --output_dir of a fine-tuning run.
+
+        Args:
+          families: by name, those of the siblings.
+
+        Raises:
+          InputError: the folder holds no fine-tuned model, or a file of it is broken.
+        """
+        described = _read(run_dir)
+        try:
+            family = families[described["model_type"]]
+            vocab_file = os.path.join(run_dir, described["vocab_file"])
+            task = task_of(described["task"])
+            settings = task_types.KindSettings(**described["settings"])
+        except (KeyError, TypeError) as error:
+            raise InputError(
+                f"{os.path.join(run_dir, TASK)} is not what a run of "
+                f"run_classifier.py writes ({error}): train again."
+            ) from None
+        config = family.config_class.from_json_file(
+            os.path.join(run_dir, f"{family.name}_config.json")
+        )
+        tokenizer = build_tokenizer(resolve_config(vocab_file), vocab_file)
+        checkpoint = checkpoints.find_checkpoint(os.path.join(run_dir, BEST))
+        if checkpoint is None:
+            raise InputError(
+                f"{run_dir} holds no checkpoint in best/: the run has not yet come to "
+                "its first evaluation. Give its command again."
+            )
+        kind = task_types.build(task, tokenizer, settings)
+        return cls(run_dir, family, config, kind, checkpoint)
+
+
+def _read(run_dir: str) -> Dict[str, Any]:
+    described = RunFolder(run_dir).read_json(TASK)
+    if described is not None:
+        return described
+    trial = os.path.join(run_dir, "trial_1")
+    if tf.io.gfile.exists(os.path.join(trial, TASK)):
+        raise InputError(f"{run_dir} holds several trials: name one, such as {trial}.")
+    raise InputError(
+        f"{run_dir} holds no fine-tuned model (no {TASK}): name the --output_dir "
+        "of a run of run_classifier.py with --do_train."
+    )
+
+
+def task_of(record: Dict[str, Any]) -> Task:
+    """The task of task.json's "task"; KeyError if it lacks a field."""
+    record = dict({"is_pair": None}, **record)  # older runs do not have it
+    values = {
+        name: tuple(record[name]) if isinstance(record[name], list) else record[name]
+        for name in _TASK_FIELDS
+    }
+    return Task(
+        file_sets=(),
+        source=TASK,
+        defaults=FineTuningDefaults(num_train_epochs=0),
+        **values,
+    )

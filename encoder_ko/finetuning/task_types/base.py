@@ -1,0 +1,203 @@
+"""What fine-tuning asks of a kind of task: one class per kind answers it.
+
+A kind turns examples into records, builds what stands on the encoder, and makes
+figures, predictions and result files of what the network puts out. It is bound to one
+task and one tokenizer. Letters: B batch, S sequence, N records.
+"""
+
+import dataclasses
+import re
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from data.features.model_inputs import Encoded
+from data.io.errors import InputError
+from data.records import schema
+from data.tasks import Task
+from data.tokenization import Tokenizer
+from encoder_ko.training.run_folder import RunFolder
+
+# Name of an output -> array [N, ...], in the order of the records.
+Outputs = Mapping[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class KindSettings:
+    """What decides how examples become records and outputs become predictions.
+
+    Attributes:
+      max_seq_length: tokens of an input, special ones included.
+      doc_stride, max_query_length, max_answer_length: tokens, and n_best_size answers:
+        question answering.
+      class_weights: factors on the training loss of each class: "balanced", numbers by
+        the order of the labels ("1,2.5"), or "" for none.
+    """
+
+    max_seq_length: int = 128
+    doc_stride: int = 128
+    max_query_length: int = 64
+    n_best_size: int = 20
+    max_answer_length: int = 30
+    class_weights: str = ""
+
+
+class Head(NamedTuple):
+    """What a kind puts on the encoder.
+
+    Attributes:
+      loss: float32 scalar to train on.
+      per_example_loss: float32 [B], without class weights.
+      outputs: tensors [B, ...] that prediction gives out, by name; an axis of the
+        length S of a batch is padded with zeros where batches differ.
+    """
+
+    loss: object
+    per_example_loss: object
+    outputs: Dict[str, object]
+
+
+class Kind:
+    """Base of the kinds.
+
+    Attributes:
+      name: as `Task.kind`.
+      only_first_token: whether the head reads `get_pooled_output` and nothing else, so
+        that the last layer is computed for the first token alone.
+      headline: names of the figures that the log, `*_results.txt` and `trials.json`
+        show.
+      defaults: flags of run_classifier.py whose default is another for this kind.
+
+    Args:
+      task: says which labels there are and which figure counts.
+      tokenizer: that of the model.
+      settings: see KindSettings.
+
+    Raises:
+      InputError: the settings do not fit this kind.
+    """
+
+    name = ""
+    only_first_token = False
+    headline = ()
+    defaults = {}
+
+    def __init__(self, task: Task, tokenizer: Tokenizer, settings: KindSettings):
+        self.task = task
+        self.tokenizer = tokenizer
+        self.settings = settings
+        self._check()
+
+    def _check(self) -> None:
+        if self.settings.class_weights:
+            raise InputError(
+                f"--class_weights is for classification; {self.task.name} is a task of "
+                f"the kind {self.name.replace('_', ' ')}: leave it out."
+            )
+
+    @property
+    def scope(self) -> str:
+        """The task's name as part of a variable's name."""
+        return scope_of(self.task.name)
+
+    # --- Examples and records
+
+    def features(self) -> schema.Features:
+        """The schema of the records: example_index, num_tokens, input_ids, ..."""
+        raise NotImplementedError
+
+    def encode(self, examples: Sequence[Any]) -> Iterator[Encoded]:
+        """The values of each record, in order; one or several records per example.
+
+        `example_index` is the number of the record. Examples without a label get one
+        that does no harm: they are only ever predicted.
+        """
+        raise NotImplementedError
+
+    def use_training_examples(self, examples: Sequence[Any]) -> None:
+        """Learns what the loss needs to know of the training examples."""
+
+    def is_labelled(self, example: Any) -> bool:
+        """Whether an example can be scored."""
+        raise NotImplementedError
+
+    def example(self, example_id: str, text: str, text_b: Optional[str] = None) -> Any:
+        """An example without a label, from a user's text or texts."""
+        raise NotImplementedError
+
+    # --- The graph
+
+    def head(self, family, model, features, dropout=None) -> Head:
+        """What stands on the encoder.
+
+        Args:
+          family: finetuning.Family.
+          model: EncoderModel.
+          features: of `features()`, int32 or float32 [B] or [B, S], and input_mask
+            int32 [B, S], is_real_example float32 [B].
+          dropout: DropoutStream while training.
+        """
+        raise NotImplementedError
+
+    # --- What comes of the outputs
+
+    def figures(self, examples: Sequence[Any], outputs: Outputs) -> Dict[str, Any]:
+        """Metrics of labelled examples; "score" is the task's own, to be maximised."""
+        raise NotImplementedError
+
+    def predictions(
+        self, examples: Sequence[Any], outputs: Outputs
+    ) -> List[Dict[str, Any]]:
+        """One dict per example, in their order, of values that JSON can hold."""
+        raise NotImplementedError
+
+    def write_predictions(
+        self, folder: RunFolder, examples: Sequence[Any], outputs: Outputs
+    ) -> None:
+        """Writes the predictions of test, `test_results.*`."""
+        raise NotImplementedError
+
+    def write_submission(
+        self, folder: RunFolder, examples: Sequence[Any], outputs: Outputs
+    ) -> None:
+        """Writes what is handed in where the labels of test are not public."""
+
+    def draw(
+        self,
+        folder: RunFolder,
+        split: str,
+        examples: Sequence[Any],
+        outputs: Outputs,
+        figures: Dict[str, Any],
+    ) -> None:
+        """Writes a picture of an evaluation, if this kind has one.
+
+        Args:
+          split: "dev" or "test".
+          figures: of `figures`.
+        """
+
+
+def scope_of(task_name: str) -> str:
+    """A task's name as part of a variable's name: NSMC -> nsmc."""
+    return re.sub(r"[^a-z0-9_.-]", "_", task_name.lower())
+
+
+def mean_loss(outputs: Outputs) -> float:
+    """The mean of `per_example_loss` over the records."""
+    return float(np.mean(outputs["per_example_loss"]))
+
+
+def picture_name(subject: str, split: str) -> str:
+    """ "scores_test.png"; dev's picture has no split in its name."""
+    return subject + ("_test" if split == "test" else "") + ".png"
+
+
+def picture_title(task: Task, split: str, score: float) -> str:
+    """ "HATE dev: macro f1 0.6021"."""
+    return f"{task.name} {split}: {task.metric.replace('_', ' ')} {score:.4f}"
+
+
+def one_cell(text: str) -> str:
+    """An id without what would break a row of a tab separated file."""
+    return re.sub(r"[\t\r\n]", " ", text)

@@ -1,0 +1,102 @@
+"""Scores of texts and pairs: one number each, learnt by its squared error."""
+
+from typing import Any, Dict, Iterator, List, Optional, Sequence
+
+from data.evaluation import metrics, plots
+from data.features import model_inputs
+from data.records import schema
+from data.tasks import REGRESSION
+from data.tasks.regression import ScoredPair
+from encoder_ko.compat import tf
+from encoder_ko.finetuning.task_types.base import (
+    Head,
+    Kind,
+    Outputs,
+    mean_loss,
+    one_cell,
+    picture_name,
+    picture_title,
+)
+from encoder_ko.modeling import heads
+from encoder_ko.training.run_folder import RunFolder
+
+
+class Regression(Kind):
+    """A score in the task's range for each example; see Kind.
+
+    Upstream: ALBERT learns the score as it is, ELECTRA its share of the range, 0 to 1.
+    What is predicted has the range of the task either way.
+    """
+
+    name = REGRESSION
+    only_first_token = True
+    headline = ("pearson", "spearman", "loss")
+
+    def features(self) -> schema.Features:
+        return schema.classification_features(regression=True)
+
+    def encode(self, examples: Sequence[ScoredPair]) -> Iterator[model_inputs.Encoded]:
+        lowest = self.task.score_range[0]
+        return model_inputs.text_records(
+            self.tokenizer,
+            examples,
+            [lowest if each.score is None else each.score for each in examples],
+            self.settings.max_seq_length,
+        )
+
+    def is_labelled(self, example: ScoredPair) -> bool:
+        return example.score is not None
+
+    def example(self, example_id: str, text: str, text_b: Optional[str] = None):
+        return ScoredPair(example_id, text, text_b, None)
+
+    def head(self, family, model, features, dropout=None) -> Head:
+        lowest, highest = self.task.score_range if family.unit_scores else (0.0, 1.0)
+        predicted = family.logits(model.get_pooled_output(), 1, self.scope, dropout)
+        predicted = predicted[:, 0]
+        targets = (features["label_ids"] - lowest) / (highest - lowest)
+        losses = tf.square(predicted - targets)
+        return Head(
+            heads.total_loss(losses, features["is_real_example"], family.sums_losses),
+            losses,
+            {"scores": predicted * (highest - lowest) + lowest},
+        )
+
+    def figures(
+        self, examples: Sequence[ScoredPair], outputs: Outputs
+    ) -> Dict[str, Any]:
+        figures = metrics.regression_metrics(
+            [example.score for example in examples], outputs["scores"]
+        )
+        figures["loss"] = mean_loss(outputs)
+        figures["score"] = figures[self.task.metric]
+        return figures
+
+    def predictions(
+        self, examples: Sequence[ScoredPair], outputs: Outputs
+    ) -> List[Dict[str, Any]]:
+        return [{"score": float(score)} for score in outputs["scores"]]
+
+    def write_predictions(
+        self, folder: RunFolder, examples: Sequence[ScoredPair], outputs: Outputs
+    ) -> None:
+        """`test_results.tsv`: id and score, a row per example in the file's order."""
+        rows = ["id\tscore"]
+        for example, score in zip(examples, outputs["scores"]):
+            rows.append(f"{one_cell(example.example_id)}\t{score:.9g}")
+        folder.write_text("test_results.tsv", "\n".join(rows) + "\n")
+
+    def draw(
+        self,
+        folder: RunFolder,
+        split: str,
+        examples: Sequence[ScoredPair],
+        outputs: Outputs,
+        figures: Dict[str, Any],
+    ) -> None:
+        plots.write_scatter_png(
+            folder(picture_name("scores", split)),
+            [example.score for example in examples],
+            outputs["scores"],
+            picture_title(self.task, split, figures["score"]),
+        )

@@ -1,0 +1,177 @@
+"""Tagging of words: a tag each, by the first piece of the word."""
+
+from typing import Any, Dict, Iterator, List, Optional, Sequence
+
+import numpy as np
+
+from data.evaluation import metrics, plots
+from data.features import tagging_inputs
+from data.features.model_inputs import Encoded
+from data.records import schema
+from data.tasks import TAGGING
+from data.tasks.tagging import TaggedSentence
+from encoder_ko.compat import tf
+from encoder_ko.finetuning.task_types.base import (
+    Head,
+    Kind,
+    Outputs,
+    mean_loss,
+    one_cell,
+    picture_name,
+    picture_title,
+)
+from encoder_ko.modeling import token_heads
+from encoder_ko.training.run_folder import RunFolder
+
+
+class Tagging(Kind):
+    """One of the task's tags for each word; see Kind. A record is a sentence."""
+
+    name = TAGGING
+    headline = ("f1", "precision", "recall", "loss")
+
+    def features(self) -> schema.Features:
+        return schema.tagging_features()
+
+    def encode(self, examples: Sequence[TaggedSentence]) -> Iterator[Encoded]:
+        for index, sentence in enumerate(examples):
+            built = self._input(sentence)
+            is_cut = len(built.positions) < len(sentence.words)
+            yield Encoded(tagging_inputs.tagging_record(index, sentence, built), is_cut)
+
+    def _input(self, sentence: TaggedSentence) -> tagging_inputs.TaggingInput:
+        return tagging_inputs.tagging_input(
+            self.tokenizer, sentence.words, self.settings.max_seq_length
+        )
+
+    def is_labelled(self, example: TaggedSentence) -> bool:
+        return example.tags is not None
+
+    def example(self, example_id: str, text: str, text_b: Optional[str] = None):
+        """The words are what stands between white space; `text_b` is not looked at."""
+        return TaggedSentence(example_id, tuple(text.split()), None)
+
+    def head(self, family, model, features, dropout=None) -> Head:
+        logits = family.token_heads.tag_logits(
+            model.get_sequence_output(), self.task.num_labels, self.scope, dropout
+        )
+        result = token_heads.tagging_loss(
+            logits, features["label_ids"], family.sums_losses
+        )
+        outputs = {
+            "tag_ids": tf.argmax(logits, -1, output_type=tf.int32),
+            "probabilities": tf.reduce_max(tf.nn.softmax(logits), -1),
+        }
+        return Head(result.loss, result.per_example_loss, outputs)
+
+    def figures(
+        self, examples: Sequence[TaggedSentence], outputs: Outputs
+    ) -> Dict[str, Any]:
+        """Of whole entities; `accuracy` and the confusion matrix are of words.
+
+        The matrix has a row for each type that occurs, named in `types`, and "O".
+        """
+        predicted = self._predicted(examples, outputs)
+        tags = [self._gold(sentence) for sentence in examples]
+        figures = metrics.entity_metrics(tags, predicted)
+        figures.update(self._figures_of_words(tags, predicted))
+        figures["loss"] = mean_loss(outputs)
+        figures["score"] = figures[self.task.metric]
+        return figures
+
+    def _figures_of_words(self, tags, predicted) -> Dict[str, Any]:
+        names = tagging_inputs.entity_types(self.task.label_values)
+        pairs = [tagging_inputs.type_ids(each, names) for each in (tags, predicted)]
+        matrix = metrics.confusion_matrix(pairs[0], pairs[1], len(names))
+        occurs = np.flatnonzero(matrix.sum(0) + matrix.sum(1))
+        words = [
+            tag == found for pair in zip(tags, predicted) for tag, found in zip(*pair)
+        ]
+        return {
+            "accuracy": float(np.mean(words)),
+            "types": [names[index] for index in occurs],
+            "confusion_matrix": matrix[np.ix_(occurs, occurs)].tolist(),
+        }
+
+    def _gold(self, sentence: TaggedSentence) -> List[str]:
+        return [self.task.label_values[tag] for tag in sentence.tags]
+
+    def _predicted(
+        self, examples: Sequence[TaggedSentence], outputs: Outputs
+    ) -> List[List[str]]:
+        """The predicted tags of every word of every sentence."""
+        return [
+            tagging_inputs.word_tags(
+                sentence, self._input(sentence), row.tolist(), self.task.label_values
+            )
+            for sentence, row in zip(examples, outputs["tag_ids"])
+        ]
+
+    def predictions(
+        self, examples: Sequence[TaggedSentence], outputs: Outputs
+    ) -> List[Dict[str, Any]]:
+        """Words, tags and entities.
+
+        `start` and `end` of an entity are characters of `text`, the words joined by
+        single spaces; its probability is the least of its words' tags.
+        """
+        found = []
+        for sentence, tags, sure in zip(
+            examples, self._predicted(examples, outputs), outputs["probabilities"]
+        ):
+            text = " ".join(sentence.words)
+            starts = np.cumsum([0] + [len(word) + 1 for word in sentence.words])
+            sure = sure[self._input(sentence).positions]
+            found.append(
+                {
+                    "text": text,
+                    "words": list(sentence.words),
+                    "tags": tags,
+                    "entities": [
+                        {
+                            "type": entity.type,
+                            "text": text[
+                                starts[entity.first] : starts[entity.last] - 1
+                            ],
+                            "start": int(starts[entity.first]),
+                            "end": int(starts[entity.last] - 1),
+                            "probability": float(
+                                sure[entity.first : entity.last].min()
+                            ),
+                        }
+                        for entity in tagging_inputs.entities(tags)
+                    ],
+                }
+            )
+        return found
+
+    def write_predictions(
+        self, folder: RunFolder, examples: Sequence[TaggedSentence], outputs: Outputs
+    ) -> None:
+        """`test_results.tsv`: a row per word, in the order of the file.
+
+        Columns: id of the sentence, word, the file's tag where it has tags, prediction.
+        """
+        labelled = all(map(self.is_labelled, examples))
+        names = ("id", "word") + ("tag",) * labelled + ("prediction",)
+        rows = ["\t".join(names)]
+        for sentence, tags in zip(examples, self._predicted(examples, outputs)):
+            gold = [self._gold(sentence)] if labelled else []
+            for row in zip(sentence.words, *gold, tags):
+                rows.append("\t".join(map(one_cell, (sentence.example_id,) + row)))
+        folder.write_text("test_results.tsv", "\n".join(rows) + "\n")
+
+    def draw(
+        self,
+        folder: RunFolder,
+        split: str,
+        examples: Sequence[TaggedSentence],
+        outputs: Outputs,
+        figures: Dict[str, Any],
+    ) -> None:
+        plots.write_confusion_matrix_png(
+            folder(picture_name("confusion_matrix", split)),
+            figures["confusion_matrix"],
+            figures["types"],
+            picture_title(self.task, split, figures["score"]),
+        )

@@ -1,0 +1,394 @@
+"""Fine-tunes an encoder: the graph, training with evaluation, the best checkpoint.
+
+What is read and what the metrics mean is the task's (`data.tasks`,
+`data.evaluation.metrics`); what an encoder looks like is the sibling's (`Family`).
+"""
+
+import dataclasses
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+
+import numpy as np
+from absl import logging
+
+from data.io.errors import InputError
+from data.records import input_pipeline
+from encoder_ko.compat import tf
+from encoder_ko.finetuning.task_types.base import Kind, Outputs
+from encoder_ko.modeling import layers
+from encoder_ko.modeling.token_heads import BERT_HEADS, TokenHeads
+from encoder_ko.training import checkpoints, estimator, hooks
+from encoder_ko.training.run_folder import BEST, HISTORY, RunFolder
+
+# Of a history entry: time, and the metric that is there under its own name too.
+_NOT_METRICS = ("seconds", "score")
+_NOT_LOGGED = _NOT_METRICS + ("macro_precision", "macro_recall")
+
+
+class Family(NamedTuple):
+    """What fine-tuning needs to know of BERT, ALBERT or ELECTRA.
+
+    Attributes:
+      name: value of --model_type.
+      config_class, model_class: EncoderConfig and EncoderModel of the sibling.
+      logits: (inputs [B, H], width, task name, dropout or None) -> float32 [B, width],
+        the output layer on the first token.
+      create_optimizer: (loss, config, Hyperparameters) -> TrainOp.
+      sums_losses: whether a batch's loss is the sum of its examples', not the mean.
+      unit_scores: whether scores are learnt as shares of the greatest, 0 to 1.
+      token_heads: the output layers on every token.
+      defaults: config -> values of flags where upstream's differ from BERT's.
+    """
+
+    name: str
+    config_class: Any
+    model_class: Any
+    logits: Callable[..., Any]
+    create_optimizer: Callable[..., Any]
+    sums_losses: bool = False
+    unit_scores: bool = False
+    token_heads: TokenHeads = BERT_HEADS
+    defaults: Callable[[Any], Dict[str, Any]] = lambda config: {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Hyperparameters:
+    """How to train.
+
+    Attributes:
+      learning_rate: peak.
+      train_steps: updates of the whole run.
+      warmup_steps: updates of the warm-up; a fraction counts for ELECTRA.
+      eval_every_steps: updates between evaluations on dev; a fraction where they
+        follow the epochs.
+      patience: evaluations without a better result before training stops; 0 = never.
+      seed: decides initial values, order of examples and dropout.
+      weight_decay_rate: decoupled weight decay.
+      layerwise_lr_decay: factor on the learning rate from layer to layer downwards.
+    """
+
+    learning_rate: float
+    train_steps: int
+    warmup_steps: float
+    eval_every_steps: float
+    patience: int = 0
+    seed: int = 12345
+    weight_decay_rate: float = 0.01
+    layerwise_lr_decay: float = 1.0
+
+    def evaluation_step(self, number: int) -> int:
+        """The step of an evaluation, counted from 0; the last is at `train_steps`.
+
+        Every 5.5 steps of 11: at 5 and 11.
+        """
+        return min(int((number + 1) * self.eval_every_steps), self.train_steps)
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoder:
+    """The network to fine-tune.
+
+    Attributes:
+      family: see Family. config: its configuration.
+      kind: what stands on the encoder.
+      init_checkpoint: prefix of a checkpoint to start from; None = from scratch.
+      dtype: compute type.
+    """
+
+    family: Family
+    config: Any
+    kind: Kind
+    init_checkpoint: Optional[str] = None
+    dtype: Any = tf.float32
+
+
+def model_fn_builder(
+    encoder: Encoder,
+    hyperparameters: Hyperparameters,
+    batch_size: int,
+    use_tpu: bool = False,
+    report_path: Optional[str] = None,
+):
+    """The model_fn of a TPUEstimator.
+
+    Args:
+      batch_size: examples per update, for the progress line.
+      report_path: where to write which variables were restored; only given when
+        training starts at step 0.
+    """
+
+    def model_fn(features, labels, mode, params):
+        del labels, params
+        is_training = mode == tf.estimator.ModeKeys.TRAIN
+        dropout = None
+        if is_training:
+            step = tf.train.get_or_create_global_step()
+            dropout = layers.DropoutStream(hyperparameters.seed, step)
+        model = encoder.family.model_class(
+            encoder.config,
+            is_training,
+            features["input_ids"],
+            features["input_mask"],
+            features["segment_ids"],
+            use_one_hot_embeddings=use_tpu,
+            dtype=encoder.dtype,
+            dropout=dropout,
+            only_first_token=encoder.kind.only_first_token,
+        )
+        head = encoder.kind.head(encoder.family, model, features, dropout)
+        if not is_training:
+            return _prediction_spec(head, features)
+        scaffold_fn = checkpoints.start_from(
+            encoder.init_checkpoint, report_path, use_tpu
+        )
+        train = encoder.family.create_optimizer(
+            head.loss, encoder.config, hyperparameters
+        )
+        progress = []
+        if not use_tpu:  # whose steps run many to a session call
+            tokens = tf.reduce_sum(features["input_mask"])
+            progress = _progress(head, train, tokens, hyperparameters, batch_size)
+        return tf.estimator.tpu.TPUEstimatorSpec(
+            mode=mode,
+            loss=head.loss,
+            train_op=train.op,
+            training_hooks=progress,
+            scaffold_fn=scaffold_fn,
+        )
+
+    return model_fn
+
+
+def _progress(head, train, tokens, hyperparameters, batch_size):
+    """Summaries for TensorBoard, and the hook that prints a line now and then."""
+    tf.summary.scalar("learning_rate", train.learning_rate)
+    tf.summary.scalar("gradient_norm", train.gradient_norm)
+    shown = {
+        "loss": tf.reduce_mean(head.per_example_loss),
+        "learning_rate": train.learning_rate,
+    }
+    hook = hooks.ProgressHook(
+        hyperparameters.train_steps, batch_size, shown, tokens=tokens
+    )
+    return [hook]
+
+
+def _prediction_spec(head, features):
+    return tf.estimator.tpu.TPUEstimatorSpec(
+        mode=tf.estimator.ModeKeys.PREDICT,
+        predictions=dict(
+            head.outputs,
+            per_example_loss=head.per_example_loss,
+            example_index=features["example_index"],
+        ),
+    )
+
+
+class FineTuner:
+    """One run in one folder: train, evaluate, predict.
+
+    Args:
+      folder: RunFolder, already claimed.
+      save_checkpoints_steps, keep_checkpoints: as in `estimator.build_estimator`.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        hyperparameters: Hyperparameters,
+        folder: RunFolder,
+        batch_sizes: estimator.BatchSizes,
+        hardware: estimator.Hardware,
+        save_checkpoints_steps: int = 1000,
+        keep_checkpoints: int = 1,
+    ):
+        self._hyperparameters = hyperparameters
+        self._folder = folder
+        self._kind = encoder.kind
+        self._init_checkpoint = encoder.init_checkpoint
+        starts = tf.train.latest_checkpoint(folder.path) is None
+        self._model_fn = model_fn_builder(
+            encoder,
+            hyperparameters,
+            batch_sizes.train,
+            hardware.use_tpu,
+            folder("restored_variables.json") if starts else None,
+        )
+        self._estimator = estimator.build_estimator(
+            self._model_fn,
+            folder.path,
+            batch_sizes,
+            hardware,
+            hyperparameters.seed,
+            save_checkpoints_steps,
+            keep_checkpoints,
+        )
+
+    @property
+    def step(self) -> int:
+        """Updates made so far, by the newest checkpoint."""
+        newest = tf.train.latest_checkpoint(self._folder.path)
+        return int(newest.rsplit("-", 1)[1]) if newest else 0
+
+    @property
+    def history(self) -> List[Dict[str, float]]:
+        """One entry per evaluation: step, seconds of training, metrics."""
+        return self._folder.read_json(HISTORY) or []
+
+    @property
+    def best_checkpoint(self) -> Optional[str]:
+        return checkpoints.find_checkpoint(self._folder(BEST))
+
+    def train(self, data, evaluate: Callable[[Outputs], Dict[str, float]], dev):
+        """Trains to the end, or until dev has not improved for `patience` evaluations.
+
+        The checkpoint with the best dev result is kept in `best/`; without dev data
+        it is the last one.
+
+        Args:
+          data: FineTuningData of train.
+          evaluate: figures of the outputs for dev; "score" is the one to maximise.
+          dev: FineTuningData, or None.
+        """
+        settings = self._hyperparameters
+        history = self.history
+        self._announce(history)
+        while not self._finished(history):
+            target = settings.evaluation_step(len(history))
+            started = time.time()
+            if self.step < target:
+                self._train_to(data, target)
+            entry = {"step": target, "seconds": round(time.time() - started, 1)}
+            newest = tf.train.latest_checkpoint(self._folder.path)
+            if dev is not None:
+                entry.update(evaluate(self.predict(dev, newest)))
+            is_best = not any(
+                earlier["score"] >= entry.get("score", 0) for earlier in history if dev
+            )
+            if is_best:
+                checkpoints.copy_checkpoint(newest, self._folder(BEST))
+            if dev is not None:
+                logging.info("%s", _dev_line(entry, is_best))
+            history.append(entry)
+            self._folder.write_json(HISTORY, history)
+            self._write_summaries(entry)
+
+    def _announce(self, history):
+        """Says where training begins: anew, after an interruption, or not at all."""
+        step, total = self.step, self._hyperparameters.train_steps
+        if self._finished(history):
+            logging.info(
+                "This run is complete (step %d): nothing is trained again.", step
+            )
+        elif step:
+            logging.info("Resuming at step %d of %d.", step, total)
+        elif self._init_checkpoint is None:
+            logging.info("No checkpoint to start from: training from scratch.")
+
+    def _finished(self, history) -> bool:
+        settings = self._hyperparameters
+        if not history:
+            return False
+        if history[-1]["step"] >= settings.train_steps:
+            return True
+        scores = [entry["score"] for entry in history if "score" in entry]
+        if not (settings.patience and scores):
+            return False
+        since_best = len(scores) - 1 - int(np.argmax(scores))
+        if since_best >= settings.patience:
+            logging.info("No better dev result for %d evaluations: stop.", since_best)
+            return True
+        return False
+
+    def _train_to(self, data, target):
+        settings, step = self._hyperparameters, self.step
+        input_fn = input_pipeline.training_input_fn(
+            data, settings.seed, settings.train_steps, step
+        )
+        try:
+            self._estimator.train(input_fn, max_steps=target)
+        except tf.train.NanLossDuringTrainingError:
+            raise InputError(
+                f"The loss is no longer a number between steps {step} and {target}. "
+                f"{hooks.LOST_LOSS_ADVICE}"
+            ) from None
+
+    def check_checkpoint(self, checkpoint: str) -> None:
+        """Raises InputError unless a checkpoint holds this model, head included."""
+        shapes = {
+            feature.name: (
+                tf.float32 if feature.dtype == "float32" else tf.int32,
+                [None] if feature.length else [None, None],
+            )
+            for feature in self._kind.features()
+        }
+        shapes["input_mask"] = tf.int32, [None, None]
+        shapes["is_real_example"] = tf.float32, [None]
+        with tf.Graph().as_default():
+            features = {name: tf.placeholder(*shape) for name, shape in shapes.items()}
+            self._model_fn(features, None, tf.estimator.ModeKeys.PREDICT, {})
+            checkpoints.require_variables(checkpoint, tf.trainable_variables())
+
+    def predict(self, data, checkpoint: str) -> Outputs:
+        """What the network puts out for every record, in the order of the file."""
+        batches = []
+        for batch in self._estimator.predict(
+            input_pipeline.evaluation_input_fn(data),
+            checkpoint_path=checkpoint,
+            yield_single_examples=False,
+        ):
+            real = batch["example_index"] >= 0
+            if not np.isfinite(batch["per_example_loss"][real]).all():
+                raise InputError(
+                    f"The model's outputs for {data.path} are not numbers: the weights "
+                    f"in {checkpoint} are broken."
+                )
+            batches.append(batch)
+        return in_order(batches, data.num_examples)
+
+    def _write_summaries(self, entry):
+        """The dev figures as TensorBoard scalars, in `eval/`."""
+        with tf.Graph().as_default():
+            writer = tf.summary.FileWriter(self._folder("eval"))
+            summary = tf.Summary()
+            for name, value in entry.items():
+                if isinstance(value, float) and name not in _NOT_METRICS:
+                    summary.value.add(tag=f"dev/{name}", simple_value=value)
+            writer.add_summary(summary, entry["step"])
+            writer.close()
+
+
+def _dev_line(entry: Dict[str, Any], is_best: bool) -> str:
+    """ "dev at step 50: accuracy 0.7875, loss 0.6595 (the best so far)"."""
+    figures = ", ".join(
+        f"{name} {value:.4f}"
+        for name, value in entry.items()
+        if isinstance(value, float) and name not in _NOT_LOGGED
+    )
+    best = " (the best so far)" if is_best else ""
+    return f"dev at step {entry['step']}: {figures}{best}"
+
+
+def in_order(batches: Sequence[Outputs], count: int) -> Outputs:
+    """The rows of batches by their example_index, without those of filling examples.
+
+    Args:
+      batches: arrays [B, ...] by name; example_index is -1 for a filling example.
+        Beyond the first axis they may differ in size, and are padded with 0.
+      count: records of the file, each of which is in one batch.
+
+    Returns:
+      Arrays [count, ...] by name.
+    """
+    found = {}
+    for name in sorted(set(batches[0]) - {"example_index"}):
+        shapes = [batch[name].shape[1:] for batch in batches]
+        found[name] = np.zeros(
+            (count,) + tuple(map(max, zip(*shapes))), batches[0][name].dtype
+        )
+        for batch in batches:
+            real = batch["example_index"] >= 0
+            values = batch[name][real]
+            place = tuple(slice(size) for size in values.shape[1:])
+            found[name][(batch["example_index"][real],) + place] = values
+    return found

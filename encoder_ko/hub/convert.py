@@ -1,0 +1,357 @@
+"""Converts a model between the files of TensorFlow and of Hugging Face.
+
+Everything is written beside its place first, so that a folder that is there is whole.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+from absl import logging
+
+from data.io.errors import InputError
+from data.io.json_files import read_json_object
+from data.tokenization import (
+    CONFIG_FILE_NAME,
+    Tokenizer,
+    build_tokenizer,
+    check_vocabulary,
+)
+from encoder_ko.finetuning.task_types.base import scope_of
+from encoder_ko.hub import config as hf_config
+from encoder_ko.hub import model_card, task_card, tokenizer_files, weights
+from encoder_ko.hub import tensors as tensor_files
+from encoder_ko.hub.weight_map import ModelNames, Tensors
+from encoder_ko.training import run_folder
+
+_HF_CONFIG = "config.json"
+_CHECKPOINT = "model.ckpt"
+_UNFINISHED = ".incomplete"
+
+
+class TensorFlowModel(NamedTuple):
+    """What the TensorFlow form of a model is made of.
+
+    Attributes:
+      config: EncoderConfig.
+      tokenizer: Tokenizer.
+      checkpoint: prefix.
+      head: hf_config.Head; its kind may be "".
+      run: see `model_card.facts_of`.
+      described: content of task.json; {} without one.
+    """
+
+    config: Any
+    tokenizer: Tokenizer
+    checkpoint: str
+    head: hf_config.Head
+    run: Dict[str, Any]
+    described: Dict[str, Any] = {}
+
+
+def export(
+    networks: Sequence[ModelNames],
+    model: TensorFlowModel,
+    output_dir: str,
+    overwrite: bool = False,
+    split_special: bool = True,
+) -> List[str]:
+    """Writes Hugging Face's files.
+
+    Args:
+      networks: the tables of the model; a checkpoint that holds several networks gives
+        a folder for each.
+      output_dir: the folder of the result.
+      overwrite: whether files of the same names may be replaced.
+      split_special: see `hf_tokenizer.write_tokenizer`.
+
+    Returns:
+      The folders.
+
+    Raises:
+      InputError: the checkpoint does not fit the tables, or the folder is taken.
+    """
+    check_vocabulary(
+        model.tokenizer.vocabulary,
+        model.config.vocab_size,
+        model.tokenizer.config.special_tokens,
+    )
+    found = weights.to_hugging_face(
+        networks,
+        model.config,
+        tensor_files.read_checkpoint(model.checkpoint),
+        _kind(model.head.kind),
+        model.checkpoint,
+    )
+    folders = []
+    with _new_folder(output_dir, overwrite) as temporary:
+        for network in found:
+            inner = network.names.folder if len(found) > 1 else ""
+            folders.append(os.path.join(output_dir, inner) if inner else output_dir)
+            place = os.path.join(temporary, inner)
+            os.makedirs(place, exist_ok=True)
+            title = os.path.basename(os.path.abspath(output_dir))
+            _export_one(
+                network, model, place, f"{title} {inner}".strip(), split_special
+            )
+    return folders
+
+
+def _kind(kind):
+    """Regression has the network of classification."""
+    return "classification" if kind == "regression" else kind
+
+
+def _export_one(network, model, folder, title, split_special):
+    architecture = network.architecture
+    head = model.head._replace(
+        kind=architecture.kind,
+        labels=_labels(network, model.head, model.checkpoint),
+        task=network.task or model.head.task,
+        is_regression=model.head.is_regression or model.head.kind == "regression",
+    )
+    content = hf_config.hugging_face_config(
+        network.config,
+        network.names.model_type,
+        architecture.name,
+        model.tokenizer.pad_id,
+        head,
+    )
+    content.update(task_card.kept_of(model.described))
+    _write_json(os.path.join(folder, _HF_CONFIG), content)
+    tensors = network.tensors
+    scores = model.described.get("task", {}).get("score_range")
+    if head.is_regression and scores:
+        tensors = network.names.scores(tensors, *scores)
+    tensor_files.write_safetensors(
+        os.path.join(folder, tensor_files.SAFETENSORS), tensors
+    )
+    tokenizer_files.write_tokenizer(
+        model.tokenizer, folder, network.config.max_position_embeddings, split_special
+    )
+    before = tokenizer_files.unsupported_steps(model.tokenizer.config)
+    for step in before:
+        logging.warning("Hugging Face's tokenizer does not %s: do it before.", step)
+    inexact = tokenizer_files.inexactness(model.tokenizer.config)
+    if inexact:
+        logging.warning("%s", inexact)
+    card = model_card.Card(
+        title,
+        architecture.name,
+        architecture.kind,
+        head.labels,
+        model.run,
+        before,
+        inexact,
+        split_special,
+    )
+    with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as writer:
+        writer.write(model_card.model_card(card))
+
+
+def _labels(network, head, source):
+    """Names of the outputs of a classifier or tagger, in order."""
+    if not network.num_labels:
+        return ()
+    if head.kind == "regression" or head.is_regression:
+        return ("LABEL_0",)
+    return task_card.label_names(head.labels, network.num_labels, source)
+
+
+# --- From Hugging Face -----------------------------------------------------------
+
+
+def import_(
+    networks: Sequence[ModelNames],
+    input_dir: str,
+    output_dir: str,
+    overwrite: bool = False,
+    encoder_only: bool = False,
+    task: Optional[str] = None,
+) -> str:
+    """Writes a checkpoint, its configuration and vocabulary from Hugging Face's files.
+
+    Args:
+      networks: the tables of the model.
+      input_dir: folder of a model, or of ELECTRA's `discriminator` and `generator`.
+      output_dir: the folder of the result.
+      overwrite: whether files of the same names may be replaced.
+      encoder_only: whether the head is left out.
+      task: name of the task; None = what config.json says.
+
+    Returns:
+      The prefix of the checkpoint, which is in `best/` beside a task.json if the model
+      is a fine-tuned one: the folder is then like that of a fine-tuning run.
+
+    Raises:
+      InputError: the files do not fit the tables, or the folder is taken.
+    """
+    found = [
+        _import_one(names, folder, encoder_only, task)
+        for names, folder in _networks_of(networks, input_dir)
+    ]
+    with _new_folder(output_dir, overwrite) as temporary:
+        for one in found:
+            name = one.names.config_file.format(model_type=one.names.model_type)
+            _write_text(os.path.join(temporary, name), one.config.to_json_string())
+        vocab_file = _import_tokenizer(one, temporary)
+        described = one.origin.described(one.names.model_type, vocab_file)
+        checkpoint = _CHECKPOINT
+        if described:
+            _write_json(os.path.join(temporary, run_folder.TASK), described)
+            checkpoint = os.path.join(run_folder.BEST, _CHECKPOINT)
+            os.makedirs(os.path.join(temporary, run_folder.BEST))
+        tensor_files.write_checkpoint(
+            os.path.join(temporary, checkpoint), _together(found)
+        )
+    return os.path.join(output_dir, checkpoint)
+
+
+class _Imported(NamedTuple):
+    """One network: ModelNames, EncoderConfig, variables, and what its files tell."""
+
+    names: ModelNames
+    folder: str
+    config: Any
+    variables: Tensors
+    origin: task_card.FineTuned
+
+
+def _networks_of(networks, input_dir):
+    """(names, folder) of each network; one folder is told by its architecture."""
+    inner = [(names, os.path.join(input_dir, names.folder)) for names in networks]
+    if not os.path.exists(os.path.join(input_dir, _HF_CONFIG)):
+        inner = [
+            pair for pair in inner if os.path.exists(os.path.join(pair[1], _HF_CONFIG))
+        ]
+        if inner:
+            return inner
+    name = _class_name(read_json_object(os.path.join(input_dir, _HF_CONFIG)))
+    for names in networks:
+        if name in [architecture.name for architecture in names.architectures]:
+            return [(names, input_dir)]
+    return [(networks[0], input_dir)]
+
+
+def _class_name(content):
+    return (content.get("architectures") or [""])[0]
+
+
+def _import_one(names, folder, encoder_only, task):
+    path = os.path.join(folder, _HF_CONFIG)
+    content = read_json_object(path)
+    config = hf_config.encoder_config(content, names, path)
+    class_name = _class_name(content)
+    if encoder_only:
+        class_name = next(a.name for a in names.architectures if a.kind == "encoder")
+    architecture = names.architecture(class_name)
+    tensors = weights.plain_tensors(
+        names, tensor_files.read_hugging_face(folder), folder
+    )
+    if encoder_only:
+        dropped = weights.names_of_head(names, tensors)
+        logging.info("Left out with --encoder_only: %s", ", ".join(dropped) or "-")
+        tensors = {n: value for n, value in tensors.items() if n not in dropped}
+    head = hf_config.head_of(content, architecture)
+    name = task or task_card.task_name(content) or head.task or "task"
+    head, scope = head._replace(task=name), scope_of(name)
+    variables = weights.to_tensorflow(
+        names, config, tensors, architecture, scope, folder
+    )
+    num_labels = weights.num_labels(names, config, variables, architecture, scope)
+    origin = task_card.FineTuned(
+        content,
+        path,
+        head,
+        num_labels,
+        names.score_range(tensors),
+        config.max_position_embeddings,
+    )
+    return _Imported(names, folder, config, variables, origin)
+
+
+def _together(found: Sequence[_Imported]) -> Tensors:
+    """The variables of all networks; those that several have must be the same."""
+    variables = {}
+    for one in found:
+        for name, value in one.variables.items():
+            if name in variables and not (variables[name] == value).all():
+                raise InputError(
+                    f"{one.folder}: {name} differs between generator and discriminator,"
+                    " which share their embeddings in Google's ELECTRA. Convert one of "
+                    "them alone."
+                )
+            variables[name] = value
+    return variables
+
+
+def _import_tokenizer(one: _Imported, target: str) -> str:
+    """Copies the tokenizer, which must fit the network; the vocabulary's name."""
+    config = tokenizer_files.read_settings(one.folder)
+    vocab_file = tokenizer_files.copy_vocabulary(one.folder, target, config)
+    _write_text(os.path.join(target, CONFIG_FILE_NAME), config.to_json_string())
+    tokenizer = build_tokenizer(config, vocab_file)
+    check_vocabulary(tokenizer.vocabulary, one.config.vocab_size, config.special_tokens)
+    theirs = one.origin.content.get("pad_token_id", 0)
+    if theirs is not None and theirs != tokenizer.pad_id:
+        raise InputError(
+            f"{one.origin.source} says pad_token_id={theirs} but {config.pad_token} "
+            f"has the id {tokenizer.pad_id} in the vocabulary: it is not this model's."
+        )
+    return os.path.basename(vocab_file)
+
+
+# --- Folders ---------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _new_folder(path: str, overwrite: bool):
+    """A folder to write to, whose files get to `path` when all are whole."""
+    parent, name = os.path.split(os.path.abspath(path))
+    temporary = None
+    try:
+        os.makedirs(parent, exist_ok=True)
+        temporary = tempfile.mkdtemp(_UNFINISHED, name + ".", parent)
+        yield temporary
+        _move_files(temporary, path, overwrite)
+    except OSError as error:
+        raise InputError(f"{path} could not be written: {error}.") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move_files(temporary, path, overwrite):
+    files = [
+        os.path.relpath(os.path.join(folder, name), temporary)
+        for folder, _, names in os.walk(temporary)
+        for name in names
+    ]
+    check_free(path, files, overwrite)
+    for name in sorted(files):
+        target = os.path.join(path, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.replace(os.path.join(temporary, name), target)
+        logging.info("%s: %d bytes", target, os.path.getsize(target))
+
+
+def check_free(path: str, files: Sequence[str], overwrite: bool) -> None:
+    """Raises InputError if one of the files is there and may not be replaced."""
+    taken = [name for name in files if os.path.exists(os.path.join(path, name))]
+    if taken and not overwrite:
+        raise InputError(
+            f"{path} holds {', '.join(sorted(taken))} already. Choose another "
+            "--output_dir, or pass --overwrite to replace them."
+        )
+
+
+def _write_json(path, content):
+    _write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _write_text(path, text):
+    with open(path, "w", encoding="utf-8") as writer:
+        writer.write(text)

@@ -1,0 +1,1 @@
+"""Using a fine-tuned run: prediction, features, exports."""

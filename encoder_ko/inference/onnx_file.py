@@ -1,0 +1,88 @@
+"""A fine-tuned model as an ONNX file, by way of tf2onnx."""
+
+import os
+import shutil
+
+from data.io.errors import InputError
+from encoder_ko.compat import tf
+from encoder_ko.finetuning.saved_run import FineTunedModel
+from encoder_ko.inference import saved_model
+
+FILE_NAME = "model.onnx"
+_OPSET = 17
+
+
+def write_onnx(model: FineTunedModel, path: str, overwrite: bool = False) -> None:
+    """Writes a folder with model.onnx and the files of `export.asset_files`.
+
+    The graph is that of the task's signature (`export.SIGNATURES`): inputs and outputs
+    have the same names, batch and length are free.
+
+    Args:
+      path: the folder. overwrite: whether it may be replaced.
+
+    Raises:
+      InputError: tf2onnx is not installed; as `export.write_saved_model`.
+    """
+    try:
+        import tf2onnx.convert
+    except ImportError as error:
+        raise InputError(
+            f"--format=onnx needs tf2onnx ({error}): pip install -c constraints.txt "
+            "-e '.[onnx]'"
+        ) from error
+    files = saved_model.asset_files(model)
+    with saved_model.new_folder(path, overwrite) as temporary:
+        os.makedirs(temporary)
+        with saved_model.restored(model) as (session, graph):
+            outputs = graph.signatures[saved_model.SIGNATURES[model.task.kind]]
+            frozen = tf.graph_util.convert_variables_to_constants(
+                session,
+                session.graph.as_graph_def(),
+                [tensor.op.name for tensor in outputs.values()],
+            )
+        names = {tensor.name: name for name, tensor in graph.inputs.items()}
+        names.update((tensor.name, name) for name, tensor in outputs.items())
+        converted, _ = tf2onnx.convert.from_graph_def(
+            frozen,
+            input_names=[tensor.name for tensor in graph.inputs.values()],
+            output_names=[tensor.name for tensor in outputs.values()],
+            opset=_OPSET,
+        )
+        _rename(converted.graph, names)
+        with open(os.path.join(temporary, FILE_NAME), "wb") as writer:
+            writer.write(converted.SerializeToString())
+        for file in files:
+            shutil.copy(file, temporary)
+
+
+def _rename(graph, names):
+    """Gives the graph's values our names instead of TensorFlow's `name:0`."""
+    for value in list(graph.input) + list(graph.output):
+        value.name = names.get(value.name, value.name)
+    for node in graph.node:
+        for ends in (node.input, node.output):
+            for position, name in enumerate(ends):
+                ends[position] = names.get(name, name)
+
+
+def onnx_runner(path: str):
+    """The file as a function: inputs by name -> outputs by name.
+
+    Raises:
+      InputError: onnxruntime is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise InputError(
+            f"Running an ONNX file needs onnxruntime ({error}): pip install -c "
+            "constraints.txt -e '.[onnx]'"
+        ) from error
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    outputs = [output.name for output in session.get_outputs()]
+
+    def run(inputs):
+        return dict(zip(outputs, session.run(outputs, inputs)))
+
+    return run

@@ -1,0 +1,198 @@
+"""A fine-tuned model in this process: loaded once, it predicts lists of texts."""
+
+import re
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple, Union
+
+import numpy as np
+
+from data.io.errors import InputError
+from data.tasks import QUESTION_ANSWERING, TAGGING, Task
+from encoder_ko import compat
+from encoder_ko.compat import tf
+from encoder_ko.finetuning import trainer
+from encoder_ko.finetuning.saved_run import FineTunedModel
+from encoder_ko.finetuning.trainer import Encoder, Family
+from encoder_ko.training import checkpoints
+
+# A text, or a pair of texts: a question and its passage.
+Text = Union[str, Tuple[str, str]]
+
+_EXAMPLES_AT_A_TIME = 4096
+
+
+class Predictor:
+    """One graph and one session with the weights of a run.
+
+    What `predict` gives for each text is a dict, by the kind of the task.
+    Classification: "label" as the task's files write it, "label_name" and
+    "probabilities" by name. Regression: "score". Tagging: "words", "tags", "entities",
+    each with "type", "text", "start" and "end" (characters of the text) and
+    "probability". Question answering: "answer", "start" and "end" (characters of the
+    passage), "probability", "candidates".
+
+    Args:
+      model: as `FineTunedModel.load` reads it.
+      batch_size: texts at a time.
+      dtype: compute type.
+
+    Raises:
+      InputError: the checkpoint does not hold this model; batch_size is below 1.
+    """
+
+    def __init__(
+        self, model: FineTunedModel, batch_size: int = 32, dtype: Any = tf.float32
+    ):
+        if batch_size < 1:
+            raise InputError(f"batch_size={batch_size}, expected at least 1.")
+        self._kind = model.kind
+        self._pad_id = model.tokenizer.pad_id
+        self._batch_size = batch_size
+        with tf.Graph().as_default() as graph, compat.plain_ops():
+            self._features = _placeholders(model.kind)
+            spec = trainer.model_fn_builder(
+                Encoder(model.family, model.config, model.kind, dtype=dtype),
+                None,
+                batch_size,
+            )(self._features, None, tf.estimator.ModeKeys.PREDICT, {})
+            self._outputs = dict(spec.predictions)
+            del self._outputs["per_example_loss"]
+            variables = tf.global_variables()
+            checkpoints.require_variables(model.checkpoint, variables)
+            self._session = tf.Session(graph=graph)
+            tf.train.Saver(variables).restore(self._session, model.checkpoint)
+
+    @classmethod
+    def load(
+        cls, run_dir: str, families: Mapping[str, Family], **options: Any
+    ) -> "Predictor":
+        """Loads the --output_dir of a fine-tuning run; `options` as of the class."""
+        return cls(FineTunedModel.load(run_dir, families), **options)
+
+    def __enter__(self) -> "Predictor":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Frees the session."""
+        self._session.close()
+
+    @property
+    def task(self) -> Task:
+        """The task it was fine-tuned on."""
+        return self._kind.task
+
+    def predict(self, texts: Iterable[Text]) -> List[Dict[str, Any]]:
+        """A prediction per text, in their order; texts of similar length share batches.
+
+        Args:
+          texts: each a string, or two of them for a pair; (question, passage) for
+            question answering. An empty text is a text.
+
+        Raises:
+          InputError: something else than texts; a text where a pair is needed, or a
+            pair where a text is.
+        """
+        if isinstance(texts, str):
+            raise InputError(f"{texts[:40]!r} is one text, expected a list of texts.")
+        texts = list(texts)
+        for number, text in enumerate(texts):
+            problem = self.problem_of(text)
+            if problem:
+                raise InputError(f"Text {number}: {problem}.")
+        found = []
+        for start in range(0, len(texts), _EXAMPLES_AT_A_TIME):
+            found.extend(self._predict(texts[start : start + _EXAMPLES_AT_A_TIME]))
+        return found
+
+    def problem_of(self, text: Text) -> str:
+        """Why it cannot be predicted, such as that the task is of pairs; else ""."""
+        parts = _parts(text)
+        if not (1 <= len(parts) <= 2 and all(isinstance(each, str) for each in parts)):
+            return f"{text!r}, expected a text or two"
+        if self.task.is_pair is None or self.task.is_pair == (len(parts) == 2):
+            return ""
+        if self.task.kind == QUESTION_ANSWERING:
+            return "a question without a passage, expected both"
+        if self.task.is_pair:
+            return f"one text, but {self.task.name} is a task of pairs"
+        return f"a pair, but {self.task.name} is a task of single texts"
+
+    def _predict(self, texts: Sequence[Text]) -> List[Dict[str, Any]]:
+        examples = [
+            self._kind.example(str(number), *_parts(text))
+            for number, text in enumerate(texts)
+        ]
+        records = [encoded.values for encoded in self._kind.encode(examples)]
+        order = sorted(range(len(records)), key=lambda i: records[i]["num_tokens"])
+        batches = []
+        for start in range(0, len(order), self._batch_size):
+            chosen = [records[i] for i in order[start : start + self._batch_size]]
+            batches.append(self._session.run(self._outputs, self._feed(chosen)))
+        outputs = trainer.in_order(batches, len(records))
+        predictions = self._kind.predictions(examples, outputs)
+        if self.task.kind == TAGGING:
+            for text, prediction in zip(texts, predictions):
+                _place_in_text(text, prediction)
+        return predictions
+
+    def _feed(self, records: Sequence[Dict[str, Any]]) -> Dict[Any, np.ndarray]:
+        """Records of one batch, padded to the longest of them."""
+        sizes = np.array([record["num_tokens"] for record in records])
+        shape = (len(records), sizes.max())
+        values = {
+            "input_mask": np.arange(shape[1]) < sizes[:, np.newaxis],
+            "is_real_example": np.ones(len(records)),
+        }
+        for feature in self._kind.features():
+            rows = [record[feature.name] for record in records]
+            values[feature.name] = (
+                np.array(rows)
+                if feature.length
+                else _padded(
+                    rows, shape, self._pad_id if feature.name == "input_ids" else 0
+                )
+            )
+        return {self._features[name]: value for name, value in values.items()}
+
+
+def _parts(text: Text) -> Tuple[str, ...]:
+    return tuple(text) if isinstance(text, (tuple, list)) else (text,)
+
+
+def _placeholders(kind) -> Dict[str, Any]:
+    found = {
+        "input_mask": tf.placeholder(tf.int32, [None, None]),
+        "is_real_example": tf.placeholder(tf.float32, [None]),
+    }
+    for feature in kind.features():
+        dtype = tf.float32 if feature.dtype == "float32" else tf.int32
+        shape = [None] if feature.length else [None, None]
+        found[feature.name] = tf.placeholder(dtype, shape)
+    return found
+
+
+def _padded(rows, shape, value) -> np.ndarray:
+    padded = np.full(shape, value)
+    for row, values in enumerate(rows):
+        padded[row, : len(values)] = values
+    return padded
+
+
+def _place_in_text(text: str, prediction: Dict[str, Any]) -> None:
+    """Makes entities count the characters of the text as it was given.
+
+    They count those of its words joined by single spaces: in "  철수는  갔다" the word
+    철수는 begins at 0 there and at 2 here.
+    """
+    places = [
+        index
+        for word in re.finditer(r"\S+", text)
+        for index in range(word.start(), word.end() + 1)  # the space behind it too
+    ]
+    for entity in prediction["entities"]:
+        entity["start"] = places[entity["start"]]
+        entity["end"] = places[entity["end"] - 1] + 1
+        entity["text"] = text[entity["start"] : entity["end"]]
+    prediction["text"] = text

@@ -1,0 +1,191 @@
+"""A fine-tuned model as a SavedModel that any TensorFlow can load and serve.
+
+The graph has inputs of any batch size and length and consists of ordinary ops in
+float32. Each signature takes the ids that the tokenizer makes; its files travel along
+as assets.
+"""
+
+import contextlib
+import os
+import shutil
+from typing import Any, Dict, Iterator, List, NamedTuple
+
+from data.io.errors import InputError
+from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING
+from data.tokenization import CONFIG_FILE_NAME
+from encoder_ko import compat
+from encoder_ko.compat import tf
+from encoder_ko.finetuning.saved_run import FineTunedModel
+from encoder_ko.training import checkpoints
+from encoder_ko.training.run_folder import TASK
+
+INPUT_NAMES = ("input_ids", "input_mask", "segment_ids")
+SIGNATURES = {
+    CLASSIFICATION: "classify",
+    REGRESSION: "score",
+    TAGGING: "tag",
+    QUESTION_ANSWERING: "answer",
+}
+ENCODE = "encode"
+DEFAULT = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+
+
+class InferenceGraph(NamedTuple):
+    """Tensors by name.
+
+    Attributes:
+      inputs: int32 [B, S], of INPUT_NAMES; input_mask is 1 for tokens, 0 for padding.
+      signatures: name -> outputs. The one of the task (SIGNATURES) has the outputs of
+        its kind; ENCODE has pooled_output [B, H] and sequence_output [B, S, H].
+    """
+
+    inputs: Dict[str, Any]
+    signatures: Dict[str, Dict[str, Any]]
+
+
+def build_graph(model: FineTunedModel) -> InferenceGraph:
+    """Builds the inference graph, without weights, in the default graph."""
+    inputs = {
+        name: tf.placeholder(tf.int32, [None, None], name) for name in INPUT_NAMES
+    }
+    with compat.plain_ops(), tf.variable_scope("", reuse=tf.AUTO_REUSE):
+        of_task = _task_outputs(model, inputs)
+        encoder = _encoder(model, inputs, only_first_token=False)
+    encoded = {
+        "pooled_output": encoder.get_pooled_output(),
+        "sequence_output": encoder.get_sequence_output(),
+    }
+    signatures = {SIGNATURES[model.task.kind]: of_task, ENCODE: encoded}
+    return InferenceGraph(
+        inputs,
+        {
+            name: {
+                output: tf.identity(tensor, f"{name}/{output}")
+                for output, tensor in outputs.items()
+            }
+            for name, outputs in signatures.items()
+        },
+    )
+
+
+def _encoder(model, inputs, only_first_token):
+    model_class = model.family.model_class
+    return model_class(
+        model.config,
+        False,
+        *(inputs[name] for name in INPUT_NAMES),
+        scope=model_class.default_scope,
+        only_first_token=only_first_token,
+    )
+
+
+def _task_outputs(model, inputs):
+    """What prediction gives out; labels, which it computes a loss from, are zeros."""
+    batch = tf.shape(inputs["input_ids"])[:1]
+    features = dict(inputs, is_real_example=tf.ones(batch))
+    for feature in model.kind.features():
+        if feature.name not in features:
+            dtype = tf.float32 if feature.dtype == "float32" else tf.int32
+            shape = batch if feature.length else tf.shape(inputs["input_ids"])
+            features[feature.name] = tf.zeros(shape, dtype)
+    encoder = _encoder(model, inputs, model.kind.only_first_token)
+    return model.kind.head(model.family, encoder, features).outputs
+
+
+@contextlib.contextmanager
+def restored(model: FineTunedModel) -> Iterator:
+    """Yields (session, InferenceGraph) with the model's weights.
+
+    Raises:
+      InputError: the checkpoint lacks a variable, or has it in another shape.
+    """
+    with tf.Graph().as_default(), tf.Session() as session:
+        graph = build_graph(model)
+        variables = tf.global_variables()
+        checkpoints.require_variables(model.checkpoint, variables)
+        tf.train.Saver(variables).restore(session, model.checkpoint)
+        yield session, graph
+
+
+def asset_files(model: FineTunedModel) -> List[str]:
+    """What one needs beside the graph: vocabulary, its settings, task and labels.
+
+    Raises:
+      InputError: one of them is gone.
+    """
+    vocab_file = os.path.basename(model.tokenizer.vocabulary.path)
+    names = (vocab_file, CONFIG_FILE_NAME, TASK)
+    paths = [os.path.join(model.path, name) for name in names]
+    for path in paths:
+        if not os.path.exists(path):
+            raise InputError(
+                f"{path} is missing: give the run's command again, which writes it."
+            )
+    return paths
+
+
+def write_saved_model(model: FineTunedModel, path: str, overwrite: bool = False):
+    """Writes a SavedModel folder, whole or not at all; `asset_files` as its assets.
+
+    Args:
+      path: the folder. overwrite: whether it may be replaced.
+
+    Raises:
+      InputError: as `restored` and `new_folder`.
+    """
+    files = asset_files(model)
+    with new_folder(path, overwrite) as temporary, restored(model) as (session, graph):
+        builder = tf.saved_model.builder.SavedModelBuilder(temporary)
+        builder.add_meta_graph_and_variables(
+            session,
+            [tf.saved_model.tag_constants.SERVING],
+            signature_def_map=_signatures(graph),
+            assets_collection=[_asset(file) for file in files],
+        )
+        builder.save()
+
+
+def _asset(file):
+    tensor = tf.constant(file, name="asset")
+    tf.add_to_collection(tf.GraphKeys.ASSET_FILEPATHS, tensor)
+    return tensor
+
+
+def _signatures(graph: InferenceGraph):
+    made = {
+        name: tf.saved_model.signature_def_utils.predict_signature_def(
+            graph.inputs, outputs
+        )
+        for name, outputs in graph.signatures.items()
+    }
+    made[DEFAULT] = made[next(iter(graph.signatures))]
+    return made
+
+
+@contextlib.contextmanager
+def new_folder(path: str, overwrite: bool = False) -> Iterator[str]:
+    """A path for a folder that gets its name only when it is whole.
+
+    Raises:
+      InputError: it exists and `overwrite` is false, or the disk refuses.
+    """
+    path = path.rstrip(os.sep)
+    if os.path.lexists(path) and not overwrite:
+        raise InputError(
+            f"{path} exists already. Pass --overwrite to replace it, or another "
+            "--output_dir."
+        )
+    temporary = f"{path}.{os.getpid()}.incomplete"
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        yield temporary
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    except (OSError, tf.errors.OpError) as error:
+        raise InputError(
+            f"{path} could not be written: {error}. Make room or choose another "
+            "--output_dir."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

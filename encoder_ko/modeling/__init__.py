@@ -1,0 +1,1 @@
+"""The encoder as a graph: layers, transformer, heads. Knows no flags and no files."""

@@ -1,0 +1,292 @@
+"""What stands on top of an encoder: losses are float32 whatever the compute type.
+
+Letters: B batch, S sequence, H hidden width, E embedding width, V vocabulary, L labels,
+P predicted positions.
+"""
+
+from typing import NamedTuple, Optional, Sequence
+
+from encoder_ko import compat
+from encoder_ko.compat import tf
+from encoder_ko.modeling import layers
+from encoder_ko.modeling.gather import gather_positions
+
+# Upstream writes 0.9 = keep probability into the code, whatever the configuration.
+CLASSIFIER_DROPOUT = 0.1
+
+
+class Classification(NamedTuple):
+    """loss: scalar; per_example_loss: [B]; logits, probabilities: [B, L]; float32."""
+
+    loss: object
+    per_example_loss: object
+    logits: object
+    probabilities: object
+
+
+def cross_entropy(logits, labels):
+    """-log softmax(logits)[label]: float32 [B, L] and int32 [B] -> [B]."""
+    log_probabilities = tf.nn.log_softmax(logits, axis=-1)
+    one_hot = tf.one_hot(labels, depth=logits.shape[-1], dtype=tf.float32)
+    return -tf.reduce_sum(one_hot * log_probabilities, axis=-1)
+
+
+def classifier_logits(pooled, num_labels, dropout=None, initializer_range=0.02):
+    """BERT's and ALBERT's classifier: pooled x output_weights^T + output_bias.
+
+    Args:
+      pooled: [B, H], any compute type.
+      num_labels: L.
+      dropout: DropoutStream while training.
+      initializer_range: of the weights. Upstream: 0.02 in every classifier, whatever
+        the configuration; only the pre-training objective follows it.
+
+    Returns:
+      float32 [B, L].
+    """
+    width = pooled.shape.as_list()[-1]
+    weights = layers.variable(
+        "output_weights",
+        [num_labels, width],
+        layers.truncated_normal(initializer_range),
+    )
+    bias = layers.variable("output_bias", [num_labels], tf.zeros_initializer())
+    pooled = _dropped_pooled(pooled, dropout)
+    return tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
+
+
+def task_specific_logits(pooled, num_labels, task_name, dropout=None):
+    """ELECTRA's classifier: one dense layer on the first token as it is.
+
+    Args:
+      pooled: [B, H], any compute type.
+      num_labels: L.
+      task_name: part of the variables' names, `task_specific/<task_name>/dense/...`.
+      dropout: DropoutStream while training.
+
+    Returns:
+      float32 [B, L].
+    """
+    with tf.variable_scope("task_specific/" + task_name):
+        variables = layers.dense_variables(
+            "dense", pooled.shape.as_list()[-1], num_labels, layers.glorot_uniform()
+        )
+    return layers.dense(_dropped_pooled(pooled, dropout), variables)
+
+
+def untold_logits(pooled, num_labels, task_name, dropout=None):
+    """`classifier_logits`, whose variables' names do not tell the task."""
+    del task_name
+    return classifier_logits(pooled, num_labels, dropout)
+
+
+def _dropped_pooled(pooled, dropout):
+    """float32 [B, H], with the dropout of classifiers while training."""
+    pooled = tf.cast(pooled, tf.float32)
+    if dropout is None:
+        return pooled
+    batch, width = tf.shape(pooled)[0], pooled.shape.as_list()[-1]
+    return layers.dropout(pooled, dropout.mask([batch, width], CLASSIFIER_DROPOUT))
+
+
+def total_loss(losses, is_real_example=None, sum_over_batch=False):
+    """Losses of real examples as one number: their mean, or ELECTRA's sum.
+
+    Args:
+      losses: float32 [B].
+      is_real_example: float32 [B], 0 for padding examples; None = all are real.
+      sum_over_batch: whether it is the sum.
+
+    Returns:
+      float32 scalar.
+    """
+    if is_real_example is None:
+        is_real_example = tf.ones_like(losses)
+    loss = tf.reduce_sum(losses * is_real_example)
+    if not sum_over_batch:
+        loss /= tf.maximum(tf.reduce_sum(is_real_example), 1.0)
+    return loss
+
+
+def classification(
+    logits,
+    labels,
+    is_real_example=None,
+    sum_over_batch=False,
+    class_weights: Optional[Sequence[float]] = None,
+) -> Classification:
+    """Cross entropy over the real examples.
+
+    Args:
+      logits: float32 [B, L].
+      labels: int32 [B].
+      is_real_example, sum_over_batch: as in `total_loss`.
+      class_weights: L factors on what an example adds to the loss, by its label. The
+        mean is over examples, not over weights, so that a rare class keeps its weight
+        in a batch of its own; `per_example_loss` is without them.
+    """
+    per_example = cross_entropy(logits, labels)
+    weighted = per_example
+    if class_weights is not None:
+        weighted *= tf.gather(tf.constant(class_weights, tf.float32), labels)
+    return Classification(
+        total_loss(weighted, is_real_example, sum_over_batch),
+        per_example,
+        logits,
+        tf.nn.softmax(logits, axis=-1),
+    )
+
+
+# --- Predicting tokens -----------------------------------------------------------
+
+
+class TokenPredictions(NamedTuple):
+    """Predictions of tokens through the tied embedding table.
+
+    Attributes:
+      losses: float32 [B, P], -log probability of the token asked for.
+      products: [B * P, V] in the compute type, logits without their bias.
+      bias: float32 [V].
+      exponents: Exponents of the logits.
+    """
+
+    losses: object
+    products: object
+    bias: object
+    exponents: "Exponents"
+
+    def logits(self):
+        """float32 [B, P, V]."""
+        logits = tf.cast(self.products, tf.float32) + self.bias
+        shape = tf.concat([tf.shape(self.losses), tf.shape(self.bias)], 0)
+        return tf.reshape(logits, shape)
+
+    def predictions(self):
+        """int32 [B, P], the most probable tokens."""
+        return tf.argmax(self.logits(), -1, output_type=tf.int32)
+
+
+def predict_tokens(
+    model, positions, ids, transform_scope: Optional[str] = "transform"
+) -> TokenPredictions:
+    """Dense, activation, layer norm, product with the embedding table, plus a bias.
+
+    Only the positions asked for are computed. Variables are created in the current
+    scope: those of the transform in `transform_scope`, and `output_bias`.
+
+    Args:
+      model: EncoderModel.
+      positions: int32 [B, P].
+      ids: int32 [B, P], the tokens that belong there.
+      transform_scope: BERT's and ALBERT's scope; None = the current one (ELECTRA).
+    """
+    config, table = model.config, model.get_embedding_table()
+    rows, width = table.shape.as_list()
+    with tf.variable_scope(transform_scope or tf.get_variable_scope()):
+        transform = layers.dense_variables(
+            "dense",
+            config.hidden_size,
+            width,
+            layers.truncated_normal(config.initializer_range),
+        )
+        norm = layers.norm_variables("LayerNorm", width)
+    bias = layers.variable("output_bias", [rows], tf.zeros_initializer())
+    hidden = tf.reshape(model.get_output_at(positions), [-1, config.hidden_size])
+    hidden = layers.layer_norm(layers.dense(hidden, transform, model.activation), norm)
+    products = tf.matmul(hidden, tf.cast(table, hidden.dtype), transpose_b=True)
+    bias = tf.convert_to_tensor(bias)
+    exponents = exponents_of(products, bias)
+    losses = _token_losses(products, bias, tf.reshape(ids, [-1]), exponents)
+    losses = tf.reshape(losses, tf.shape(ids))
+    return TokenPredictions(losses, products, bias, exponents)
+
+
+def weighted_mean(values, weights, epsilon: float):
+    """sum(weights values) / (sum(weights) + epsilon): a float32 scalar."""
+    return tf.reduce_sum(weights * values) / (tf.reduce_sum(weights) + epsilon)
+
+
+VOCABULARY_BLOCK = 128
+
+
+class Exponents(NamedTuple):
+    """What a softmax over a large vocabulary needs of its logits; no gradient flows.
+
+    Attributes:
+      highest: float32 [N, 1], the highest logit of each row.
+      sums: float32 [N, K], sums of exp(logit - highest) over VOCABULARY_BLOCK tokens
+        each, the last block what is left.
+    """
+
+    highest: object
+    sums: object
+
+
+def exponents_of(products, bias) -> Exponents:
+    """Exponents of `products + bias`, [N, V] and [V]."""
+    highest, sums = _exponents(tf.stop_gradient(products), tf.stop_gradient(bias))
+    return Exponents(highest, sums)
+
+
+@compat.compiled
+def _exponents(products, bias):
+    rows, size = tf.shape(products)[0], products.shape[-1]
+    highest = _row_maximum(tf.cast(products, tf.float32) + bias)
+    whole = size // VOCABULARY_BLOCK * VOCABULARY_BLOCK
+
+    def exponents(first, last):
+        logits = tf.cast(products[:, first:last], tf.float32) + bias[first:last]
+        return tf.exp(logits - highest)
+
+    parts = []
+    if whole:
+        shape = tf.stack([rows, whole // VOCABULARY_BLOCK, VOCABULARY_BLOCK])
+        parts.append(tf.reduce_sum(tf.reshape(exponents(0, whole), shape), -1))
+    if whole < size:
+        parts.append(tf.reduce_sum(exponents(whole, size), -1, keepdims=True))
+    return highest, tf.concat(parts, -1)
+
+
+def _row_maximum(x):
+    """float32 [N, V] -> [N, 1], by way of integers of the same order.
+
+    A maximum of integers is compiled into vector instructions; that of floating point
+    numbers, with its rules for NaN, is not and takes twice as long.
+    """
+    highest = tf.reduce_max(_swap_negative(tf.bitcast(x, tf.int32)), -1, keepdims=True)
+    return tf.bitcast(_swap_negative(highest), tf.float32)
+
+
+def _swap_negative(bits):
+    """Turns the order of negative numbers round, which as bits is the wrong way."""
+    sign = tf.bitwise.right_shift(bits, 31)
+    return tf.bitwise.bitwise_xor(bits, tf.bitwise.bitwise_and(sign, 0x7FFFFFFF))
+
+
+@compat.compiled
+def _token_losses_backward(products, bias, labels, total, upstream):
+    rows, size = tf.shape(products)[0], products.shape[-1]
+    logits = tf.cast(products, tf.float32) + bias
+    is_label = tf.equal(tf.range(size)[None, :], tf.reshape(labels, [rows, 1]))
+    errors = tf.exp(logits - total[:, None]) - tf.cast(is_label, tf.float32)
+    return tf.cast(errors * upstream[:, None], products.dtype)
+
+
+def _token_losses(products, bias, labels, exponents: Exponents):
+    """Cross entropy of softmax(products + bias): [N, V], [V] and int32 [N] -> [N]."""
+    total = exponents.highest[:, 0] + tf.math.log(tf.reduce_sum(exponents.sums, -1))
+
+    @tf.custom_gradient
+    def apply(products, bias):
+        chosen = gather_positions(products, labels[:, None])[:, 0]
+        losses = total - tf.cast(chosen, tf.float32) - tf.gather(bias, labels)
+
+        def gradients(upstream):
+            by_products = _token_losses_backward(
+                products, bias, labels, total, upstream
+            )
+            return by_products, layers.column_sums(by_products)
+
+        return losses, gradients
+
+    return apply(products, bias)

@@ -1,0 +1,205 @@
+"""EncoderModel: input ids to hidden states, the part common to the three models."""
+
+from typing import Optional, Sequence
+
+from data.io.errors import InputError
+from encoder_ko.compat import tf
+from encoder_ko.modeling import embeddings, layers, transformer
+from encoder_ko.modeling.gather import gather_positions
+from encoder_ko.modeling.unpadding import packing_of
+
+
+def default_dropout(seed: int = 0) -> layers.DropoutStream:
+    """Dropout that follows the global step or, without one, a new draw each run."""
+    step = tf.train.get_global_step()
+    if step is None:
+        step = tf.random.uniform([], maxval=2**31 - 1, dtype=tf.int32, seed=seed)
+    return layers.DropoutStream(seed, step)
+
+
+class EncoderModel:
+    """Base of BertModel, AlbertModel and ElectraModel.
+
+    Args:
+      config: EncoderConfig of the model.
+      is_training: False switches dropout off, whatever the configuration says.
+      input_ids: int32 [B, S]; B and S may be dynamic.
+      input_mask: int32 [B, S], 1 = token, 0 = padding; None = no padding.
+      token_type_ids: int32 [B, S]; None = all 0.
+      use_one_hot_embeddings: see `embeddings.lookup`; set on TPU.
+      scope: variable scope, the model's upstream name by default.
+      dtype: compute type, tf.float32 or tf.bfloat16; variables are float32.
+      dropout: DropoutStream while training; None = `default_dropout()`.
+      only_first_token: True where nothing but `get_pooled_output` is wanted: the last
+        layer is then computed for the first token of each sequence alone, and its
+        output is [B, 1, H].
+      predicted_positions: int32 [B, P] where nothing but `get_pooled_output` and
+        `get_output_at` these positions is wanted: the last layer is then computed for
+        the first token and for these alone, and its output is [B, 1 + P, H].
+      skip_padding: True where nothing is wanted for padding, and every sequence begins
+        with a token: the layers leave padding out (see `packing`), and what stands in
+        its place in their outputs has no meaning. Not on TPU, where shapes are fixed.
+
+    Raises:
+      InputError: S is known and above `max_position_embeddings`.
+    """
+
+    default_scope = None
+    gelu = "gelu"
+    has_pooler = True
+
+    def __init__(
+        self,
+        config,
+        is_training,
+        input_ids,
+        input_mask=None,
+        token_type_ids=None,
+        use_one_hot_embeddings=False,
+        scope=None,
+        dtype=tf.float32,
+        dropout: Optional[layers.DropoutStream] = None,
+        only_first_token: bool = False,
+        predicted_positions=None,
+        skip_padding: bool = False,
+    ):
+        self.config = config
+        self._dropout = (dropout or default_dropout()) if is_training else None
+        input_ids = tf.convert_to_tensor(input_ids)
+        batch, length = layers.shape_of(input_ids)
+        _check_length(length, config)
+        if input_mask is None:
+            input_mask = tf.ones([batch, length], tf.int32)
+        if token_type_ids is None:
+            token_type_ids = tf.zeros([batch, length], tf.int32)
+
+        with tf.variable_scope(scope, default_name=self.default_scope):
+            with self.embedding_scope():
+                self._tables = embeddings.embedding_variables(config)
+            self._word_embedding_output = embeddings.lookup(
+                self._tables.word, input_ids, use_one_hot_embeddings
+            )
+            self._embedding_output = embeddings.embed(
+                self._tables,
+                self._word_embedding_output,
+                self.look_up_token_types(token_type_ids, use_one_hot_embeddings),
+                dtype,
+                self._embedding_dropout([batch * length, config.embedding_width]),
+            )
+            self._encoder_input = self.encoder_input(self._embedding_output)
+            with tf.variable_scope("encoder"):
+                weights = self.weights_of_blocks(dtype)
+            encoder = transformer.Encoder(
+                config,
+                self.activation,
+                self._dropout,
+                batch,
+                length,
+                packing_of(input_mask) if skip_padding else None,
+            )
+            first = tf.zeros([batch, 1], tf.int32)
+            positions = first if only_first_token else None
+            if predicted_positions is not None:
+                positions = tf.concat([first, predicted_positions], 1)
+            self.predicted_positions = predicted_positions
+            self._all_encoder_layers = encoder.run(
+                self._encoder_input, input_mask, weights, positions
+            )
+            self._pooled_output = self._pool(self._all_encoder_layers[-1])
+
+    # What the models do differently.
+
+    def embedding_scope(self):
+        """Scope of the embedding variables."""
+        return tf.variable_scope("embeddings")
+
+    def look_up_token_types(self, token_type_ids, use_one_hot_embeddings):
+        """float32 [B, S, E]. Upstream: BERT and ELECTRA always multiply one-hot."""
+        return embeddings.lookup(self._tables.token_type, token_type_ids, one_hot=True)
+
+    def encoder_input(self, embedding_output):
+        """[B, S, E] -> [B, S, H]."""
+        return embedding_output
+
+    def weights_of_blocks(self, dtype) -> Sequence[transformer.LayerWeights]:
+        """Creates the layers' variables; the weights of each block, first block first.
+
+        Those of blocks that share variables come from `transformer.shared_weights`.
+        """
+        raise NotImplementedError
+
+    # Upstream's getters. Tensors have the compute type.
+
+    def get_pooled_output(self):
+        """[B, H]: tanh(dense(first token)); ELECTRA: the first token as it is."""
+        return self._pooled_output
+
+    def get_sequence_output(self):
+        """[B, S, H], the last layer."""
+        return self._all_encoder_layers[-1]
+
+    def get_output_at(self, positions):
+        """[B, P, H], the last layer at int32 positions [B, P].
+
+        Raises:
+          ValueError: the model was built for other positions.
+        """
+        output = self.get_sequence_output()
+        if self.predicted_positions is None:
+            return gather_positions(output, positions)
+        if positions is not self.predicted_positions:
+            raise ValueError("The model computes the last layer for other positions.")
+        return output[:, 1:]
+
+    def get_all_encoder_layers(self):
+        """List of [B, S, H], first layer first."""
+        return self._all_encoder_layers
+
+    def get_word_embedding_output(self):
+        """float32 [B, S, E], rows of the word table, before norm and dropout."""
+        return self._word_embedding_output
+
+    def get_embedding_output(self):
+        """[B, S, E], after layer norm and dropout."""
+        return self._embedding_output
+
+    def get_encoder_input(self):
+        """[B, S, H], what enters the first layer."""
+        return self._encoder_input
+
+    def get_embedding_table(self):
+        """float32 [vocab_size, E]."""
+        return self._tables.word
+
+    @property
+    def activation(self) -> str:
+        """Name in `activations.ACTIVATIONS`, with this model's form of GELU."""
+        name = self.config.hidden_act
+        return self.gelu if name == "gelu" else name
+
+    def _embedding_dropout(self, shape):
+        if self._dropout is None:
+            return None
+        return self._dropout.mask(shape, self.config.hidden_dropout_prob)
+
+    def _pool(self, sequence_output):
+        first = sequence_output[:, 0, :]
+        if not self.has_pooler:
+            return first
+        width = self.config.hidden_size
+        with tf.variable_scope("pooler"):
+            variables = layers.dense_variables(
+                "dense",
+                width,
+                width,
+                layers.truncated_normal(self.config.initializer_range),
+            )
+        return layers.dense(first, variables, "tanh")
+
+
+def _check_length(length, config):
+    if isinstance(length, int) and length > config.max_position_embeddings:
+        raise InputError(
+            f"The sequence length {length} is above max_position_embeddings="
+            f"{config.max_position_embeddings} of the model: lower --max_seq_length."
+        )

@@ -1,0 +1,163 @@
+"""What stands on every token of an encoder: tags of words, and spans that answer.
+
+BERT and ALBERT have upstream's names and losses for spans; for tags, of which upstream
+has none, the classifier's on each token. ELECTRA has upstream's for both, but for its
+search over pairs of ends, which learns a further layer.
+Sources: run_squad.py of google-research/bert, squad_utils.py of google-research/albert
+(version 1), finetune/tagging and finetune/qa of google-research/electra.
+
+Letters: B batch, S sequence, H hidden width, L tags.
+"""
+
+from typing import Any, Callable, NamedTuple
+
+from encoder_ko.compat import tf
+from encoder_ko.modeling import heads, layers
+
+# Added to the logits of tokens where no answer can begin or end. Upstream: ELECTRA.
+_IMPOSSIBLE = -1000.0
+
+
+class TokenHeads(NamedTuple):
+    """What a family puts on its tokens.
+
+    Attributes:
+      tag_logits: (sequence [B, S, H], L, task name, dropout) -> float32 [B, S, L].
+      span_logits: (sequence [B, S, H], task name) -> float32 [B, S, 2], each token as
+        the first and as the last one of an answer.
+      possible: (features) -> float32 [B, S], 1 where an answer can begin or end.
+    """
+
+    tag_logits: Callable[..., Any]
+    span_logits: Callable[..., Any]
+    possible: Callable[..., Any]
+
+
+class TokenLoss(NamedTuple):
+    """loss: float32 scalar; per_example_loss: float32 [B]."""
+
+    loss: object
+    per_example_loss: object
+
+
+def tagging_loss(logits, label_ids, sum_over_batch=False) -> TokenLoss:
+    """Cross entropy of the labelled tokens: their mean, or ELECTRA's sum.
+
+    Args:
+      logits: float32 [B, S, L].
+      label_ids: int32 [B, S], 1 + the tag, 0 where there is none.
+      sum_over_batch: whether the loss is the sum over all words of the batch.
+
+    Returns:
+      The loss; ``per_example_loss`` is the mean over the words of each sentence.
+    """
+    weights = tf.cast(label_ids > 0, tf.float32)
+    losses = heads.cross_entropy(logits, tf.maximum(label_ids - 1, 0)) * weights
+    words = tf.maximum(tf.reduce_sum(weights, -1), 1.0)
+    loss = tf.reduce_sum(losses)
+    if not sum_over_batch:
+        loss /= tf.maximum(tf.reduce_sum(weights), 1.0)
+    return TokenLoss(loss, tf.reduce_sum(losses, -1) / words)
+
+
+class SpanOutput(NamedTuple):
+    """loss, per_example_loss as TokenLoss; start_logits, end_logits: float32 [B, S]."""
+
+    loss: object
+    per_example_loss: object
+    start_logits: object
+    end_logits: object
+
+
+def spans(logits, possible, features, sum_over_batch=False) -> SpanOutput:
+    """The mean of the cross entropies of the answer's two ends.
+
+    Upstream: BERT and ALBERT let padding take part in the softmax. Here it does not,
+    so that a loss does not depend on how far its batch is padded.
+
+    Args:
+      logits: float32 [B, S, 2].
+      possible: float32 [B, S], 0 where no answer can begin or end.
+      features: start_positions, end_positions int32 [B], is_real_example float32 [B].
+      sum_over_batch: as in `heads.total_loss`.
+    """
+    logits += _IMPOSSIBLE * (1.0 - possible)[:, :, tf.newaxis]
+    start_logits, end_logits = logits[:, :, 0], logits[:, :, 1]
+    per_example = 0.5 * (
+        _position_loss(start_logits, features["start_positions"])
+        + _position_loss(end_logits, features["end_positions"])
+    )
+    loss = heads.total_loss(per_example, features["is_real_example"], sum_over_batch)
+    return SpanOutput(loss, per_example, start_logits, end_logits)
+
+
+def _position_loss(logits, positions):
+    """-log softmax(logits)[position]: float32 [B, S], S perhaps unknown -> [B]."""
+    log_probabilities = tf.nn.log_softmax(logits, axis=-1)
+    one_hot = tf.one_hot(positions, depth=tf.shape(logits)[1], dtype=tf.float32)
+    return -tf.reduce_sum(one_hot * log_probabilities, axis=-1)
+
+
+def _rows(sequence):
+    """float32 [B * S, H]."""
+    width = sequence.shape.as_list()[-1]
+    return tf.cast(tf.reshape(sequence, [-1, width]), tf.float32)
+
+
+def _per_token(rows, sequence):
+    """[B * S, L] -> [B, S, L]."""
+    width = rows.shape.as_list()[-1]
+    shape = tf.concat([tf.shape(sequence)[:2], [width]], 0)
+    tokens = tf.reshape(rows, shape)
+    tokens.set_shape(sequence.shape.as_list()[:2] + [width])
+    return tokens
+
+
+def _bert_tag_logits(sequence, num_tags, task_name, dropout=None):
+    del task_name
+    logits = heads.classifier_logits(_rows(sequence), num_tags, dropout)
+    return _per_token(logits, sequence)
+
+
+def _bert_span_logits(sequence, task_name):
+    del task_name
+    with tf.variable_scope("cls/squad"):
+        logits = heads.classifier_logits(_rows(sequence), 2)
+    return _per_token(logits, sequence)
+
+
+def _no_padding(features):
+    return tf.cast(features["input_mask"], tf.float32)
+
+
+def _electra_tag_logits(sequence, num_tags, task_name, dropout=None):
+    """Upstream: no dropout, unlike in its classifier."""
+    del dropout
+    logits = heads.task_specific_logits(_rows(sequence), num_tags, task_name)
+    return _per_token(logits, sequence)
+
+
+def _electra_span_logits(sequence, task_name):
+    """Two dense layers, `dense` for the first token and `dense_1` for the last one."""
+    rows = _rows(sequence)
+    width = rows.shape.as_list()[-1]
+    with tf.variable_scope("task_specific/" + task_name):
+        ends = [
+            layers.dense_variables(name, width, 1, layers.glorot_uniform())
+            for name in ("dense", "dense_1")
+        ]
+    logits = tf.concat([layers.dense(rows, variables) for variables in ends], -1)
+    return _per_token(logits, sequence)
+
+
+def _passage_and_first(features):
+    """The passage, and [CLS] for what has no answer in it."""
+    input_mask = features["input_mask"]
+    is_first = tf.one_hot(0, tf.shape(input_mask)[1], dtype=tf.float32)
+    return tf.cast(input_mask * features["segment_ids"], tf.float32) + is_first
+
+
+BERT_HEADS = TokenHeads(_bert_tag_logits, _bert_span_logits, _no_padding)
+ELECTRA_HEADS = TokenHeads(
+    _electra_tag_logits, _electra_span_logits, _passage_and_first
+)

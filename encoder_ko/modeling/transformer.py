@@ -1,0 +1,361 @@
+"""The transformer encoder of all three models (post-layer-norm, arXiv:1810.04805).
+
+The models differ only in what their variables are called, in which layers share
+variables and in the form of GELU; `LayerScopes` holds the names. Layers work on
+flattened tokens [R, H], because a matrix product and a row-wise pass need no more: all
+T = B * S of them or, with a Packing, those that are not padding.
+"""
+
+import math
+from typing import NamedTuple, Optional, Sequence
+
+from encoder_ko import compat
+from encoder_ko.compat import tf
+from encoder_ko.modeling import layers
+from encoder_ko.modeling.gather import gather_positions
+from encoder_ko.modeling.unpadding import Packing
+
+
+class LayerScopes(NamedTuple):
+    """Variable scopes of the parts of one layer, relative to the layer's scope."""
+
+    attention: str
+    attention_output: str
+    attention_norm: str
+    intermediate: str
+    output: str
+    output_norm: str
+
+
+BERT_SCOPES = LayerScopes(
+    attention="attention/self",
+    attention_output="attention/output/dense",
+    attention_norm="attention/output/LayerNorm",
+    intermediate="intermediate/dense",
+    output="output/dense",
+    output_norm="output/LayerNorm",
+)
+
+ALBERT_SCOPES = LayerScopes(
+    attention="attention_1/self",
+    attention_output="attention_1/output/dense",
+    attention_norm="LayerNorm",
+    intermediate="ffn_1/intermediate/dense",
+    output="ffn_1/intermediate/output/dense",
+    output_norm="LayerNorm_1",
+)
+
+
+class LayerVariables(NamedTuple):
+    """Variables of one layer; query, key and value are each DenseVariables [H, H]."""
+
+    query: layers.DenseVariables
+    key: layers.DenseVariables
+    value: layers.DenseVariables
+    attention_output: layers.DenseVariables
+    attention_norm: layers.NormVariables
+    intermediate: layers.DenseVariables
+    output: layers.DenseVariables
+    output_norm: layers.NormVariables
+
+
+def layer_variables(config, scopes: LayerScopes) -> LayerVariables:
+    """Creates (or fetches) the variables of a layer in the current scope."""
+    initializer = layers.truncated_normal(config.initializer_range)
+    width, inner = config.hidden_size, config.intermediate_size
+
+    def dense(name, inputs, outputs):
+        return layers.dense_variables(name, inputs, outputs, initializer)
+
+    return LayerVariables(
+        query=dense(scopes.attention + "/query", width, width),
+        key=dense(scopes.attention + "/key", width, width),
+        value=dense(scopes.attention + "/value", width, width),
+        attention_output=dense(scopes.attention_output, width, width),
+        attention_norm=layers.norm_variables(scopes.attention_norm, width),
+        intermediate=dense(scopes.intermediate, width, inner),
+        output=dense(scopes.output, inner, width),
+        output_norm=layers.norm_variables(scopes.output_norm, width),
+    )
+
+
+class LayerWeights(NamedTuple):
+    """LayerVariables as the products use them: cast once, even where layers share.
+
+    Attributes:
+      qkv: [H, 3H], query, key and value beside each other; attention_output [H, H];
+      intermediate: [H, I]; output [I, H]; all in the compute type.
+      qkv_bias: float32 [3H]. variables: the LayerVariables.
+    """
+
+    qkv: object
+    qkv_bias: object
+    attention_output: object
+    intermediate: object
+    output: object
+    variables: LayerVariables
+
+
+def layer_weights(variables: LayerVariables, dtype) -> LayerWeights:
+    """Casts the kernels of a layer to the compute type and joins query, key, value."""
+    joined = (variables.query, variables.key, variables.value)
+    return LayerWeights(
+        qkv=tf.concat([tf.cast(v.kernel, dtype) for v in joined], 1),
+        qkv_bias=tf.concat([v.bias for v in joined], 0),
+        attention_output=tf.cast(variables.attention_output.kernel, dtype),
+        intermediate=tf.cast(variables.intermediate.kernel, dtype),
+        output=tf.cast(variables.output.kernel, dtype),
+        variables=variables,
+    )
+
+
+def shared_weights(weights: LayerWeights, uses: int) -> Sequence[LayerWeights]:
+    """LayerWeights of `uses` layers that share them. Their gradients add in float32.
+
+    Left to themselves those of a bfloat16 computation add in bfloat16, and slowly.
+    """
+    products = ("qkv", "attention_output", "intermediate", "output")
+    copies = [_copies(getattr(weights, name), uses) for name in products]
+    return [weights._replace(**dict(zip(products, of_use))) for of_use in zip(*copies)]
+
+
+def _sum_in_float32(*values):
+    return tf.cast(tf.add_n([tf.cast(v, tf.float32) for v in values]), values[0].dtype)
+
+
+_sum_in_float32 = compat.compiled(_sum_in_float32)
+
+
+def _copies(kernel, uses):
+    @compat.custom_gradient
+    def apply(kernel):
+        return [tf.identity(kernel) for _ in range(uses)], _sum_in_float32
+
+    return apply(kernel)
+
+
+def unshared_weights(config, scopes: LayerScopes, dtype) -> Sequence[LayerWeights]:
+    """Layers with variables of their own, in the scopes `layer_0`, `layer_1`, ..."""
+    weights = []
+    for number in range(config.num_hidden_layers):
+        with tf.variable_scope(f"layer_{number}"):
+            variables = layer_variables(config, scopes)
+        weights.append(layer_weights(variables, dtype))
+    return weights
+
+
+# --- Attention -------------------------------------------------------------------
+
+
+def _mask_forward(scores, key_bias, scale):
+    logits = tf.cast(scores, tf.float32) * scale + key_bias
+    return tf.cast(logits, scores.dtype)
+
+
+def _softmax_backward(upstream, probabilities, along, scale, *mask):
+    by_whole = tf.cast(upstream, tf.float32)
+    if mask:
+        by_whole *= layers.keep_factor(*mask)
+    by_logits = tf.cast(probabilities, tf.float32) * (by_whole - along)
+    return tf.cast(by_logits * scale, probabilities.dtype)
+
+
+def _row_products(a, b):
+    """Inner products over the last axis: [..., D] -> float32 [..., 1]."""
+    return tf.reduce_sum(tf.cast(a, tf.float32) * tf.cast(b, tf.float32), -1, True)
+
+
+_mask_forward = compat.compiled(_mask_forward)
+_softmax_backward = compat.compiled(_softmax_backward)
+_row_products = compat.compiled(_row_products)
+
+
+def attend(query, key, value, key_bias, mask=None):
+    """dropout(softmax(query key^T / sqrt(D) + key_bias)) value.
+
+    The gradient of the softmax needs the inner product of each row of probabilities
+    with its gradient; that of the result with its gradient is the same, and shorter.
+
+    Args:
+      query: [B, N, Q, D]. key, value: [B, N, S, D].
+      key_bias: float32 [B, 1, 1, S], 0 or -10000 (padding).
+      mask: DropoutMask of [B, N, Q, S], or None.
+
+    Returns:
+      [B, N, Q, D], the type of `query`.
+    """
+    drawn = tuple(mask) if mask is not None else ()
+    scale = tf.constant(1.0 / math.sqrt(query.shape.as_list()[-1]))
+
+    @compat.custom_gradient
+    def apply(query, key, value):
+        scores = tf.matmul(query, key, transpose_b=True)
+        masked = _mask_forward(scores, key_bias, scale)
+        whole = compat.softmax(tf.reshape(masked, tf.shape(scores)))
+        kept = layers.dropout(whole, mask)
+        context = tf.matmul(kept, value)
+
+        def gradients(upstream):
+            by_scores = _softmax_backward(
+                tf.matmul(upstream, value, transpose_b=True),
+                whole,
+                _row_products(upstream, context),
+                scale,
+                *drawn,
+            )
+            return (
+                tf.matmul(by_scores, key),
+                tf.matmul(by_scores, query, transpose_a=True),
+                tf.matmul(kept, upstream, transpose_a=True),
+            )
+
+        return context, gradients
+
+    return apply(query, key, value)
+
+
+def key_mask_bias(input_mask):
+    """float32 [B, 1, 1, S]: 0 for tokens, -10000 for padding, from int32 [B, S].
+
+    Upstream: the mask is over keys only; padding positions still attend.
+    """
+    return (1.0 - tf.cast(input_mask[:, None, None, :], tf.float32)) * -10000.0
+
+
+# --- The encoder -----------------------------------------------------------------
+
+
+class Encoder(NamedTuple):
+    """How to run a stack of layers.
+
+    Attributes:
+      config: EncoderConfig.
+      activation: name in `activations.ACTIVATIONS` of the feed-forward layer.
+      dropout: DropoutStream while training, else None.
+      batch, length: B and S, Python ints where known, else int32 scalars.
+      packing: Packing of the batch where padding is left out; None = R is T.
+    """
+
+    config: object
+    activation: str
+    dropout: Optional[layers.DropoutStream]
+    batch: object
+    length: object
+    packing: Optional[Packing] = None
+
+    def _mask(self, shape, rate):
+        return self.dropout.mask(shape, rate) if self.dropout else None
+
+    def layer(self, x, key_bias, weights: LayerWeights, positions=None):
+        """One layer: [R, H] -> [R, H], or [B * P, H] for the tokens at `positions`."""
+        config, variables = self.config, weights.variables
+        width, rate = config.hidden_size, config.hidden_dropout_prob
+        keys, queries = x, self.length
+        if positions is not None:
+            x, queries = self._tokens_at(x, positions), layers.shape_of(positions)[1]
+        context = self._attend(x, queries, keys, key_bias, weights)
+        tokens = layers.shape_of(x)[0]
+        attended = layers.bias_dropout_residual_norm(
+            tf.matmul(context, weights.attention_output),
+            variables.attention_output.bias,
+            x,
+            variables.attention_norm,
+            self._mask([tokens, width], rate),
+        )
+        inner = layers.biased_activation(
+            tf.matmul(attended, weights.intermediate),
+            variables.intermediate.bias,
+            self.activation,
+        )
+        return layers.bias_dropout_residual_norm(
+            tf.matmul(inner, weights.output),
+            variables.output.bias,
+            attended,
+            variables.output_norm,
+            self._mask([tokens, width], rate),
+        )
+
+    def _tokens_at(self, x, positions):
+        """[R, H] and [B, P] -> [B * P, H]."""
+        found = gather_positions(self._sequences(x), positions)
+        return tf.reshape(found, [-1, self.config.hidden_size])
+
+    def _sequences(self, x):
+        """[R, H] -> [B, S, H]."""
+        if self.packing is not None:
+            x = self.packing.unpack(x)
+        return tf.reshape(x, [self.batch, self.length, x.shape[-1]])
+
+    def _attend(self, x, queries, keys, key_bias, weights):
+        """Multi-head attention of `queries` tokens of each sequence to all of them.
+
+        Before its output product: [B * Q, H] and [R, H] -> [B * Q, H]. Where `x` is
+        `keys`, it is self-attention in one product, [R, H] -> [R, H].
+        """
+        config, width = self.config, self.config.hidden_size
+        kernel, bias = weights.qkv, weights.qkv_bias
+        if x is keys:
+            product = tf.matmul(x, kernel)
+            query, key, value = self._heads(product, bias, self.length, self.packing)
+        else:
+            product = tf.matmul(x, kernel[:, :width])
+            (query,) = self._heads(product, bias[:width], queries)
+            product = tf.matmul(keys, kernel[:, width:])
+            key, value = self._heads(product, bias[width:], self.length, self.packing)
+        heads = config.num_attention_heads
+        shape = [self.batch, heads, queries, self.length]
+        mask = self._mask(shape, config.attention_probs_dropout_prob)
+        context = attend(query, key, value, key_bias, mask)
+        if x is keys and self.packing is not None:
+            return self.packing.join_heads(context)
+        context = tf.transpose(context, [0, 2, 1, 3])
+        return tf.reshape(context, [self.batch * queries, width])
+
+    def _heads(self, product, bias, length, packing=None):
+        """[B * L, parts * H], or packed, -> query, key, ..., each [B, N, L, D]."""
+        heads, width = self.config.num_attention_heads, self.config.hidden_size
+        parts = bias.shape.as_list()[0] // width
+        shape = [self.batch, length, parts, heads, width // heads]
+        biased = layers.biased(product, bias)
+        if packing is not None:
+            return packing.split_heads(biased, shape)
+        split = tf.transpose(tf.reshape(biased, shape), [2, 0, 3, 1, 4])
+        return tf.unstack(split, num=parts)
+
+    def run(
+        self,
+        x,
+        input_mask,
+        weights_of_blocks: Sequence[LayerWeights],
+        positions=None,
+    ):
+        """All layers.
+
+        Args:
+          x: [B, S, H] in the compute type.
+          input_mask: int32 [B, S], 1 = token, 0 = padding.
+          weights_of_blocks: LayerWeights of each block.
+          positions: int32 [B, P], the tokens for which the last layer is computed;
+            None = all. They come out the same as with the others, since they read only
+            what the layer before made of those.
+
+        Returns:
+          list of [B, S, H], one for each layer; the last [B, P, H] with `positions`.
+        """
+        config = self.config
+        key_bias = key_mask_bias(input_mask)
+        x = tf.reshape(x, [-1, config.hidden_size])
+        if self.packing is not None:
+            x = self.packing.pack(x)
+        outputs = []
+        *all_but_last, last = weights_of_blocks
+        for number, weights in enumerate(all_but_last):
+            with tf.name_scope(f"layer_{number}"):
+                x = self.layer(x, key_bias, weights)
+            outputs.append(self._sequences(x))
+        with tf.name_scope(f"layer_{len(all_but_last)}"):
+            x = self.layer(x, key_bias, last, positions)
+        if positions is None:
+            return outputs + [self._sequences(x)]
+        shape = [self.batch, layers.shape_of(positions)[1], config.hidden_size]
+        return outputs + [tf.reshape(x, shape)]

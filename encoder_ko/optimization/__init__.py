@@ -1,0 +1,1 @@
+"""Optimisers, learning rates, and the update of a training step."""

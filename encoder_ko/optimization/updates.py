@@ -1,0 +1,213 @@
+"""From a loss to an update: gradients, clipping, applying. No recipe.
+
+Each sibling's `optimization.py` puts its upstream's recipe together from this module,
+`schedules` and `optimizers`.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+from encoder_ko import compat
+from encoder_ko.compat import tf
+from encoder_ko.optimization import optimizers
+
+
+class TrainOp(NamedTuple):
+    """What one training step runs and what is worth logging of it.
+
+    Attributes:
+      op: operation: update, then global step + 1.
+      learning_rate: float32 scalar, the rate of this update.
+      gradient_norm: float32 scalar, before clipping.
+      skipped: int64 scalar, updates skipped so far, with `skip_nonfinite`.
+    """
+
+    op: object
+    learning_rate: object
+    gradient_norm: object
+    skipped: object
+
+
+@dataclasses.dataclass(frozen=True)
+class UpdateOptions:
+    """How gradients become an update.
+
+    Attributes:
+      clip_norm: gradients are scaled to a global norm of at most this.
+      accumulation_steps: micro-batches whose gradients are averaged for one update.
+      skip_nonfinite: leave weights and moments alone, and count, where the gradient
+        norm is not finite. The step goes on: the next batch may be a good one.
+    """
+
+    clip_norm: float = 1.0
+    accumulation_steps: int = 1
+    skip_nonfinite: bool = False
+
+
+PLAIN_UPDATE = UpdateOptions()
+
+
+def gradients_and_norm(loss, variables):
+    """Gradients and their global norm.
+
+    Upstream: a gather's gradient counts towards the norm with its slices as they are,
+    equal rows not added up; `use_one_hot_embeddings` gives the norm of the sum.
+
+    Returns:
+      (list of dense tensors in the type they were computed in, None where a variable
+      is not involved; float32 scalar).
+    """
+    found = compat.mean_over_replicas(tf.gradients(loss, variables))
+    found = [_in_compute_type(g) for g in found]
+    values = [g.values if isinstance(g, tf.IndexedSlices) else g for g in found]
+    norm = tf.sqrt(tf.add_n([_sum_of_squares(v) for v in values if v is not None]))
+    return [None if g is None else tf.convert_to_tensor(g) for g in found], norm
+
+
+def _in_compute_type(gradient):
+    """The gradient before the cast to float32 that ends a bfloat16 computation.
+
+    The values are the same; the optimiser reads half the bytes and casts in its own
+    pass.
+    """
+    if isinstance(gradient, tf.Tensor) and gradient.op.type == "Cast":
+        return gradient.op.inputs[0]
+    return gradient
+
+
+@compat.compiled
+def _sum_of_squares_in_float32(values):
+    values = tf.cast(values, tf.float32)
+    return tf.reduce_sum(values * values)
+
+
+def _sum_of_squares(values):
+    if values.dtype == tf.float32:
+        return 2.0 * tf.nn.l2_loss(values)
+    return _sum_of_squares_in_float32(values)
+
+
+def train_op(loss, optimizer, variables=None, options=PLAIN_UPDATE) -> TrainOp:
+    """One update of `variables` (all trainable ones) and global step + 1 after it.
+
+    With accumulation a call adds the gradients of one micro-batch to sums; the last of
+    `accumulation_steps` calls applies their mean. The sums are local variables:
+    checkpoints are written between updates, when there is nothing in them.
+    """
+    if variables is None:
+        variables = tf.trainable_variables()
+    gradients, norm = gradients_and_norm(loss, variables)
+    pairs = [(g, v) for g, v in zip(gradients, variables) if g is not None]
+    gradients, variables = (list(side) for side in zip(*pairs))
+    for variable in variables:
+        optimizers.moments(variable)  # a condition below cannot make variables
+    update = _Update(variables, optimizer, options)
+    if options.accumulation_steps > 1:
+        norm, skipped = _accumulate(gradients, update)
+        op = tf.group(norm, skipped)
+    else:
+        skipped = update(gradients, norm)
+        op = skipped.op
+    return TrainOp(op, optimizer.learning_rate, norm, skipped)
+
+
+class _Update:
+    """Applies gradients and increments the step; makes its variables beforehand."""
+
+    def __init__(self, variables, optimizer, options):
+        self.variables = variables
+        self.options = options
+        self._optimizer = optimizer
+        self._step = tf.train.get_or_create_global_step()
+        self._skipped = None
+        if options.skip_nonfinite:
+            collection = tf.GraphKeys.GLOBAL_VARIABLES
+            self._skipped = _zeros("skipped_updates", [], tf.int64, collection)
+
+    def __call__(self, gradients, norm):
+        """int64 scalar, updates skipped so far; known when all is done."""
+        none, one = tf.constant(0, tf.int64), tf.constant(1, tf.int64)
+
+        def apply():
+            with tf.control_dependencies([self._apply(gradients, norm)]):
+                return tf.identity(none)
+
+        if self._skipped is None:
+            skipped = apply()
+        else:
+            missed = tf.cond(tf.math.is_finite(norm), apply, lambda: tf.identity(one))
+            skipped = tf.assign_add(self._skipped, missed)
+        # The step is incremented last: everything in this update has read step t.
+        with tf.control_dependencies([skipped]):
+            step = tf.assign_add(self._step, 1)
+        with tf.control_dependencies([step]):
+            return tf.identity(skipped)
+
+    def _apply(self, gradients, norm):
+        clip_norm = self.options.clip_norm
+        scale = clip_norm / tf.maximum(norm, clip_norm)
+        return self._optimizer.apply_gradients(gradients, self.variables, scale)
+
+
+def _accumulate(gradients, update):
+    """(gradient norm or 0 where no update is due, updates skipped so far)."""
+    local, steps = tf.GraphKeys.LOCAL_VARIABLES, update.options.accumulation_steps
+    batches = _summed_batches()
+    sums = [
+        _zeros(f"{v.op.name}/gradient_sum", v.shape, tf.float32, local)
+        for v in update.variables
+    ]
+    added = [
+        tf.assign_add(total, tf.cast(gradient, tf.float32))
+        for total, gradient in zip(sums, gradients)
+    ]
+    with tf.control_dependencies(added):
+        count = tf.assign_add(batches, 1)
+
+    def apply():
+        means = [total.read_value() / steps for total in sums]
+        norm = tf.linalg.global_norm(means)
+        skipped = update(means, norm)
+        with tf.control_dependencies([skipped]):
+            reset = [tf.assign(total, tf.zeros_like(total)) for total in sums]
+        with tf.control_dependencies(reset):
+            return tf.identity(norm), tf.identity(skipped)
+
+    def wait():
+        return tf.constant(0.0), tf.constant(0, tf.int64)
+
+    return tf.cond(tf.equal(count % steps, 0), apply, wait)
+
+
+def _summed_batches():
+    """int64 variable: micro-batches since the session began, at an update."""
+    local = tf.GraphKeys.LOCAL_VARIABLES
+    return _zeros("summed_batches", [], tf.int64, local)
+
+
+def micro_step(options: UpdateOptions):
+    """int64 scalar: micro-batches of the run before this one, for random streams.
+
+    The global step where there is no accumulation.
+    """
+    step = tf.train.get_or_create_global_step()
+    steps = options.accumulation_steps
+    if steps == 1:
+        return tf.identity(step)
+    return step * steps + _summed_batches() % steps
+
+
+def _zeros(name, shape, dtype, collection):
+    """A variable at 0 whose name does not depend on the scope of the caller."""
+    with tf.variable_scope(
+        tf.VariableScope(reuse=tf.AUTO_REUSE), auxiliary_name_scope=False
+    ):
+        return tf.get_variable(
+            name,
+            shape,
+            dtype,
+            tf.zeros_initializer(),
+            trainable=False,
+            use_resource=True,
+            collections=[collection],
+        )

@@ -1,0 +1,1 @@
+"""Pre-training: objectives, masking in the graph, the model_fn, the whole run."""

@@ -1,0 +1,248 @@
+"""A whole pre-training run: records, training, evaluation, results."""
+
+import dataclasses
+import time
+from typing import Any, Dict, List, Optional
+
+from absl import logging
+
+from data.evaluation import plots
+from data.io.errors import InputError
+from data.records.dataset import RecordFiles
+from data.tokenization import Tokenizer, find_vocabulary
+from encoder_ko.compat import tf
+from encoder_ko.finetuning import results
+from encoder_ko.pretraining import trainer
+from encoder_ko.training import estimator, model_files
+from encoder_ko.training.run_folder import HISTORY, SETTINGS, RunFolder
+from encoder_ko.training.training_log import FILE_NAME, read_log
+
+# Ends of the names of the figures that the picture shows, losses first.
+_DRAWN = ("loss", "accuracy", "precision", "recall", "auc")
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What to do, as the flags of run_pretraining.py of the same names say.
+
+    Attributes:
+      model_type: bert, albert or electra.
+      data: records to train on. eval_data: records to evaluate.
+      tokenizer: kept beside the checkpoints, if known.
+      eval_every_steps: updates between evaluations; 0 = at the end only.
+      settings: every flag that decides the result, to recognise a run again.
+      flags: all flags, for the report.
+    """
+
+    model_type: str
+    output_dir: str
+    do_train: bool
+    do_eval: bool
+    data: RecordFiles
+    eval_data: RecordFiles
+    tokenizer: Optional[Tokenizer]
+    network: trainer.Network
+    schedule: trainer.Schedule
+    hardware: estimator.Hardware
+    eval_batch_size: int
+    max_eval_steps: int
+    eval_every_steps: int
+    save_checkpoints_steps: int
+    keep_checkpoints: int
+    overwrite: bool
+    settings: Dict[str, Any]
+    flags: Dict[str, Any]
+
+
+def run(job: Job) -> bool:
+    """Does the job.
+
+    Returns:
+      Whether it is done; not, if SIGTERM ended it.
+
+    Raises:
+      InputError: for anything wrong in records, files or settings.
+    """
+    folder = RunFolder(job.output_dir)
+    folder.claim(_claimed_settings(job, folder), job.overwrite)
+    model_files.write_model_files(
+        folder, job.model_type, job.network.config, job.tokenizer
+    )
+    pretrainer = build_pretrainer(job, folder)
+    started = time.time()
+    if job.do_train and not _train(job, folder, pretrainer):
+        logging.info(
+            "Stopped by a signal; step %d is saved. The same command goes on from "
+            "there.",
+            pretrainer.step,
+        )
+        return False
+    seconds = {"train": round(time.time() - started, 1)}
+    if job.do_eval:
+        _evaluate(job, folder, pretrainer, seconds)
+    _draw_curves(job, folder)
+    return True
+
+
+def settings_of_run(output_dir: str) -> Dict[str, Any]:
+    """Values of flags with which the run in a folder can be evaluated.
+
+    Returns:
+      The run's settings, with its own copies of configuration and vocabulary; none
+      where the folder holds no run of pre-training.
+    """
+    folder = RunFolder(output_dir)
+    found = folder.read_json(SETTINGS) or {}
+    if "model_type" not in found:
+        return {}
+    config_file = f"{found['model_type']}_config_file"
+    files = {config_file: folder(config_file.replace("_file", ".json"))}
+    if found["tokenizer"]:
+        files["vocab_file"] = find_vocabulary(output_dir)
+    return dict(found, **files)
+
+
+def _claimed_settings(job: Job, folder: RunFolder) -> Dict[str, Any]:
+    """What the folder must agree with; an evaluation may be of any records."""
+    if job.do_train:
+        return job.settings
+    found = folder.read_json(SETTINGS)
+    if found is None or not tf.train.latest_checkpoint(folder.path):
+        raise InputError(
+            f"{job.output_dir} holds no trained model: train one with --do_train=true."
+        )
+    if job.overwrite:
+        raise InputError(
+            f"--overwrite would delete the model of {job.output_dir}, which is to be "
+            "evaluated: leave it out, or pass --do_train=true."
+        )
+    return dict(job.settings, records=found.get("records"))
+
+
+def build_pretrainer(job: Job, folder: RunFolder) -> trainer.Pretrainer:
+    """What trains and evaluates the job's network in its folder."""
+    return trainer.Pretrainer(
+        job.network,
+        job.schedule,
+        folder,
+        job.hardware,
+        job.eval_batch_size,
+        job.save_checkpoints_steps,
+        job.keep_checkpoints,
+    )
+
+
+def _train(job: Job, folder: RunFolder, pretrainer: trainer.Pretrainer) -> bool:
+    """Trains to the end, with evaluations in between if asked for."""
+    _announce(job, folder, pretrainer.step)
+    total = job.schedule.train_steps
+    history = [
+        entry
+        for entry in folder.read_json(HISTORY) or []
+        if entry["step"] <= pretrainer.step
+    ]
+    while pretrainer.step < total:
+        every = job.eval_every_steps or total
+        target = min(total, (pretrainer.step // every + 1) * every)
+        if not pretrainer.train(job.data, target):
+            return False
+        if job.eval_every_steps and target < total:
+            figures = pretrainer.evaluate(job.eval_data, job.max_eval_steps)
+            _remember(folder, history, figures)
+    return True
+
+
+def _announce(job: Job, folder: RunFolder, step: int) -> None:
+    total = job.schedule.train_steps
+    if step >= total:
+        logging.info(
+            "This run is complete (step %d of %d): nothing is trained again. To train "
+            "longer, begin a new schedule with --init_checkpoint=%s, another "
+            "--output_dir and its own --num_train_steps.",
+            step,
+            total,
+            tf.train.latest_checkpoint(folder.path),
+        )
+        return
+    epochs = total * job.schedule.batch_size / job.data.total
+    logging.info(
+        "%d records in %d files; %d steps of %d are %.2f passes over them.",
+        job.data.total,
+        len(job.data.paths),
+        total,
+        job.schedule.batch_size,
+        epochs,
+    )
+    if step:
+        logging.info("Resuming at step %d of %d.", step, total)
+    elif job.network.init_checkpoint is None:
+        logging.info("No checkpoint to start from: training from scratch.")
+
+
+def _remember(
+    folder: RunFolder, history: List[Dict[str, Any]], figures: Dict[str, float]
+) -> None:
+    """Adds an evaluation to the history, in place of one of the same step."""
+    step = figures["global_step"]
+    entry = {name: value for name, value in figures.items() if name != "global_step"}
+    history[:] = [other for other in history if other["step"] != step]
+    history.append(dict(entry, step=step))
+    folder.write_json(HISTORY, history)
+
+
+def _evaluate(job, folder, pretrainer, seconds) -> None:
+    """`eval_results.txt` in upstream's form and `eval_results.json`."""
+    started = time.time()
+    figures = pretrainer.evaluate(job.eval_data, job.max_eval_steps)
+    seconds["eval"] = round(time.time() - started, 1)
+    _remember(folder, folder.read_json(HISTORY) or [], figures)
+    folder.write_text(
+        "eval_results.txt",
+        "".join(f"{name} = {value}\n" for name, value in sorted(figures.items())),
+    )
+    folder.write_json(
+        "eval_results.json",
+        {
+            "metrics": figures,
+            "records": {
+                "train": folder.read_json(SETTINGS)["records"]["total"],
+                "evaluated": min(
+                    job.eval_data.total, job.max_eval_steps * job.eval_batch_size
+                ),
+            },
+            "seconds": seconds,
+            "seed": job.schedule.seed,
+            "flags": job.flags,
+            "model_config": job.network.config.to_dict(),
+            "versions": results.versions(),
+        },
+    )
+
+
+def _draw_curves(job: Job, folder: RunFolder) -> None:
+    """`training_curves.png` from the log and the history of evaluations."""
+    log, history = read_log(folder(FILE_NAME)), folder.read_json(HISTORY) or []
+    if not log + history:
+        return
+
+    found = {name for entries in (log, history) for name in (entries or [{}])[-1]}
+    figures = sorted(
+        (name for name in found if name.endswith(_DRAWN)),
+        key=lambda name: (not name.endswith("loss"), name != "loss", name),
+    )
+    step = max(entry["step"] for entry in log + history)
+    plots.write_curves_png(
+        folder("training_curves.png"),
+        {
+            name.replace("_", " "): _curves(log, name, "training")
+            + _curves(history, name, "evaluation", marked=True)
+            for name in figures + ["learning_rate", "gradient_norm"]
+        },
+        f"{job.model_type}: step {step} of {job.schedule.train_steps}",
+    )
+
+
+def _curves(entries, name, label, marked=False) -> List[plots.Curve]:
+    """The curve of a figure; none where no entry has it."""
+    found = [(entry["step"], entry[name]) for entry in entries if name in entry]
+    return [plots.Curve(label, *zip(*found), marked)] if found else []

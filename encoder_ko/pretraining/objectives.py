@@ -1,0 +1,241 @@
+"""What a pre-training graph answers, and the objectives that models share.
+
+Letters: B batch, S sequence, P predicted positions.
+"""
+
+import dataclasses
+from typing import Dict, NamedTuple
+
+from encoder_ko.compat import tf
+from encoder_ko.modeling import heads, layers
+
+# Upstream: BERT and ALBERT, run_pretraining.py.
+_MASKED_LM_EPSILON = 1e-5
+_NO_WEIGHT = 1e-9  # a mean over nothing is 0
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphOptions:
+    """How a pre-training graph is built.
+
+    Attributes:
+      is_training: False switches dropout off.
+      random: of dropout and of what is masked or sampled in the graph.
+      dtype: compute type.
+      use_one_hot_embeddings: see `embeddings.lookup`.
+      skip_padding: see EncoderModel; no objective reads padding.
+      wop_weight: factor on the loss of word order prediction.
+    """
+
+    is_training: bool
+    random: layers.DropoutStream
+    dtype: object = tf.float32
+    use_one_hot_embeddings: bool = False
+    skip_padding: bool = True
+    wop_weight: float = 1.0
+
+    def encoder(self, model_class, config, features, **arguments):
+        """The encoder over `input_ids`, `input_mask` and `segment_ids`."""
+        return model_class(
+            config,
+            self.is_training,
+            features["input_ids"],
+            features["input_mask"],
+            features["segment_ids"],
+            self.use_one_hot_embeddings,
+            dtype=self.dtype,
+            dropout=self.random,
+            skip_padding=self.skip_padding,
+            **arguments,
+        )
+
+
+class WeightedMean(NamedTuple):
+    """A metric: the mean of values over all batches; both float32, one shape."""
+
+    values: object
+    weights: object
+
+
+class Ranking(NamedTuple):
+    """A metric: the area under the ROC curve; labels 0 or 1, scores from 0 to 1."""
+
+    labels: object
+    scores: object
+    weights: object
+
+
+class PretrainingOutput(NamedTuple):
+    """Losses and metrics of one batch.
+
+    Attributes:
+      loss: float32 scalar that is minimised.
+      losses: float32 scalars, the loss of each objective, by name.
+      metrics: WeightedMean or Ranking by name, `<objective>_loss`, `..._accuracy`.
+      predictions: tensors by name, for inspection.
+    """
+
+    loss: object
+    losses: Dict[str, object]
+    metrics: Dict[str, object]
+    predictions: Dict[str, object]
+
+
+def batch_metrics(metrics) -> Dict[str, object]:
+    """name -> float32 scalar, the means of one batch; rankings need more than one."""
+    return {
+        name: heads.weighted_mean(metric.values, metric.weights, _NO_WEIGHT)
+        for name, metric in metrics.items()
+        if isinstance(metric, WeightedMean) and not name.endswith("_loss")
+    }
+
+
+def streaming_metrics(metrics):
+    """`eval_metrics` of a TPUEstimatorSpec: (function, its arguments by name)."""
+    parts = {
+        f"{name}/{part}": value
+        for name, metric in metrics.items()
+        for part, value in metric._asdict().items()
+    }
+
+    def metric_fn(**found):
+        def of(name, kind):
+            return kind(*[found[f"{name}/{part}"] for part in kind._fields])
+
+        return {
+            name: _streaming(of(name, type(metric))) for name, metric in metrics.items()
+        }
+
+    return metric_fn, parts
+
+
+def _streaming(metric):
+    if isinstance(metric, Ranking):
+        return tf.metrics.auc(metric.labels, metric.scores, metric.weights)
+    return tf.metrics.mean(metric.values, metric.weights)
+
+
+class Objective(NamedTuple):
+    """One objective's part of a PretrainingOutput."""
+
+    loss: object
+    metrics: Dict[str, object]
+    predictions: Dict[str, object]
+
+
+def combine(objectives: Dict[str, Objective], weights=None) -> PretrainingOutput:
+    """The weighted sum of objectives; weight 1 where `weights` has no name."""
+    weights = weights or {}
+    metrics, predictions = {}, {}
+    for objective in objectives.values():
+        metrics.update(objective.metrics)
+        predictions.update(objective.predictions)
+    return PretrainingOutput(
+        loss=tf.add_n([o.loss * weights.get(n, 1.0) for n, o in objectives.items()]),
+        losses={name + "_loss": o.loss for name, o in objectives.items()},
+        metrics=metrics,
+        predictions=predictions,
+    )
+
+
+def accuracy(predictions, labels, weights) -> WeightedMean:
+    """The weighted share of predictions that equal the labels."""
+    return WeightedMean(tf.cast(tf.equal(predictions, labels), tf.float32), weights)
+
+
+def token_objective(name, losses, tokens, ids, weights, epsilon) -> Objective:
+    """Loss and accuracy of predicted tokens.
+
+    Args:
+      name: prefix of the metrics.
+      losses: float32 [B, P], -log probability of `ids`.
+      tokens: int32 [B, P], the most probable tokens.
+      ids: int32 [B, P], the tokens that belong there.
+      weights: float32 [B, P], 0 = padding.
+      epsilon: added to the sum of the weights.
+    """
+    return Objective(
+        loss=heads.weighted_mean(losses, weights, epsilon),
+        metrics={
+            name + "_loss": WeightedMean(losses, weights),
+            name + "_accuracy": accuracy(tokens, ids, weights),
+        },
+        predictions={name + "_predictions": tokens},
+    )
+
+
+def predicted_positions(features):
+    """int32 [B, P]: the positions of the tokens that `token_objectives` predicts."""
+    return _joined(features, "positions")
+
+
+def _joined(features, kind):
+    return tf.concat([features[f"{name}_{kind}"] for name in _predicted(features)], 1)
+
+
+def _predicted(features):
+    return [name for name in ("masked_lm", "wop") if name + "_positions" in features]
+
+
+def token_objectives(model, features) -> Dict[str, Objective]:
+    """Masked language model and, where records have it, word order prediction.
+
+    Both go through one head, `cls/predictions`, in one product: the moved tokens are
+    predicted at their positions as masked ones are, so WOP adds no variable.
+
+    Args:
+      model: EncoderModel over the masked (and shuffled) tokens, built for the
+        `predicted_positions` of the features.
+      features: int32 masked_lm_positions, masked_lm_ids [B, P], float32
+        masked_lm_weights [B, P], and wop_... in the same way.
+    """
+    names = _predicted(features)
+    with tf.variable_scope("cls/predictions"):
+        predicted = heads.predict_tokens(
+            model, model.predicted_positions, _joined(features, "ids")
+        )
+    sizes = [features[name + "_ids"].shape.as_list()[1] for name in names]
+    losses = tf.split(predicted.losses, sizes, 1)
+    tokens = tf.split(predicted.predictions(), sizes, 1)
+    return {
+        name: token_objective(
+            name,
+            losses[i],
+            tokens[i],
+            features[name + "_ids"],
+            features[name + "_weights"],
+            _MASKED_LM_EPSILON,
+        )
+        for i, name in enumerate(names)
+    }
+
+
+def sentence_objective(name, model, labels) -> Objective:
+    """Next sentence prediction, or sentence order: two classes of the pooled token.
+
+    Args:
+      name: prefix of the metrics.
+      model: EncoderModel with a pooler.
+      labels: int32 [B, 1] or [B].
+    """
+    with tf.variable_scope("cls/seq_relationship"):
+        logits = heads.classifier_logits(
+            model.get_pooled_output(),
+            2,
+            initializer_range=model.config.initializer_range,
+        )
+    labels = tf.reshape(labels, [-1])
+    result = heads.classification(logits, labels)
+    weights = tf.ones_like(result.per_example_loss)
+    classes = tf.argmax(logits, -1, output_type=tf.int32)
+    return Objective(
+        loss=result.loss,
+        metrics={
+            name + "_loss": WeightedMean(result.per_example_loss, weights),
+            name + "_accuracy": accuracy(classes, labels, weights),
+        },
+        predictions={
+            name + "_classes": classes,
+            name + "_probabilities": result.probabilities,
+        },
+    )

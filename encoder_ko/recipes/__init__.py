@@ -1,0 +1,1 @@
+"""The chain of commands that makes a published model."""

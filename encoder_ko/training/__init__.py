@@ -1,0 +1,1 @@
+"""Shared by pre-training and fine-tuning: estimator, hooks, checkpoints, run folder."""

@@ -1,0 +1,234 @@
+"""Which variables come from a checkpoint, and keeping the best one.
+
+Names are upstream's, so published checkpoints, pre-training runs and fine-tuned runs
+all load by name; what is left out is reported, never silent.
+"""
+
+import json
+import os
+import re
+from typing import Dict, List, NamedTuple, Optional
+
+from absl import logging
+
+from data.io.errors import InputError
+from encoder_ko import compat
+from encoder_ko.compat import tf
+
+OPTIMIZER_STATE = re.compile(r"/(adam_m|adam_v)$|^(global_step|skipped_updates)$")
+_SHOWN_NAMES = 3
+
+
+class RestoreReport(NamedTuple):
+    """What became of the variables; each list is sorted.
+
+    Attributes:
+      checkpoint: its path.
+      restored: in the graph and in the checkpoint.
+      missing: in the graph only: these start from their initialiser.
+      unused: in the checkpoint only.
+      optimizer_state: slots and the step in the checkpoint, left out on purpose.
+    """
+
+    checkpoint: str
+    restored: List[str]
+    missing: List[str]
+    unused: List[str]
+    optimizer_state: List[str]
+
+    def summary(self) -> str:
+        """A few lines for the log."""
+        lines = [
+            f"{self.checkpoint}: {len(self.restored)} variables restored, "
+            f"{len(self.missing)} start anew, {len(self.unused)} unused, "
+            f"{len(self.optimizer_state)} of the optimizer left out."
+        ]
+        for title, names in (("start anew", self.missing), ("unused", self.unused)):
+            if names:
+                more = len(names) - _SHOWN_NAMES
+                shown = ", ".join(names[:_SHOWN_NAMES])
+                lines.append(f"  {title}: {shown}{f', and {more} more' * (more > 0)}")
+        return "\n".join(lines)
+
+    def write(self, path: str) -> None:
+        """Every name, as JSON."""
+        with tf.io.gfile.GFile(path, "w") as writer:
+            writer.write(json.dumps(self._asdict(), indent=2) + "\n")
+
+
+def find_checkpoint(path: str) -> Optional[str]:
+    """The checkpoint that a path means: a prefix, or a folder's newest; None if none.
+
+    A folder without TensorFlow's `checkpoint` file may hold one `*.index` file, as
+    published models do.
+
+    Raises:
+      InputError: the folder holds several checkpoints and no `checkpoint` file.
+    """
+    if tf.io.gfile.exists(path + ".index"):
+        return path
+    if not tf.io.gfile.isdir(path):
+        return None
+    newest = tf.train.latest_checkpoint(path)
+    if newest:
+        return newest
+    found = compat.glob(os.path.join(path, "*.index"))
+    if len(found) > 1:
+        names = ", ".join(os.path.basename(name)[: -len(".index")] for name in found)
+        raise InputError(
+            f"{path} holds several checkpoints ({names}): name one with "
+            "--init_checkpoint."
+        )
+    return found[0][: -len(".index")] if found else None
+
+
+def require_checkpoint(path: str) -> str:
+    """`find_checkpoint`, or an error."""
+    found = find_checkpoint(path)
+    if found is None:
+        raise InputError(
+            f"There is no checkpoint {path!r}. Expected the prefix of its files "
+            "(model.ckpt for model.ckpt.index) or a folder that holds one."
+        )
+    return found
+
+
+def checkpoint_shapes(checkpoint: str) -> Dict[str, List[int]]:
+    """Variable name -> shape.
+
+    Raises:
+      InputError: the files cannot be read as a TensorFlow checkpoint.
+    """
+    try:
+        return dict(tf.train.list_variables(checkpoint))
+    except (tf.errors.OpError, ValueError) as error:
+        raise InputError(
+            f"{checkpoint} could not be read as a TensorFlow checkpoint: {error}"
+        ) from error
+
+
+def restore_on_initialization(
+    checkpoint: str, variables, resizable: Optional[str] = None
+) -> RestoreReport:
+    """Makes the variables that the checkpoint has start from its values.
+
+    Args:
+      checkpoint: prefix of the files.
+      variables: variables of the graph that is being built.
+      resizable: pattern of names that start anew where the shape is another there.
+
+    Raises:
+      InputError: a variable has another shape there, or not one name fits.
+    """
+    theirs = checkpoint_shapes(checkpoint)
+    ours = {variable.op.name: variable for variable in variables}
+    restored = sorted(set(ours) & set(theirs))
+    if resizable:
+        restored = [
+            name
+            for name in restored
+            if ours[name].shape.as_list() == list(theirs[name])
+            or not re.search(resizable, name)
+        ]
+    _check_shapes(checkpoint, ours, theirs, restored)
+    if not restored:
+        raise InputError(
+            f"{checkpoint} has no variable of this model. It has "
+            f"{', '.join(sorted(theirs)[:_SHOWN_NAMES])}; expected "
+            f"{', '.join(sorted(ours)[:_SHOWN_NAMES])}. Is --model_type right?"
+        )
+    tf.train.init_from_checkpoint(checkpoint, {name: name for name in restored})
+    rest = sorted(set(theirs) - set(restored))
+    return RestoreReport(
+        checkpoint,
+        restored,
+        sorted(set(ours) - set(restored)),
+        [name for name in rest if not OPTIMIZER_STATE.search(name)],
+        [name for name in rest if OPTIMIZER_STATE.search(name)],
+    )
+
+
+def start_from(
+    checkpoint: Optional[str],
+    report_path: Optional[str],
+    use_tpu: bool = False,
+    resizable: Optional[str] = None,
+):
+    """`restore_on_initialization` of all trainable variables, logged and reported.
+
+    Args:
+      checkpoint: prefix of the files; None = nothing is restored.
+      report_path: where every name is written, as JSON; None = nothing is restored.
+      use_tpu: on TPU it happens in the scaffold, as its API wants.
+      resizable: see `restore_on_initialization`.
+
+    Returns:
+      scaffold_fn of a TPUEstimatorSpec, or None.
+    """
+
+    if checkpoint is None or report_path is None:
+        return None
+
+    def restore():
+        report = restore_on_initialization(
+            checkpoint, tf.trainable_variables(), resizable
+        )
+        logging.info("%s", report.summary())
+        report.write(report_path)
+        return tf.train.Scaffold()
+
+    if use_tpu:
+        return restore
+    restore()
+    return None
+
+
+def require_variables(checkpoint: str, variables) -> None:
+    """Raises InputError unless a checkpoint has all variables, in their shapes."""
+    theirs = checkpoint_shapes(checkpoint)
+    ours = {variable.op.name: variable for variable in variables}
+    missing = sorted(set(ours) - set(theirs))
+    if missing:
+        raise InputError(
+            f"{checkpoint} lacks {len(missing)} of the model's {len(ours)} variables "
+            f"({', '.join(missing[:_SHOWN_NAMES])}), so it cannot be used untrained. "
+            "Fine-tune it with --do_train=true first, or name a fine-tuned checkpoint."
+        )
+    _check_shapes(checkpoint, ours, theirs, sorted(ours))
+
+
+def _check_shapes(checkpoint, ours, theirs, names):
+    for name in names:
+        expected = ours[name].shape.as_list()
+        if expected != list(theirs[name]):
+            raise InputError(
+                f"{checkpoint} does not fit the model: {name} has shape "
+                f"{list(theirs[name])} there and {expected} by the configuration. Use "
+                "the configuration and vocabulary that the checkpoint was trained with."
+            )
+
+
+def copy_checkpoint(checkpoint: str, folder: str) -> str:
+    """Copies a checkpoint's files into a folder, replacing what was there.
+
+    Whenever it is interrupted, the folder's newest checkpoint is a whole one.
+
+    Returns:
+      The prefix of the copy.
+    """
+    tf.io.gfile.makedirs(folder)
+    name = os.path.basename(checkpoint)
+    kept = os.path.join(folder, name)
+    for path in compat.glob(checkpoint + ".*"):
+        suffix = path[len(checkpoint) :]
+        tf.io.gfile.copy(path, kept + suffix + ".incomplete", overwrite=True)
+        tf.io.gfile.rename(kept + suffix + ".incomplete", kept + suffix, True)
+    newest = os.path.join(folder, "checkpoint")
+    with tf.io.gfile.GFile(newest + ".incomplete", "w") as writer:
+        # The name alone, so that the folder may be moved.
+        writer.write(f'model_checkpoint_path: "{name}"\n')
+    tf.io.gfile.rename(newest + ".incomplete", newest, True)
+    for path in compat.glob(os.path.join(folder, "*")):
+        if path != newest and not path.startswith(kept + "."):
+            tf.io.gfile.remove(path)
+    return kept

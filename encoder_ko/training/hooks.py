@@ -1,0 +1,168 @@
+"""Session hooks: progress with rate and time left, a stop at a lost loss or norm."""
+
+import math
+import numbers
+import signal
+import sys
+import threading
+import time
+from typing import Callable, Dict, Union
+
+from data.io.errors import InputError
+from encoder_ko.compat import tf
+
+LOST_LOSS_ADVICE = (
+    "Lower --learning_rate or lengthen the warm-up, and pass --overwrite or another "
+    "--output_dir."
+)
+
+
+def duration(seconds: float) -> str:
+    """3725 -> "1:02:05", 65 -> "1:05"."""
+    minutes, seconds = divmod(int(round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{seconds:02d}"
+    return f"{minutes}:{seconds:02d}"
+
+
+class ProgressHook(tf.train.SessionRunHook):
+    """Prints step, rate, time left and values every few seconds; stops at NaN or inf.
+
+    The rate is that of the steps since the last line; the first step of a session,
+    which also compiles, does not count. A later step may compile, too, for a new shape.
+
+    Args:
+      total_steps: the last step of the run.
+      batch_size: examples per step.
+      values: name -> float32 scalar tensor to show; "loss" is among them, and
+        "gradient_norm" if it is to be finite, too.
+      unit: what an example is called.
+      tokens: int scalar tensor, tokens in the batch, or None.
+      every_seconds: least time between two lines.
+      runs_per_step: micro-batches whose gradients make one update.
+      lost_loss_advice: what to do where one of the two is not finite, or a function
+        that says it; None = nothing, go on.
+    """
+
+    def __init__(
+        self,
+        total_steps: int,
+        batch_size: int,
+        values: Dict[str, object],
+        unit: str = "examples",
+        tokens=None,
+        every_seconds: float = 5.0,
+        runs_per_step: int = 1,
+        lost_loss_advice: Union[None, str, Callable[[], str]] = LOST_LOSS_ADVICE,
+    ):
+        self._total = total_steps
+        self._batch_size = batch_size
+        self._fetches = dict(values)
+        if tokens is not None:
+            self._fetches["tokens"] = tokens
+        self._unit = unit
+        self._every = every_seconds if sys.stderr.isatty() else 4 * every_seconds
+        self._runs_per_step = runs_per_step
+        self._advice = lost_loss_advice
+
+    def after_create_session(self, session, coord):
+        self._step = int(session.run(tf.train.get_global_step(session.graph)))
+        self._runs = 0
+        self._mark = None
+
+    def before_run(self, run_context):
+        return tf.train.SessionRunArgs(self._fetches)
+
+    def after_run(self, run_context, run_values):
+        values = dict(run_values.results)
+        tokens = int(values.pop("tokens", 0))
+        now = time.time()
+        # Fetched with the update, the global step could be from before or after it.
+        self._runs += 1
+        due = self._runs % self._runs_per_step == 0
+        self._require_finite(values, self._step + 1)
+        self._step += due
+        if self._mark is None:
+            self._start_interval(now)
+        else:
+            self._tokens += tokens
+        is_time = now - self._mark[0] >= self._every or self._step >= self._total
+        if due and is_time:
+            self._show(values, now)
+            self._start_interval(now)
+
+    def _require_finite(self, values, step):
+        checked = [name for name in ("loss", "gradient_norm") if name in values]
+        lost = [name for name in checked if not math.isfinite(values[name])]
+        if self._advice is None or not lost:
+            return
+        shown = ", ".join(f"{name}={float(v):.6g}" for name, v in values.items())
+        advice = self._advice() if callable(self._advice) else self._advice
+        raise InputError(
+            f"The {lost[0].replace('_', ' ')} is not finite at step {step} ({shown}). "
+            f"{advice}"
+        )
+
+    def _start_interval(self, now):
+        self._mark, self._tokens = (now, self._step), 0
+
+    def _show(self, values, now):
+        parts = [f"step {self._step}/{self._total}"]
+        parts += [_shown(name, value) for name, value in values.items()]
+        steps = self._step - self._mark[1]
+        if steps:
+            seconds = max(now - self._mark[0], 1e-9)
+            parts.append(f"{steps * self._batch_size / seconds:.1f} {self._unit}/s")
+            if self._tokens:
+                parts.append(f"{self._tokens / seconds:.0f} tokens/s")
+            left = (self._total - self._step) * seconds / steps
+            parts.append(f"{duration(left)} left")
+        print("  ".join(parts), file=sys.stderr, flush=True)
+
+
+def _shown(name, value):
+    if isinstance(value, numbers.Integral):
+        return f"{name} {value}"
+    return f"{name} {float(value):.3g}" if "rate" in name else f"{name} {value:.4f}"
+
+
+class StopOnSignalHook(tf.train.SessionRunHook):
+    """Ends training after the update that runs when the process gets SIGTERM.
+
+    The Estimator then saves a checkpoint as at any end, so that a preempted run loses
+    nothing.
+
+    Args:
+      runs_per_step: micro-batches whose gradients make one update.
+
+    Attributes:
+      stopped: whether a signal ended training.
+    """
+
+    def __init__(self, runs_per_step: int = 1):
+        self.stopped = False
+        self._runs_per_step = runs_per_step
+        self._previous = None
+
+    def begin(self):
+        self._runs = 0
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGTERM, self._note)
+
+    def _note(self, number, frame):
+        self.stopped = True
+
+    def after_run(self, run_context, run_values):
+        self._runs += 1
+        if self.stopped and self._runs % self._runs_per_step == 0:
+            run_context.request_stop()
+
+    def end(self, session):
+        self.restore()
+
+    def restore(self):
+        """Gives the signal back to whoever had it; also after an error."""
+        if self._previous is not None:
+            signal.signal(signal.SIGTERM, self._previous)
+            self._previous = None

@@ -1,0 +1,128 @@
+"""The files of a model: configuration, vocabulary and checkpoint, named or found."""
+
+import os
+from typing import Any, NamedTuple, Optional
+
+from data.io.errors import InputError
+from data.records.schema import MODEL_TYPES
+from data.tokenization import CONFIG_FILE_NAME, Tokenizer, find_vocabulary
+from encoder_ko import compat
+from encoder_ko.compat import tf
+from encoder_ko.training import checkpoints
+from encoder_ko.training.run_folder import BEST, RunFolder
+
+# Parts of the names of other files that a search for *config*.json meets.
+_OTHER_CONFIGS = ("tokenizer", "run_config")
+
+
+class ModelFiles(NamedTuple):
+    """Paths; `init_checkpoint` is None for training from scratch."""
+
+    config_file: str
+    vocab_file: str
+    init_checkpoint: Optional[str]
+
+
+def find_model_files(
+    model_dir: str,
+    model_type: str,
+    config_file: Optional[str] = None,
+    vocab_file: Optional[str] = None,
+    init_checkpoint: Optional[str] = None,
+) -> ModelFiles:
+    """The files that were named, and for the others those in the model's folder.
+
+    Looked for in `model_dir`: `<model_type>_config.json` or the one `*config*.json`
+    that is not a tokenizer's; `vocab.txt`, the one `*vocab*.txt` or `*.model`; the best
+    checkpoint of a fine-tuning run, or the newest. The folder's checkpoint is left
+    alone where a configuration was named, since it need not fit.
+
+    Raises:
+      InputError: a file is missing, or there are several to choose from.
+    """
+    for path in (config_file, vocab_file):
+        if path and not tf.io.gfile.exists(path):
+            raise InputError(f"There is no file {path!r}: check the path in the flags.")
+    checkpoint = None
+    if init_checkpoint:
+        checkpoint = checkpoints.require_checkpoint(init_checkpoint)
+    elif not config_file and tf.io.gfile.isdir(model_dir):
+        best = checkpoints.find_checkpoint(os.path.join(model_dir, BEST))
+        checkpoint = best or checkpoints.find_checkpoint(model_dir)
+    return ModelFiles(
+        config_file or _find_config(model_dir, model_type),
+        vocab_file or _find_vocabulary(model_dir),
+        checkpoint,
+    )
+
+
+def _find_config(model_dir, model_type):
+    usual = os.path.join(model_dir, f"{model_type}_config.json")
+    if tf.io.gfile.exists(usual):
+        return usual
+    for other in MODEL_TYPES:
+        if tf.io.gfile.exists(os.path.join(model_dir, f"{other}_config.json")):
+            raise InputError(
+                f"{model_dir} holds {other}_config.json and no {model_type}_config.json"
+                f": pass --model_type={other}, or name another --model_dir."
+            )
+    return _only(
+        model_dir,
+        [
+            path
+            for path in compat.glob(os.path.join(model_dir, "*config*.json"))
+            if not any(part in os.path.basename(path) for part in _OTHER_CONFIGS)
+        ],
+        f"model configuration ({model_type}_config.json)",
+        f"--{model_type}_config_file",
+    )
+
+
+def _find_vocabulary(model_dir):
+    named = compat.glob(os.path.join(model_dir, "*vocab*.txt"))
+    if len(named) == 1:
+        return named[0]
+    if tf.io.gfile.isdir(model_dir) and not named:
+        return find_vocabulary(model_dir)
+    usual = os.path.join(model_dir, "vocab.txt")
+    if usual in named:
+        return usual
+    return _only(model_dir, named, "vocabulary (vocab.txt)", "--vocab_file")
+
+
+def _only(model_dir, found, what, flag):
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(sorted(os.path.basename(path) for path in found))
+        raise InputError(
+            f"{model_dir} holds several files for the {what}: {names}. "
+            f"Choose one with {flag}."
+        )
+    raise InputError(
+        f"There is no {what} in {model_dir}: put the published model's files there, "
+        f"name its folder with --model_dir, or the file with {flag}."
+    )
+
+
+def write_model_files(
+    folder: RunFolder, model_type: str, config: Any, tokenizer: Optional[Tokenizer]
+) -> Optional[str]:
+    """Copies configuration and tokenizer into a folder, so that it is a whole model.
+
+    Args:
+      config: EncoderConfig, written as `<model_type>_config.json`.
+      tokenizer: its vocabulary and settings; None where it is not known.
+
+    Returns:
+      The name of the vocabulary there: vocab.txt, or that of the *.model file.
+    """
+    folder.write_text(f"{model_type}_config.json", config.to_json_string())
+    if tokenizer is None:
+        return None
+    path = tokenizer.vocabulary.path
+    name = "vocab.txt" if path.endswith(".txt") else os.path.basename(path)
+    if os.path.abspath(path) != os.path.abspath(folder(name)):
+        tf.io.gfile.copy(path, folder(name), overwrite=True)
+    folder.write_text(CONFIG_FILE_NAME, tokenizer.config.to_json_string())
+    return name

@@ -1,0 +1,295 @@
+"""Exported models give what prediction gives, in plain TensorFlow and onnxruntime."""
+
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as plain_tensorflow
+from tensorflow.core.protobuf import saved_model_pb2
+
+import export_savedmodel
+from data import tasks
+from data.io.errors import InputError
+from data.tokenization import build_tokenizer, preset
+from encoder_ko import cli
+from encoder_ko.compat import tf
+from encoder_ko.finetuning import saved_run, task_types
+from encoder_ko.inference import onnx_file, saved_model, throughput
+from encoder_ko.training.run_folder import RunFolder
+from tests.support import fine_tuning_runs as runs
+
+NARROW = {"albert": {"embedding_size": 8}, "electra": {"embedding_size": 8}}
+TASKS = {
+    tasks.CLASSIFICATION: "NSMC",
+    tasks.REGRESSION: "KorSTS",
+    tasks.TAGGING: "NaverNER",
+    tasks.QUESTION_ANSWERING: "KorQuAD",
+}
+# Every model and every kind, but not each with each: the heads of ELECTRA are its own.
+CASES = [(name, tasks.CLASSIFICATION) for name in sorted(export_savedmodel.FAMILIES)]
+CASES += [
+    ("electra", kind) for kind in task_types.KINDS if kind != tasks.CLASSIFICATION
+]
+CASES += [
+    ("bert", kind) for kind in task_types.KINDS if kind == tasks.QUESTION_ANSWERING
+]
+
+
+def fine_tuned_model(folder, family, kind_name):
+    """A run folder with random weights, none of them at its initial value."""
+    folder.mkdir()
+    vocab_file = runs.write_model(folder / "model") / "vocab.txt"
+    task = tasks.get_task(TASKS[kind_name])
+    tokenizer = build_tokenizer(preset("korean_cased"), str(vocab_file))
+    settings = task_types.KindSettings(
+        max_seq_length=12, max_query_length=4, doc_stride=4
+    )
+    kind = task_types.build(task, tokenizer, settings)
+    family = export_savedmodel.FAMILIES[family]
+    settings = dict(runs.CONFIG, num_hidden_layers=2, **NARROW.get(family.name, {}))
+    config = family.config_class.from_dict(settings)
+    run = RunFolder(str(folder))
+    saved_run.write(run, family.name, config, kind)
+    model = saved_run.FineTunedModel(run.path, family, config, kind, "")
+    generator = np.random.RandomState(3)
+    with tf.Graph().as_default(), tf.Session() as session:
+        saved_model.build_graph(model)
+        for variable in tf.global_variables():
+            shape = variable.shape.as_list()
+            variable.load(generator.normal(0.1, 0.4, shape), session)
+        (folder / "best").mkdir()
+        tf.train.Saver().save(session, run("best", "model.ckpt-1"))
+    return saved_run.FineTunedModel.load(run.path, export_savedmodel.FAMILIES)
+
+
+def inputs(batch, length):
+    """Random ids; every other row ends in padding."""
+    generator = np.random.RandomState(batch * 100 + length)
+    mask = np.ones([batch, length], np.int32)
+    mask[::2, max(1, length - 3) :] = 0
+    ids = generator.randint(1, len(runs.VOCABULARY), mask.shape) * mask
+    segments = (np.arange(length) > length // 2) * mask
+    names = ("input_ids", "input_mask", "segment_ids")
+    return {n: v.astype(np.int32) for n, v in zip(names, (ids, mask, segments))}
+
+
+def predicted(model, values):
+    """The outputs of the graph that run_classifier.py predicts with."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        features = {name: tf.constant(value) for name, value in values.items()}
+        batch, length = values["input_ids"].shape
+        for feature in model.kind.features():
+            if feature.name not in features:
+                dtype = tf.float32 if feature.dtype == "float32" else tf.int32
+                shape = [batch] if feature.length else [batch, length]
+                features[feature.name] = tf.zeros(shape, dtype)
+        features["is_real_example"] = tf.ones([batch])
+        names = ("input_ids", "input_mask", "segment_ids")
+        encoder = model.family.model_class(
+            model.config,
+            False,
+            *(features[name] for name in names),
+            only_first_token=model.kind.only_first_token,
+        )
+        outputs = model.kind.head(model.family, encoder, features).outputs
+        tf.train.Saver().restore(session, model.checkpoint)
+        return session.run(outputs)
+
+
+def plain_runner(path, signature):
+    """The signature under tf.saved_model, as others load it."""
+    if not plain_tensorflow.executing_eagerly():
+        return throughput.saved_model_runner(path, signature)
+    function = plain_tensorflow.saved_model.load(path).signatures[signature]
+
+    def run(values):
+        fed = {name: plain_tensorflow.constant(v) for name, v in values.items()}
+        return {name: value.numpy() for name, value in function(**fed).items()}
+
+    return run
+
+
+@pytest.mark.parametrize("family, kind", CASES)
+def test_a_savedmodel_gives_what_prediction_gives(tmp_path, family, kind):
+    model = fine_tuned_model(tmp_path / "run", family, kind)
+    path = str(tmp_path / "serving" / "1")
+    saved_model.write_saved_model(model, path)
+    run = plain_runner(path, saved_model.SIGNATURES[kind])
+    for batch, length in ((1, 5), (3, 12)):
+        values = inputs(batch, length)
+        expected = predicted(model, values)
+        found = run(values)
+        assert set(found) == set(expected)
+        for name in expected:
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
+
+
+@pytest.mark.parametrize("family", sorted(export_savedmodel.FAMILIES))
+def test_encode_gives_the_hidden_states(tmp_path, family):
+    model = fine_tuned_model(tmp_path / "run", family, tasks.CLASSIFICATION)
+    path = str(tmp_path / "serving")
+    saved_model.write_saved_model(model, path)
+    values = inputs(3, 9)
+    with tf.Graph().as_default(), tf.Session() as session:
+        encoder = model.family.model_class(
+            model.config, False, *(tf.constant(value) for value in values.values())
+        )
+        expected = [encoder.get_pooled_output(), encoder.get_sequence_output()]
+        tf.train.Saver().restore(session, model.checkpoint)
+        pooled, sequence = session.run(expected)
+    found = plain_runner(path, "encode")(values)
+    np.testing.assert_allclose(found["pooled_output"], pooled, atol=1e-5)
+    np.testing.assert_allclose(found["sequence_output"], sequence, atol=1e-5)
+
+
+def test_the_graph_is_of_ordinary_ops_and_carries_the_tokenizer(tmp_path):
+    model = fine_tuned_model(tmp_path / "run", "bert", tasks.CLASSIFICATION)
+    path = tmp_path / "serving"
+    saved_model.write_saved_model(model, str(path))
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString((path / "saved_model.pb").read_bytes())
+    graph = saved.meta_graphs[0].graph_def
+    assert not graph.library.function
+    strange = {"PartitionedCall", "StatefulPartitionedCall", "XlaLaunch", "IdentityN"}
+    assert not strange & {node.op for node in graph.node}
+    assert not [node.name for node in graph.node if "_gradient_op_type" in node.attr]
+    assert sorted(os.listdir(str(path / "assets"))) == [
+        "task.json",
+        "tokenizer_config.json",
+        "vocab.txt",
+    ]
+    task = json.loads((path / "assets" / "task.json").read_text(encoding="utf-8"))
+    assert task["task"]["label_names"] == ["negative", "positive"]
+
+
+# --- The command -----------------------------------------------------------------
+
+
+def run_command(**settings):
+    """The exit status."""
+    arguments = [f"--{name}={value}" for name, value in settings.items()]
+    try:
+        cli.run(
+            export_savedmodel.main,
+            export_savedmodel.FLAGS,
+            ["export_savedmodel.py"] + arguments,
+        )
+    except SystemExit as stop:
+        return stop.code or 0
+    return 0
+
+
+@pytest.fixture(scope="module")
+def nsmc_run(tmp_path_factory):
+    """A run of run_classifier.py, with its predictions."""
+    folder = tmp_path_factory.mktemp("nsmc")
+    data, model = runs.write_data(folder / "data"), runs.write_model(folder / "model")
+    flags = runs.arguments(data, model, folder / "run", num_train_epochs=1)
+    assert runs.run(*flags) == 0
+    return folder
+
+
+def tokenized(run, folder):
+    """Inputs of test.tsv, padded, through the exported tokenizer in `folder`."""
+    tokenizer = build_tokenizer(preset("korean_cased"), str(folder / "vocab.txt"))
+    task = tasks.get_task("NSMC")
+    test = tasks.load_split(task, str(run / "data"), "test")
+    texts = [example.text_a for example in test.examples]
+    values = {
+        name: np.zeros([len(texts), 8], np.int32) for name in saved_model.INPUT_NAMES
+    }
+    for row, text in enumerate(texts):
+        ids = tokenizer.encode_ids_batch([text])[0][:6]
+        ids = [tokenizer.cls_id] + ids + [tokenizer.sep_id]
+        values["input_ids"][row, : len(ids)] = ids
+        values["input_mask"][row, : len(ids)] = 1
+    return values
+
+
+def predictions(folder):
+    rows = runs.read_rows(folder, "run", "test_results.tsv")
+    return np.array([[float(cell) for cell in row[2:]] for row in rows[1:]])
+
+
+def test_the_command_gives_the_probabilities_of_the_run(nsmc_run, capfd):
+    path = nsmc_run / "serving" / "1"
+    assert run_command(model_dir=nsmc_run / "run", output_dir=path) == 0
+    printed = capfd.readouterr().err
+    assert "classify of NSMC" in printed and " MB" in printed
+    assert "at batch 1, " in printed and " at batch 32" in printed
+    values = tokenized(nsmc_run, path / "assets")
+    found = plain_runner(str(path), "classify")(values)
+    default = plain_runner(str(path), "serving_default")(values)
+    assert (default["probabilities"] == found["probabilities"]).all()
+    assert np.abs(found["probabilities"] - predictions(nsmc_run)).max() < 2e-6
+
+
+def test_existing_folders_are_kept_and_mistakes_told(nsmc_run, tmp_path, capfd):
+    (tmp_path / "mine").write_text("mine")
+    run = nsmc_run / "run"
+    assert run_command(model_dir=run, output_dir=tmp_path, measure_speed=False) == 1
+    assert "exists already" in capfd.readouterr().err
+    assert (tmp_path / "mine").read_text() == "mine"
+    settings = dict(output_dir=tmp_path, measure_speed=False, overwrite=True)
+    assert run_command(model_dir=run, **settings) == 0
+    assert not (tmp_path / "mine").exists()
+    assert run_command(model_dir=nsmc_run / "data", **settings) == 1
+    assert "holds no fine-tuned model" in capfd.readouterr().err
+    assert (tmp_path / "saved_model.pb").exists()
+    assert run_command(output_dir=tmp_path) == 1
+    assert "--model_dir is missing" in capfd.readouterr().err
+
+
+def test_a_failed_export_leaves_nothing(tmp_path):
+    model = fine_tuned_model(tmp_path / "run", "bert", tasks.CLASSIFICATION)
+    os.remove(os.path.join(model.path, "tokenizer_config.json"))
+    with pytest.raises(InputError, match="tokenizer_config.json is missing"):
+        saved_model.write_saved_model(model, str(tmp_path / "serving"))
+    assert os.listdir(str(tmp_path)) == ["run"]
+
+
+# --- ONNX ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family, kind", CASES)
+def test_onnx_gives_what_prediction_gives(tmp_path, record_property, family, kind):
+    pytest.importorskip("tf2onnx", reason="needs tf2onnx (extra onnx)")
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime (extra onnx)")
+    model = fine_tuned_model(tmp_path / "run", family, kind)
+    path = tmp_path / "onnx"
+    onnx_file.write_onnx(model, str(path))
+    run = onnx_file.onnx_runner(str(path / "model.onnx"))
+    for batch, length in ((1, 5), (3, 12)):
+        values = inputs(batch, length)
+        expected = predicted(model, values)
+        found = run(values)
+        assert set(found) == set(expected)
+        for name in expected:
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
+            difference = np.abs(found[name] - expected[name]).max()
+            record_property(f"{family} {kind}, {name}", f"{difference:.1e}")
+
+
+def test_the_command_writes_onnx(nsmc_run, capfd):
+    pytest.importorskip("tf2onnx", reason="needs tf2onnx (extra onnx)")
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime (extra onnx)")
+    path = nsmc_run / "onnx" / "1"
+    settings = dict(model_dir=nsmc_run / "run", output_dir=path, format="onnx")
+    assert run_command(**settings) == 0
+    assert "at batch 32" in capfd.readouterr().err
+    run = onnx_file.onnx_runner(str(path / "model.onnx"))
+    found = run(tokenized(nsmc_run, path))["probabilities"]
+    assert np.abs(found - predictions(nsmc_run)).max() < 2e-6
+
+
+def test_without_tf2onnx_its_pip_command_is_told(
+    nsmc_run, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    settings = dict(
+        model_dir=nsmc_run / "run", output_dir=tmp_path / "x", format="onnx"
+    )
+    assert run_command(**settings) == 1
+    assert "-e '.[onnx]'" in capfd.readouterr().err

@@ -1,0 +1,97 @@
+"""What a user can mend ends a command with one line; a defect has its traceback."""
+
+import errno
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from data.io import cli
+from data.io.errors import InputError
+from data.io.files import LOCAL
+from tests.support.paths import ROOT
+
+
+def ends_with(capsys, error):
+    """What a command that raises this prints, and its status."""
+
+    def main(argv):
+        raise error
+
+    with pytest.raises(SystemExit) as raised:
+        cli.run(main)
+    return capsys.readouterr().err, raised.value.code
+
+
+@pytest.mark.parametrize(
+    "error, message",
+    [
+        (InputError("Pass --a,\n or --b."), "error: Pass --a, or --b.\n"),
+        (flags.Error("Unknown flag"), "error: Unknown flag. --help lists the flags.\n"),
+        (
+            OSError(errno.ENOSPC, "No space left"),
+            "error: [Errno 28] No space left. Make",
+        ),
+        (OSError(errno.EDQUOT, "Quota", "a/b"), "] Quota: 'a/b'. Make room, or choose"),
+        (
+            OSError(errno.EACCES, "Denied", "a/b"),
+            "choose a place where you may read and",
+        ),
+        (OSError(errno.EROFS, "Read-only"), "TMPDIR names another folder"),
+        (OSError(errno.EIO, "I/O error"), "error: [Errno 5] I/O error. Make room"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"), "choose a place"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "a"), "choose a place"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line(capsys, error, message):
+    printed, status = ends_with(capsys, error)
+    assert message in printed and printed.count("\n") == 1
+    assert status == 1
+
+
+def test_ctrl_c_is_no_error(capsys):
+    assert ends_with(capsys, KeyboardInterrupt()) == ("Stopped.\n", 130)
+
+
+@pytest.mark.parametrize("lines", [3, 100000])
+def test_a_reader_that_has_read_enough_is_no_error(lines):
+    """`python -m data.clean_corpus ... | head -1`, before and after the last line."""
+    code = (
+        "from data.io.cli import run\n"
+        "def main(argv):\n"
+        "    input()\n"
+        f"    for _ in range({lines}): print('line')\n"
+        "run(main)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    process.stdin.write(b"\n")
+    process.stdin.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 0
+
+
+@pytest.mark.parametrize("path", ["afile", "afile/folder", "/proc/none", "a" * 300])
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, path):
+    (tmp_path / "afile").write_text("")
+    with pytest.raises(InputError, match=f"The folder .*{path} cannot be made: "):
+        LOCAL.make_directories(str(tmp_path / path))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EBADF, "Bad file"), BrokenPipeError(errno.EPIPE, "a"), KeyError(0)],
+)
+def test_a_defect_keeps_its_traceback(error):
+    def main(argv):
+        raise error
+
+    with pytest.raises(type(error)):
+        cli.run(main)

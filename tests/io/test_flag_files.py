@@ -1,0 +1,87 @@
+"""Flags from JSON files."""
+
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from data.io import cli, flag_files
+from data.io.errors import InputError
+
+
+def parsed(*arguments):
+    """Flags of a command that has these three."""
+
+    def define(values):
+        flags.DEFINE_integer("vocab_size", 10, "Size.", 1, flag_values=values)
+        flags.DEFINE_string("vocab_file", None, "File.", flag_values=values)
+        flags.DEFINE_bool("do_train", False, "Train.", flag_values=values)
+
+    return cli.parse(define, ["command", *arguments], "A command.")
+
+
+def write(tmp_path, text):
+    path = tmp_path / "settings.json"
+    path.write_text(text, encoding="utf-8")
+    return f"--config={path}"
+
+
+def test_the_command_line_wins(tmp_path):
+    config = write(tmp_path, '{"vocab_size": 20, "do_train": true, "_source": "x"}')
+    values = parsed(config)
+    assert (values.vocab_size, values.do_train) == (20, True)
+    values = parsed(config, "--vocab_size=30", "--nodo_train")
+    assert (values.vocab_size, values.do_train) == (30, False)
+
+
+def test_files_are_looked_for_beside_the_configuration(tmp_path):
+    (tmp_path / "vocab.txt").write_text("a\n", encoding="utf-8")
+    values = parsed(write(tmp_path, '{"vocab_file": "vocab.txt"}'))
+    assert values.vocab_file == str(tmp_path / "vocab.txt")
+    values = parsed(write(tmp_path, '{"vocab_file": "other.txt"}'))
+    assert values.vocab_file == "other.txt"
+
+
+def test_what_was_given_is_not_filled_in(tmp_path):
+    values = parsed(write(tmp_path, '{"vocab_size": 20}'), "--nodo_train")
+    settings = {"vocab_size": 5, "do_train": True, "vocab_file": "a", "unknown": 1}
+    flag_files.fill_in(values, settings)
+    assert (values.vocab_size, values.do_train) == (20, False)
+    assert values.vocab_file == "a" and "unknown" not in values
+
+
+def test_names_of_other_programs_and_text_in_place_of_a_file():
+    values = parsed()
+    flag_files.apply_settings(values, '{"n_vocab": 7}', {"n_vocab": "vocab_size"})
+    assert values.vocab_size == 7
+
+
+@pytest.mark.parametrize(
+    "text,message",
+    [
+        ('{"vocab_sizes": 3}', "sets 'vocab_sizes', which is no flag. Did you mean"),
+        ('{"vocab_size": 0}', "sets vocab_size=0: .*lower bound|sets vocab_size=0"),
+        ('{"vocab_size": "many"}', "sets vocab_size='many'"),
+        ("[1]", "must hold one JSON object"),
+        ("{", "is not valid JSON"),
+    ],
+)
+def test_what_does_not_fit_is_refused(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        parsed(write(tmp_path, text))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="There is no file .*none.json"):
+        parsed(f"--config={tmp_path / 'none.json'}")
+
+
+def test_help_into_a_pipe_that_closes():
+    """`python -m data.train_vocab --help | head -1` ends like any other command."""
+    command = [sys.executable, "-m", "data.train_vocab", "--help"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    with process.stderr as errors:
+        assert errors.read() == b""
+    assert process.wait() == 0

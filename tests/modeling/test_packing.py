@@ -1,0 +1,172 @@
+"""Layers without padding: the same tokens, the same gradients as with it."""
+
+import numpy as np
+import pytest
+
+from bert_ko.modeling import BertConfig, BertModel
+from encoder_ko.compat import tf
+from encoder_ko.modeling import layers
+from encoder_ko.modeling.unpadding import packing_of
+
+CONFIG = BertConfig(
+    vocab_size=50,
+    hidden_size=16,
+    num_hidden_layers=3,
+    num_attention_heads=2,
+    intermediate_size=32,
+    max_position_embeddings=32,
+)
+
+
+def mask_of(*lengths, width):
+    return (np.arange(width) < np.array(lengths)[:, None]).astype(np.int32)
+
+
+def run(fetches, feed=None):
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        return session.run(fetches, feed)
+
+
+def test_rows_and_places_by_hand():
+    """The example of `packing_of`: 3 tokens of 8, and one row of padding."""
+    with tf.Graph().as_default():
+        rows, places = run(tuple(packing_of(tf.constant([[1, 1, 0, 0], [1, 0, 0, 0]]))))
+    assert rows.tolist() == [0, 1, 4, 2]
+    assert places.tolist() == [0, 1, 3, 3, 2, 3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    "lengths, kept",
+    [
+        ([64, 64], 128),  # no padding
+        ([64, 63], 128),  # padding, and no room for less
+        ([64, 60], 128),  # a multiple of 4 above the number of tokens
+        ([64, 59], 124),
+        ([1, 1], 4),
+        ([64, 0], 68),
+    ],
+)
+def test_few_sizes_all_tokens_and_at_least_one_row_of_padding(lengths, kept):
+    mask = mask_of(*lengths, width=64)
+    with tf.Graph().as_default():
+        fed = tf.placeholder(tf.int32, [None, None])
+        packing = packing_of(fed)
+        x = tf.range(mask.size)
+        rows, packed, back = run(
+            [packing.rows, packing.pack(x), packing.unpack(packing.pack(x))],
+            {fed: mask},
+        )
+    tokens = np.flatnonzero(mask)
+    assert len(rows) == kept
+    assert packed.tolist() == rows.tolist()
+    assert rows[: len(tokens)].tolist() == tokens.tolist()
+    assert len(set(rows)) == kept
+    assert back[tokens].tolist() == tokens.tolist()
+    assert not set(back) - set(rows)
+
+
+def test_heads_split_and_join_as_by_transposing():
+    """B 4, S 16, 2 parts of 3 heads of 5 values; 29 tokens and one row of padding."""
+    mask = mask_of(16, 3, 9, 1, width=16)
+    unpacked = np.random.RandomState(1).randn(4 * 16, 2 * 3 * 5).astype(np.float32)
+    with tf.Graph().as_default():
+        packing = packing_of(tf.constant(mask))
+        packed = packing.pack(tf.constant(unpacked))
+        parts = packing.split_heads(packed, [4, 16, 2, 3, 5])
+        joined = [packing.join_heads(part) for part in parts]
+        gradient = tf.gradients([tf.reduce_sum(part * part) for part in parts], packed)
+        rows, packed, parts, joined, gradient = run(
+            [packing.rows, packed, parts, joined, gradient[0]]
+        )
+    heads = unpacked.reshape(4, 16, 2, 3, 5).transpose(2, 0, 3, 1, 4)
+    tokens = np.broadcast_to(mask[:, None, :] > 0, [4, 3, 16])
+    for part, expected in zip(parts, heads):
+        np.testing.assert_array_equal(part[tokens], expected[tokens])
+    np.testing.assert_array_equal(np.concatenate(joined, 1), packed)
+    np.testing.assert_allclose(gradient, 2 * packed)
+    assert len(rows) == 30
+
+
+def outputs_and_gradients(mask, skip_padding, positions=None, dtype=tf.float32):
+    """A loss over hidden states of tokens, and its gradient by every variable."""
+    generator = np.random.RandomState(3)
+    ids = generator.randint(0, 50, mask.shape)
+    weights = generator.randn(*mask.shape, CONFIG.hidden_size) * mask[:, :, None]
+    with tf.Graph().as_default():
+        tf.set_random_seed(1)
+        fed = tf.placeholder(tf.int32, [None, None])
+        chosen = None if positions is None else tf.constant(positions)
+        model = BertModel(
+            CONFIG.replace(hidden_dropout_prob=0.0),
+            True,
+            tf.constant(ids, tf.int32),
+            fed,
+            dtype=dtype,
+            dropout=layers.DropoutStream(1, tf.constant(1)),
+            predicted_positions=chosen,
+            skip_padding=skip_padding,
+        )
+        middle = tf.cast(model.get_all_encoder_layers()[1], tf.float32)
+        middle *= mask[:, :, None]
+        if chosen is None:
+            last = model.get_sequence_output()
+        else:
+            last = model.get_output_at(chosen)
+            weights = np.take_along_axis(weights, positions[:, :, None], 1)
+        pooled = tf.cast(model.get_pooled_output(), tf.float32)
+        loss = tf.reduce_sum(tf.cast(last, tf.float32) * weights.astype(np.float32))
+        loss += tf.reduce_sum(pooled)
+        gradients = tf.gradients(loss, tf.trainable_variables())
+        assert all(gradient is not None for gradient in gradients)
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        return run([loss, middle, pooled, *gradients], {fed: mask})
+
+
+FULL = mask_of(16, 16, 16, 16, width=16)
+RAGGED = mask_of(16, 3, 9, 1, width=16)
+SHORT = mask_of(2, 1, 1, 1, width=16)
+WITH_HOLES = RAGGED * (np.arange(16) % 3 != 1)
+
+
+@pytest.mark.parametrize("mask", [FULL, RAGGED, SHORT, WITH_HOLES])
+@pytest.mark.parametrize("positions", [None, [[0, 3], [2, 0], [3, 3], [0, 0]]])
+def test_outputs_and_gradients_are_those_with_padding(mask, positions):
+    if positions is not None:
+        positions = np.array(positions, np.int32) * mask[:, :4].min(1, keepdims=True)
+    whole = outputs_and_gradients(mask, False, positions)
+    packed = outputs_and_gradients(mask, True, positions)
+    assert len(whole) == len(packed)
+    for expected, actual in zip(whole, packed):
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-5)
+
+
+def test_bfloat16_differs_by_its_rounding_alone():
+    whole = outputs_and_gradients(RAGGED, False, dtype=tf.bfloat16)
+    packed = outputs_and_gradients(RAGGED, True, dtype=tf.bfloat16)
+    for expected, actual in zip(whole, packed):
+        difference = np.abs(actual - expected).max()
+        assert difference <= 0.02 * np.abs(expected).max()
+
+
+def test_padding_is_left_out_and_has_no_gradient():
+    """8 and 2 tokens of 16: 11 rows are computed, what is left out stands for none."""
+    mask = mask_of(8, 2, width=8)
+    config = CONFIG.replace(hidden_dropout_prob=0.5)
+    with tf.Graph().as_default():
+        model = BertModel(
+            config,
+            True,
+            tf.ones([2, 8], tf.int32),
+            mask,
+            dropout=layers.DropoutStream(1, tf.constant(1)),
+            skip_padding=True,
+        )
+        gradient = tf.gradients(
+            tf.reduce_sum(model.get_pooled_output()), model.get_encoder_input()
+        )[0]
+        output, by_input = run([model.get_sequence_output(), gradient])
+    assert np.isfinite(output).all()
+    assert len(np.unique(output.reshape(16, -1), axis=0)) == 11
+    assert np.abs(by_input[0]).sum(-1).all()  # every token has a part in [CLS]
+    assert not by_input[1, 2:].any()  # padding has none

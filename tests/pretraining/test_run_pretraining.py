@@ -1,0 +1,532 @@
+"""run_pretraining.py on a tiny corpus: results, evaluations, errors."""
+
+import glob
+import json
+import os
+import shutil
+import types
+
+import numpy as np
+import pytest
+
+import run_pretraining
+from data.evaluation import plots
+from data.io.cli import parse_into
+from data.records.dataset import open_records
+from encoder_ko.compat import tf
+from encoder_ko.pretraining import job as pretraining_job
+from encoder_ko.training.run_folder import RunFolder
+from tests.support import pretraining_runs as runs
+
+METRICS = {
+    "bert": {
+        "masked_lm_accuracy",
+        "masked_lm_loss",
+        "next_sentence_accuracy",
+        "next_sentence_loss",
+    },
+    "albert": {
+        "masked_lm_accuracy",
+        "masked_lm_loss",
+        "sentence_order_accuracy",
+        "sentence_order_loss",
+        "wop_accuracy",
+        "wop_loss",
+    },
+    "electra": {
+        "masked_lm_accuracy",
+        "masked_lm_loss",
+        "sampled_masked_lm_accuracy",
+        "disc_loss",
+        "disc_auc",
+        "disc_accuracy",
+        "disc_precision",
+        "disc_recall",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return runs.preparer(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def finished(prepared, tmp_path_factory):
+    """Model type -> output of a finished run that other tests read, not change."""
+    outputs = {}
+
+    def get(model_type):
+        if model_type not in outputs:
+            output = tmp_path_factory.mktemp("finished") / model_type
+            flags = runs.arguments(prepared(model_type), model_type, output)
+            every = 6 if model_type == "bert" else 0
+            assert runs.run(*flags, "--do_eval", f"--eval_every_steps={every}") == 0
+            outputs[model_type] = output
+        return outputs[model_type]
+
+    return get
+
+
+@pytest.mark.parametrize("model_type", ["bert", "albert", "electra"])
+def test_every_objective_is_in_the_results(finished, model_type):
+    output = finished(model_type)
+    report = runs.read_json(output, "eval_results.json")
+    names = METRICS[model_type] | {"loss", "global_step"}
+    assert set(report["metrics"]) == names
+    assert report["metrics"]["global_step"] == 12
+    assert report["flags"]["num_train_steps"] == 12 and report["seed"] == 12345
+    text = (output / "eval_results.txt").read_text(encoding="utf-8")
+    lines = dict(line.split(" = ") for line in text.splitlines())
+    assert set(lines) == names and list(lines) == sorted(lines)
+    log = runs.read_lines(output / "training_log.jsonl")
+    assert [entry["step"] for entry in log] == [3, 6, 9, 12]
+    wanted = {n for n in METRICS[model_type] if n not in ("disc_auc",)}
+    wanted |= {"loss", "learning_rate", "gradient_norm", "sequences_per_second"}
+    assert wanted <= set(log[-1])
+    picture = (output / "training_curves.png").read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) > 10000
+
+
+def draw(folder, log, history):
+    """Draws the picture of a run with these entries."""
+    lines = "".join(json.dumps(entry) + "\n" for entry in log)
+    (folder / "training_log.jsonl").write_text(lines, encoding="utf-8")
+    (folder / "history.json").write_text(json.dumps(history), encoding="utf-8")
+    schedule = types.SimpleNamespace(train_steps=40)
+    job = types.SimpleNamespace(model_type="electra", schedule=schedule)
+    pretraining_job._draw_curves(job, RunFolder(str(folder)))
+
+
+def test_the_picture_shows_every_figure_of_training_and_evaluation(
+    tmp_path, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr(plots, "write_curves_png", lambda *args: drawn.append(args))
+    log = dict(loss=3.0, disc_loss=0.5, disc_precision=0.6, learning_rate=1e-4, step=20)
+    history = dict(loss=2.0, disc_auc=0.7, disc_precision=0.8, step=40)
+    draw(tmp_path, [dict(log, step=10), log], [history])
+    (_, panels, title), *_ = drawn
+    assert title == "electra: step 40 of 40"
+    shown = {
+        name: [(curve.name, curve.steps, curve.values) for curve in curves]
+        for name, curves in panels.items()
+        if curves
+    }
+    assert list(shown) == [
+        "loss", "disc loss", "disc auc", "disc precision", "learning rate"
+    ]  # fmt: skip
+    assert shown["disc precision"] == [
+        ("training", (10, 20), (0.6, 0.6)),
+        ("evaluation", (40,), (0.8,)),
+    ]
+    assert shown["disc auc"] == [("evaluation", (40,), (0.7,))]
+
+
+def test_a_run_too_short_for_the_log_has_a_picture_of_its_evaluation(tmp_path):
+    draw(tmp_path, [], [{"loss": 2.0, "disc_auc": 0.7, "step": 40}])
+    assert (tmp_path / "training_curves.png").read_bytes().startswith(b"\x89PNG")
+    draw(tmp_path, [], [])  # nothing to draw is no error
+
+
+def test_evaluations_while_training_are_remembered(finished):
+    history = runs.read_json(finished("bert"), "history.json")
+    assert [entry["step"] for entry in history] == [6, 12]
+    report = runs.read_json(finished("bert"), "eval_results.json")
+    assert history[-1]["loss"] == report["metrics"]["loss"]
+
+
+def test_total_loss_is_the_sum_of_the_objectives(finished):
+    log = runs.read_lines(finished("albert") / "training_log.jsonl")
+    for entry in log:
+        parts = ("masked_lm_loss", "sentence_order_loss", "wop_loss")
+        total = sum(entry[part] for part in parts)
+        assert entry["loss"] == pytest.approx(total, rel=1e-5)
+    for entry in runs.read_lines(finished("electra") / "training_log.jsonl"):
+        total = entry["masked_lm_loss"] + 50 * entry["disc_loss"]
+        assert entry["loss"] == pytest.approx(total, rel=1e-5)
+
+
+def test_figures_go_to_tensorboard(finished):
+    def tags(*parts):
+        return {
+            value.tag
+            for path in finished("electra").joinpath(*parts).glob("events.out.*")
+            for event in tf.train.summary_iterator(str(path))
+            for value in event.summary.value
+        }
+
+    assert {"disc_loss", "masked_lm_accuracy", "gradient_norm"} <= tags()
+    assert {"disc_auc", "disc_recall", "masked_lm_loss"} <= tags("eval")
+
+
+def test_the_folder_is_a_whole_model(finished, prepared):
+    output = finished("albert")
+    for name in ("albert_config.json", "vocab.txt", "tokenizer_config.json"):
+        assert (output / name).exists(), name
+    vocabulary = (output / "vocab.txt").read_text(encoding="utf-8")
+    assert vocabulary.split() == list(runs.VOCABULARY)
+
+
+def test_the_same_command_again_trains_nothing(finished, prepared, caplog):
+    output = finished("bert")
+    before = runs.weights(output)
+    assert runs.run(*runs.arguments(prepared("bert"), "bert", output)) == 0
+    assert "This run is complete (step 12 of 12)" in caplog.text
+    advice = f"--init_checkpoint={output}/model.ckpt-12, another --output_dir"
+    assert advice in caplog.text
+    assert runs.weights(output) == before
+
+
+def evaluate(output, records, *flags):
+    """Evaluates a run without repeating its settings; the exit status."""
+    return runs.run(
+        f"--output_dir={output}",
+        f"--input_file={records}",
+        "--nodo_train",
+        "--do_eval",
+        *flags,
+    )
+
+
+def test_a_run_is_evaluated_on_other_text_without_its_settings(
+    finished, prepared, tmp_path
+):
+    model_type = "electra"
+    output = tmp_path / "out"
+    shutil.copytree(str(finished(model_type)), str(output))
+    settings = (output / "run_config.json").read_bytes()
+    before = runs.read_json(output, "eval_results.json")
+    records = os.path.join(str(prepared(model_type)), "records", "*.tfrecord")
+
+    assert evaluate(output, records, "--eval_batch_size=16") == 0
+    after = runs.read_json(output, "eval_results.json")
+    assert after["metrics"] == before["metrics"]
+    assert after["records"] == before["records"]
+
+    (tmp_path / "other").mkdir()
+    first = sorted(glob.glob(records))[0]
+    shutil.copy(first, str(tmp_path / "other"))
+    assert evaluate(output, tmp_path / "other" / "*.tfrecord") == 0
+    other = runs.read_json(output, "eval_results.json")
+    assert other["metrics"]["loss"] != after["metrics"]["loss"]
+    assert other["records"]["train"] == after["records"]["train"]
+    assert (output / "run_config.json").read_bytes() == settings
+    assert runs.weights(output) == runs.weights(finished(model_type))
+
+
+def test_an_evaluation_never_deletes_and_needs_a_model(
+    finished, prepared, tmp_path, capfd
+):
+    records = prepared("bert") / "records" / "*.tfrecord"
+    shutil.copytree(str(finished("bert")), str(tmp_path / "out"))
+    assert evaluate(tmp_path / "out", records, "--overwrite") == 1
+    assert "--overwrite would delete the model of" in capfd.readouterr().err
+    assert evaluate(tmp_path / "out", records, "--learning_rate=0.5") == 1
+    assert "learning_rate was 0.01 and is 0.5 now" in capfd.readouterr().err
+    assert runs.weights(tmp_path / "out") == runs.weights(finished("bert"))
+
+    flags = runs.arguments(prepared("bert"), "bert", tmp_path / "new", do_train=False)
+    assert "holds no trained model: train one" in failing(capfd, *flags, "--do_eval")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_goes_on_where_its_files_were_moved(finished, prepared, tmp_path, caplog):
+    shutil.copytree(str(finished("bert")), str(tmp_path / "out"))
+    for name in ("vocab.txt", "config.json"):
+        shutil.copy(str(prepared("bert") / name), str(tmp_path / name))
+    flags = runs.arguments(
+        prepared("bert"),
+        "bert",
+        tmp_path / "out",
+        vocab_file=tmp_path / "vocab.txt",
+        bert_config_file=tmp_path / "config.json",
+    )
+    assert runs.run(*flags) == 0
+    assert "nothing is trained again" in caplog.text
+
+
+def test_init_checkpoint_begins_a_new_schedule(finished, prepared, tmp_path):
+    """The weights of the other run, and step, moments and rate from the beginning."""
+    source = finished("bert")
+    flags = runs.arguments(
+        prepared("bert"),
+        "bert",
+        tmp_path / "next",
+        init_checkpoint=source,
+        num_train_steps=1,
+        num_warmup_steps=1,
+    )
+    assert runs.run(*flags) == 0
+    start, next_ = runs.weights(source), runs.weights(tmp_path / "next")
+    # The warm-up's rate at step 0 is 0, so the first update changes the moments only.
+    weights = [n for n in start if "adam_" not in n and not n.startswith(("g", "s"))]
+    assert len(weights) > 20 and all(start[n] == next_[n] for n in weights)
+    moments = [n for n in start if n.endswith("adam_m")]
+    assert any(start[n] != next_[n] for n in moments)
+    assert runs.step_of(tmp_path / "next") == 1
+    report = runs.read_json(tmp_path / "next", "restored_variables.json")
+    assert report["missing"] == [] and report["unused"] == []
+
+
+def test_accumulation_is_the_same_run(finished, prepared, tmp_path):
+    """Four parts of a batch: another order of sums, the same schedule and log."""
+    model_type = "bert"
+    flags = runs.arguments(prepared(model_type), model_type, tmp_path / "parts")
+    assert runs.run(*flags, "--gradient_accumulation_steps=4") == 0
+    log = runs.read_lines(tmp_path / "parts" / "training_log.jsonl")
+    whole = runs.read_lines(finished(model_type) / "training_log.jsonl")
+    assert [e["step"] for e in log] == [e["step"] for e in whole]
+    assert [e["learning_rate"] for e in log] == [e["learning_rate"] for e in whole]
+    assert log[-1]["loss"] == pytest.approx(whole[-1]["loss"], rel=0.2)
+    names = set(runs.weights(tmp_path / "parts"))
+    assert names == set(runs.weights(finished(model_type)))
+
+
+# --- What goes wrong -----------------------------------------------------------------
+
+
+def failing(capfd, *flags):
+    """The one line that a run ends with."""
+    assert runs.run(*flags) == 1
+    lines = capfd.readouterr().err.strip().splitlines()
+    return [line for line in lines if line.startswith("error:")][-1]
+
+
+def poison(folder, target, checkpoint):
+    """A copy of a run's folder whose output bias is not a number."""
+    shutil.copytree(str(folder), str(target))
+    with tf.Graph().as_default(), tf.Session() as session:
+        reader = tf.train.load_checkpoint(str(target / checkpoint))
+        variables = []
+        for name in reader.get_variable_to_shape_map():
+            value = reader.get_tensor(name)
+            if name == "cls/predictions/output_bias":
+                value = np.full_like(value, np.nan)
+            variables.append(tf.Variable(value, name=name, use_resource=True))
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver(variables).save(session, str(target / checkpoint))
+
+
+@pytest.fixture()
+def broken_start(finished, tmp_path):
+    """A checkpoint with which every loss is NaN."""
+    poison(finished("bert"), tmp_path / "poisoned", "model.ckpt-12")
+    return tmp_path / "poisoned" / "model.ckpt-12"
+
+
+def test_a_lost_loss_stops_with_step_rate_and_checkpoint(
+    prepared, tmp_path, capfd, broken_start
+):
+    flags = runs.arguments(
+        prepared("bert"), "bert", tmp_path / "lost", init_checkpoint=broken_start
+    )
+    message = failing(capfd, *flags)
+    assert "The loss is not finite at step 1 (loss=nan" in message
+    assert "learning_rate=0" in message and "gradient_norm=nan" in message
+    assert f"The last good checkpoint is {tmp_path}/lost/model.ckpt-0" in message
+    assert "--skip_nonfinite" in message
+
+
+def test_a_lost_gradient_stops_although_the_loss_is_finite(prepared, tmp_path, capfd):
+    """The square of a gradient of 1e30 is above the largest float32."""
+    output = tmp_path / "lost"
+    flags = runs.arguments(prepared("electra"), "electra", output, disc_weight=1e30)
+    message = failing(capfd, *flags)
+    assert "The gradient norm is not finite at step 1 (loss=" in message
+    assert "gradient_norm=inf" in message and "loss=nan" not in message
+    assert f"The last good checkpoint is {output}/model.ckpt-0" in message
+    flags = runs.arguments(
+        prepared("electra"), "electra", tmp_path / "out", disc_weight=1e30
+    )
+    assert runs.run(*flags, "--skip_nonfinite") == 0
+    log = runs.read_lines(tmp_path / "out" / "training_log.jsonl")
+    assert [entry["skipped_updates"] for entry in log] == [3, 6, 9, 12]
+    # Nothing was applied.
+    for name, value in runs.weights(tmp_path / "out").items():
+        assert "adam_" not in name or not np.frombuffer(value, np.float32).any(), name
+
+
+def test_lost_updates_can_be_skipped_and_are_counted(
+    prepared, tmp_path, capfd, broken_start
+):
+    flags = runs.arguments(
+        prepared("bert"), "bert", tmp_path / "skipped", init_checkpoint=broken_start
+    )
+    assert runs.run(*flags, "--skip_nonfinite") == 0
+    log = runs.read_lines(tmp_path / "skipped" / "training_log.jsonl")
+    assert [entry["skipped_updates"] for entry in log] == [3, 6, 9, 12]
+    # Nothing was changed, the moments neither.
+    moments = runs.weights(tmp_path / "skipped")["bert/pooler/dense/bias/adam_m"]
+    assert not np.frombuffer(moments, np.float32).any()
+
+
+@pytest.mark.parametrize(
+    "changes,message",
+    [
+        (dict(max_seq_length=32), "--max_seq_length=16 (now 32). Rebuild them"),
+        (dict(max_predictions_per_seq=5), "--max_predictions_per_seq=4 (now 5)"),
+        (dict(max_seq_length=64), "is above max_position_embeddings=32"),
+        (dict(input_file="none/*.tfrecord"), "--input_file=none/*.tfrecord: there is"),
+        (dict(output_dir=None), "--output_dir is missing."),
+        (dict(bert_config_file=None), "--bert_config_file is missing: name a model"),
+        (dict(do_train=False), "Nothing to do: pass --do_train or --do_eval."),
+        (dict(mask_prob=0.2), "--mask_prob is for electra: leave it out"),
+        (dict(ngram=3), "--ngram is for --dynamic_masking; without it the masks"),
+        (dict(learning_rate=-1), "--learning_rate=-1.0 is not above 0."),
+        (dict(train_batch_size=0), "train_batch_size"),
+        (dict(gradient_accumulation_steps=3), "is not a multiple of"),
+        (dict(init_checkpoint="nowhere"), "There is no checkpoint 'nowhere'"),
+        (dict(config="nowhere.json"), "There is no file 'nowhere.json'"),
+        (dict(hparams='{"learning_rat": 1}'), "Did you mean 'learning_rate'"),
+        (dict(use_tpu=True), "--use_tpu needs --tpu_name"),
+        (
+            dict(dynamic_masking=True, vocab_file=None),
+            "--vocab_file is missing: masking at run time",
+        ),
+    ],
+)
+def test_wrong_flags_end_with_one_line(prepared, tmp_path, capfd, changes, message):
+    flags = runs.arguments(prepared("bert"), "bert", tmp_path / "out", **changes)
+    assert message in failing(capfd, *flags)
+    assert not (tmp_path / "out").exists()
+
+
+def test_records_of_another_tokenizer_are_refused(prepared, tmp_path, capfd):
+    changed = list(runs.VOCABULARY)
+    changed[-1], changed[-2] = changed[-2], changed[-1]
+    (tmp_path / "vocab.txt").write_text("\n".join(changed) + "\n", encoding="utf-8")
+    flags = runs.arguments(
+        prepared("bert"), "bert", tmp_path / "out", vocab_file=tmp_path / "vocab.txt"
+    )
+    message = failing(capfd, *flags)
+    assert "was made with another tokenizer: vocabulary_sha256=" in message
+
+
+def test_a_run_does_not_go_on_with_other_records(prepared, finished, tmp_path, capfd):
+    corpus = runs.write_corpus(tmp_path).read_text(encoding="utf-8")
+    (tmp_path / "vocab.txt").write_text(
+        "\n".join(runs.VOCABULARY) + "\n", encoding="utf-8"
+    )
+    shutil.copytree(str(finished("bert")), str(tmp_path / "out"))
+    last = corpus.splitlines()[-2]  # as long, and says something else
+    changed = corpus.replace(last, " ".join(reversed(last.split())))
+    runs.build_records(tmp_path, "bert", changed)
+    flags = runs.arguments(
+        prepared("bert"),
+        "bert",
+        tmp_path / "out",
+        input_file=tmp_path / "records" / "*.tfrecord",
+    )
+    assert "records was {'files'" in failing(capfd, *flags)
+
+
+def test_another_run_in_the_folder_is_not_overwritten(finished, prepared, capfd):
+    flags = runs.arguments(prepared("bert"), "bert", finished("bert"), random_seed=3)
+    message = failing(capfd, *flags)
+    assert "random_seed was 12345 and is 3 now" in message
+    assert "Choose another --output_dir" in message
+    flags = runs.arguments(
+        prepared("bert"), "bert", finished("bert"), num_train_steps=24
+    )
+    assert f"--init_checkpoint={finished('bert')}/model.ckpt-12, another" in failing(
+        capfd, *flags
+    )
+
+
+def test_damaged_records_are_named(prepared, tmp_path, capfd):
+    folder = tmp_path / "data"
+    shutil.copytree(str(prepared("bert")), str(folder))
+    path = sorted((folder / "records").glob("*.tfrecord"))[-1]
+    content = bytearray(path.read_bytes())
+    content[40] ^= 1
+    path.write_bytes(bytes(content))
+    message = failing(capfd, *runs.arguments(folder, "bert", tmp_path / "out"))
+    assert f"{path}: the record at byte " in message
+    assert "does not match its checksum" in message
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+def test_a_full_disk_is_named(prepared, tmp_path, capfd):
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "training_log.jsonl.incomplete").symlink_to("/dev/full")
+    message = failing(capfd, *runs.arguments(prepared("bert"), "bert", output))
+    assert f"The disk of {output} is full. Make room and give the same" in message
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "run_config.json.incomplete",
+        "tokenizer_config.json.incomplete",
+        "history.json.incomplete",
+        "eval_results.txt.incomplete",
+        "training_curves.png",
+    ],
+)
+def test_a_disk_that_fills_up_around_training_is_named(
+    finished, prepared, tmp_path, capfd, name
+):
+    output = tmp_path / "out"
+    shutil.copytree(str(finished("bert")), str(output))
+    (output / "training_curves.png").unlink()
+    (output / name).symlink_to("/dev/full")
+    flags = runs.arguments(prepared("bert"), "bert", output)
+    message = failing(capfd, *flags, "--do_eval")
+    assert "No space left on device" in message and "Make room, or" in message
+
+
+def test_token_ids_above_the_embedding_table_are_explained(prepared, tmp_path, capfd):
+    config = dict(runs.CONFIG, vocab_size=8)
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    flags = runs.arguments(
+        prepared("bert"),
+        "bert",
+        tmp_path / "out",
+        bert_config_file=tmp_path / "config.json",
+        vocab_file=None,
+    )
+    message = failing(capfd, *flags)
+    assert "vocab_size=8" in message and "records" in message
+
+
+def test_electras_own_way_of_naming_settings(prepared, tmp_path):
+    """--data_dir, --model_name and --hparams, as google-research/electra has them."""
+    folder = prepared("electra")
+    data_dir = tmp_path / "data"
+    (data_dir / "pretrain_tfrecords").mkdir(parents=True)
+    shutil.copy(str(folder / "vocab.txt"), str(data_dir))
+    for number, path in enumerate(sorted((folder / "records").glob("*.tfrecord"))):
+        target = data_dir / "pretrain_tfrecords" / f"pretrain_data.tfrecord-{number}"
+        shutil.copy(str(path), str(target))
+    hparams = {
+        "max_seq_length": 16,
+        "train_batch_size": 4,
+        "num_train_steps": 2,
+        "num_warmup_steps": 1,
+        "num_eval_steps": 2,
+        "do_eval": True,
+        "eval_batch_size": 4,
+    }
+    values = run_pretraining.FLAGS
+    for name in values:
+        values[name].unparse()
+    flags = [
+        "--model_type=electra",
+        f"--data_dir={data_dir}",
+        "--model_name=tiny",
+        f"--hparams={json.dumps(hparams)}",
+        f"--electra_config_file={folder / 'config.json'}",
+    ]
+    parse_into(values, ["run_pretraining.py", *flags], "")
+    job = run_pretraining.job_of_flags()
+    assert job.output_dir == str(data_dir / "models" / "tiny")
+    assert (
+        job.data.total
+        == open_records(str(folder / "records" / "*.tfrecord"), "electra", 16, 0).total
+    )
+    assert (job.schedule.train_steps, job.schedule.batch_size) == (2, 4)
+    assert (job.max_eval_steps, job.do_eval) == (2, True)
+    assert job.tokenizer.vocabulary.path == str(data_dir / "vocab.txt")

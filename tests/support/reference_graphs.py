@@ -1,0 +1,55 @@
+"""What every comparison of a graph with recorded numbers needs."""
+
+import json
+
+import numpy as np
+
+from encoder_ko.compat import tf
+from tests.support.shared_data import golden
+
+
+def load_parameters(session, parameters):
+    """Gives every trainable variable the recorded value of its name."""
+    variables = tf.trainable_variables()
+    values = {v.initializer.inputs[1]: parameters[v.op.name] for v in variables}
+    session.run([v.initializer for v in variables], values)
+
+
+def relative(actual, expected):
+    """The greatest difference, as a share of the greatest expected value."""
+    difference = np.abs(np.asarray(actual) - expected).max()
+    return difference / np.abs(expected).max() if difference else 0.0
+
+
+def recorded_graph(name):
+    """The description of an upstream pre-training graph of real size."""
+    with open(golden("checkpoints", name + "_pretraining.json")) as reader:
+        return json.load(reader)
+
+
+def variables_below(recorded, *scopes):
+    """Names and shapes of a recorded graph's variables in some scopes."""
+    return {n: s for n, s in recorded["variables"] if n.startswith(scopes)}
+
+
+def trainable_shapes():
+    """Names and shapes of the current graph's trainable variables."""
+    return {v.op.name: v.shape.as_list() for v in tf.trainable_variables()}
+
+
+def head_start(recorded, parameters):
+    """Recorded encoder weights with the recorded start of a classifier's head."""
+    start = dict(parameters)
+    for name in recorded.files:
+        if name.startswith("head_init/"):
+            start[name[len("head_init/") :]] = recorded[name]
+    return start
+
+
+def check_final_values(session, curve):
+    """Weights after the last update; key biases have gradient 0, so only noise."""
+    final = session.run({v.op.name: v for v in tf.trainable_variables()})
+    for name in curve.files:
+        if name.startswith("final/"):
+            allowed = 5e-5 if name.endswith("key/bias") else 1e-5
+            assert np.abs(final[name[6:]] - curve[name]).max() < allowed, name

@@ -1,0 +1,204 @@
+"""Finding, restoring, checking and copying checkpoints."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bert_ko.modeling import BertConfig, BertModel
+from data.io.errors import InputError
+from encoder_ko.compat import tf
+from encoder_ko.training import checkpoints
+from tests.support.shared_data import golden
+
+
+def save(prefix, values):
+    """A checkpoint with these values, without TensorFlow's `checkpoint` file."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        for name, value in values.items():
+            tf.get_variable(name, initializer=np.asarray(value, np.float32))
+        session.run(tf.global_variables_initializer())
+        saver = tf.train.Saver()
+        saver.save(session, str(prefix), write_meta_graph=False, write_state=False)
+    return str(prefix)
+
+
+def test_a_checkpoint_is_found_by_prefix_or_folder(tmp_path):
+    assert checkpoints.find_checkpoint(str(tmp_path)) is None
+    assert checkpoints.find_checkpoint(str(tmp_path / "none")) is None
+    first = save(tmp_path / "model.ckpt-100", {"w": [1.0]})
+    assert checkpoints.find_checkpoint(first) == first
+    assert checkpoints.find_checkpoint(str(tmp_path)) == first
+    second = save(tmp_path / "model.ckpt-20", {"w": [2.0]})
+    with pytest.raises(InputError) as raised:
+        checkpoints.find_checkpoint(str(tmp_path))
+    assert str(raised.value) == (
+        f"{tmp_path} holds several checkpoints (model.ckpt-100, model.ckpt-20): name "
+        "one with --init_checkpoint."
+    )
+    state = 'model_checkpoint_path: "model.ckpt-20"\n'
+    (tmp_path / "checkpoint").write_text(state, encoding="utf-8")
+    assert checkpoints.find_checkpoint(str(tmp_path)) == second
+
+
+def test_a_missing_checkpoint_is_an_error_that_says_what_is_expected(tmp_path):
+    prefix = save(tmp_path / "model.ckpt", {"w": [1.0]})
+    with pytest.raises(InputError) as raised:
+        checkpoints.require_checkpoint(prefix + ".index")
+    assert str(raised.value) == (
+        f"There is no checkpoint '{prefix}.index'. Expected the prefix of its files "
+        "(model.ckpt for model.ckpt.index) or a folder that holds one."
+    )
+
+
+def test_files_that_are_no_checkpoint(tmp_path):
+    (tmp_path / "model.ckpt.index").write_bytes(b"no table at all" * 10)
+    with pytest.raises(
+        InputError, match="could not be read as a TensorFlow checkpoint"
+    ):
+        checkpoints.checkpoint_shapes(str(tmp_path / "model.ckpt"))
+
+
+def test_what_is_restored_missing_unused_or_of_the_optimizer(tmp_path):
+    prefix = save(
+        tmp_path / "model.ckpt",
+        {
+            "bert/a": [1.0, 2.0],
+            "bert/b": [[3.0]],
+            "bert/a/adam_m": [9.0, 9.0],
+            "bert/a/adam_v": [9.0, 9.0],
+            "global_step": 7.0,
+            "cls/u1": [0.0],
+            "cls/u2": [0.0],
+            "cls/u3": [0.0],
+            "cls/u4": [0.0],
+        },
+    )
+    with tf.Graph().as_default(), tf.Session() as session:
+        a = tf.get_variable("bert/a", initializer=[0.0, 0.0])
+        b = tf.get_variable("bert/b", initializer=[[0.0]])
+        head = tf.get_variable("output_bias", initializer=[5.0])
+        report = checkpoints.restore_on_initialization(prefix, [a, b, head])
+        session.run(tf.global_variables_initializer())
+        restored = session.run([a, b, head])
+    np.testing.assert_array_equal(restored[0], [1.0, 2.0])
+    np.testing.assert_array_equal(restored[1], [[3.0]])
+    np.testing.assert_array_equal(restored[2], [5.0])
+    assert report.restored == ["bert/a", "bert/b"]
+    assert report.missing == ["output_bias"]
+    assert report.unused == ["cls/u1", "cls/u2", "cls/u3", "cls/u4"]
+    assert report.optimizer_state == ["bert/a/adam_m", "bert/a/adam_v", "global_step"]
+    assert report.summary() == (
+        f"{prefix}: 2 variables restored, 1 start anew, 4 unused, 3 of the optimizer "
+        "left out.\n"
+        "  start anew: output_bias\n"
+        "  unused: cls/u1, cls/u2, cls/u3, and 1 more"
+    )
+    report.write(str(tmp_path / "report.json"))
+    written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert written == report._asdict()
+
+
+def test_a_pre_training_checkpoint_fills_the_whole_encoder():
+    """golden/bert: every variable of the model, bit for bit; the heads are unused."""
+    prefix = golden("bert", "model.ckpt.index")[: -len(".index")]
+    expected = np.load(golden("bert", "params.npz"))
+    config = BertConfig.from_json_file(golden("bert", "bert_config.json"))
+    with tf.Graph().as_default(), tf.Session() as session:
+        BertModel(config, False, tf.placeholder(tf.int32, [None, None]))
+        variables = tf.trainable_variables()
+        report = checkpoints.restore_on_initialization(prefix, variables)
+        checkpoints.require_variables(prefix, variables)
+        session.run(tf.global_variables_initializer())
+        values = session.run({v.op.name: v for v in variables})
+    assert report.missing == []
+    assert all(name.startswith("cls/") for name in report.unused)
+    for name, value in values.items():
+        np.testing.assert_array_equal(value, expected[name])
+
+
+def test_resizable_variables_of_another_shape_start_anew(tmp_path):
+    prefix = save(
+        tmp_path / "model.ckpt",
+        {"e/a": np.ones([2]), "head/same": np.ones([2]), "head/other": np.ones([3])},
+    )
+    with tf.Graph().as_default():
+        variables = [
+            tf.get_variable(name, [2]) for name in ("e/a", "head/same", "head/other")
+        ]
+        report = checkpoints.restore_on_initialization(prefix, variables, "^head/")
+        assert report.restored == ["e/a", "head/same"]
+        assert report.missing == report.unused == ["head/other"]
+        with pytest.raises(InputError, match="head/other has shape"):
+            checkpoints.restore_on_initialization(prefix, variables, "^e/")
+
+
+def test_other_shapes_and_other_models_are_refused(tmp_path):
+    prefix = save(tmp_path / "model.ckpt", {"bert/table": np.zeros([30, 4])})
+    with tf.Graph().as_default():
+        table = tf.get_variable("bert/table", [40, 4])
+        other = tf.get_variable("electra/table", [30, 4])
+        with pytest.raises(InputError) as raised:
+            checkpoints.restore_on_initialization(prefix, [table])
+        assert str(raised.value) == (
+            f"{prefix} does not fit the model: bert/table has shape [30, 4] there and "
+            "[40, 4] by the configuration. Use the configuration and vocabulary that "
+            "the checkpoint was trained with."
+        )
+        with pytest.raises(InputError) as raised:
+            checkpoints.restore_on_initialization(prefix, [other])
+        assert str(raised.value) == (
+            f"{prefix} has no variable of this model. It has bert/table; expected "
+            "electra/table. Is --model_type right?"
+        )
+        with pytest.raises(InputError) as raised:
+            checkpoints.require_variables(prefix, [other])
+        assert str(raised.value) == (
+            f"{prefix} lacks 1 of the model's 1 variables (electra/table), so it "
+            "cannot be used untrained. Fine-tune it with --do_train=true first, or "
+            "name a fine-tuned checkpoint."
+        )
+
+
+def test_a_copy_replaces_the_one_before(tmp_path):
+    first = save(tmp_path / "model.ckpt-10", {"w": [1.0]})
+    second = save(tmp_path / "model.ckpt-20", {"w": [2.0]})
+    best = str(tmp_path / "best")
+    assert checkpoints.copy_checkpoint(first, best) == f"{best}/model.ckpt-10"
+    assert checkpoints.copy_checkpoint(second, best) == f"{best}/model.ckpt-20"
+    assert checkpoints.find_checkpoint(best) == f"{best}/model.ckpt-20"
+    assert tf.train.load_variable(best, "w") == [2.0]
+    names = sorted(path.name for path in (tmp_path / "best").iterdir())
+    assert names == [
+        "checkpoint",
+        "model.ckpt-20.data-00000-of-00001",
+        "model.ckpt-20.index",
+    ]
+    (tmp_path / "best").rename(tmp_path / "moved")
+    moved = str(tmp_path / "moved")
+    assert checkpoints.find_checkpoint(moved) == f"{moved}/model.ckpt-20"
+
+
+def test_an_interrupted_copy_leaves_the_one_before(tmp_path, monkeypatch):
+    """Whatever moment the process is killed at, the folder means a whole checkpoint."""
+    first = save(tmp_path / "model.ckpt-10", {"w": [1.0]})
+    second = save(tmp_path / "model.ckpt-20", {"w": [2.0]})
+    rename = tf.io.gfile.rename
+    for moment in range(3):
+        best = str(tmp_path / f"best{moment}")
+        checkpoints.copy_checkpoint(first, best)
+        left = iter(range(moment))
+
+        def killed(*arguments, left=left):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            rename(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoints.tf.io.gfile, "rename", killed)
+            with pytest.raises(KeyboardInterrupt):
+                checkpoints.copy_checkpoint(second, best)
+        assert checkpoints.find_checkpoint(best) == f"{best}/model.ckpt-10"
+        assert tf.train.load_variable(f"{best}/model.ckpt-10", "w") == [1.0]
+        checkpoints.copy_checkpoint(second, best)
+        assert checkpoints.find_checkpoint(best) == f"{best}/model.ckpt-20"

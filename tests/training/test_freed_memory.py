@@ -1,0 +1,52 @@
+"""compat.keep_freed_memory: freed blocks stay, in pages that may be huge."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.paths import ROOT
+
+# Reports of a block of a thread, before and after freeing it and giving back whatever
+# the C library thinks fit: whether it lies in the heap, and the kernel's flags there.
+PROGRAM = """
+import ctypes, re, threading
+from encoder_ko import compat
+compat.keep_freed_memory()
+library = ctypes.CDLL(None)
+library.malloc.restype = ctypes.c_void_p
+library.free.argtypes = [ctypes.c_void_p]
+
+def report(address):
+    with open("/proc/self/smaps") as lines:
+        for area in re.split(r"\\n(?=[0-9a-f]+-[0-9a-f]+ )", lines.read()):
+            first, last = (int(x, 16) for x in area.split()[0].split("-"))
+            if first <= address < last:
+                flags = area.split("VmFlags:")[1].split()
+                print("[heap]" in area, "hg" in flags)
+
+def run():
+    size = 2**27
+    block = library.malloc(size)
+    ctypes.memset(block, 1, size)
+    report(block + size // 2)
+    library.free(block)
+    library.malloc_trim(0)
+    report(block + size // 2)
+
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+def test_freed_blocks_of_all_threads_stay_in_a_heap_with_huge_pages():
+    environment = dict(os.environ, PYTHONPATH=ROOT)
+    printed = subprocess.check_output(
+        [sys.executable, "-W", "ignore", "-c", PROGRAM], env=environment
+    )
+    huge = os.path.exists("/sys/kernel/mm/transparent_hugepage")
+    assert printed.decode().splitlines() == [f"True {huge}"] * 2

@@ -1,0 +1,188 @@
+"""RunFolder: whose folder it is, and what may be replaced in it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from data.io.errors import InputError
+from encoder_ko.training.run_folder import RunFolder
+from tests.support.paths import ROOT
+
+SETTINGS = {"learning_rate": 5e-5, "train_batch_size": 32, "vocab_file": None}
+
+
+@pytest.fixture()
+def folder(tmp_path):
+    """A folder claimed with SETTINGS in which something was trained."""
+    claimed = RunFolder(str(tmp_path / "nested" / "run"))
+    claimed.claim(SETTINGS, overwrite=False)
+    claimed.write_text("model.ckpt-7.index", "weights")
+    claimed.write_json("history.json", [{"step": 7}])
+    return claimed
+
+
+def test_the_same_settings_find_everything_as_it_was(folder):
+    for overwrite in (False, True):
+        folder.claim(dict(SETTINGS), overwrite)
+        assert folder.read_json("history.json") == [{"step": 7}]
+        assert folder.read_json("run_config.json") == SETTINGS
+
+
+def test_each_difference_is_named_with_both_values(folder):
+    other = dict(SETTINGS, learning_rate=1e-4, patience=2)
+    with pytest.raises(InputError) as raised:
+        folder.claim(other, overwrite=False)
+    assert str(raised.value) == (
+        f"{folder.path} holds a run with other settings: learning_rate was 5e-05 and "
+        "is 0.0001 now; patience was None and is 2 now. Choose another --output_dir, "
+        "repeat the settings to resume that run, or pass --overwrite to delete it."
+    )
+    assert folder.read_json("history.json") == [{"step": 7}]
+
+
+def test_more_steps_are_answered_with_a_new_schedule(tmp_path):
+    folder, settings = RunFolder(str(tmp_path)), dict(SETTINGS, num_train_steps=1000)
+    folder.claim(settings, overwrite=False)
+    folder.write_text("model.ckpt-900.index", "weights")
+    folder.write_text("checkpoint", 'model_checkpoint_path: "model.ckpt-900"\n')
+
+    def refusal(**changes):
+        with pytest.raises(InputError) as raised:
+            folder.claim(dict(settings, **changes), overwrite=False)
+        return str(raised.value)
+
+    assert refusal(num_train_steps=2000) == (
+        f"{tmp_path} holds a run of 1000 steps, for which its learning rate was "
+        "planned: it cannot go on to --num_train_steps=2000. To train longer, begin a "
+        f"new schedule with --init_checkpoint={tmp_path}/model.ckpt-900, another "
+        "--output_dir and its own --num_train_steps; to resume this run, pass "
+        "--num_train_steps=1000."
+    )
+    for changes in ({"num_train_steps": 500}, {"train_batch_size": 8}):
+        changes.setdefault("num_train_steps", 2000)
+        assert "holds a run with other settings" in refusal(**changes)
+
+
+def test_overwrite_deletes_a_run_and_nothing_else(folder, tmp_path):
+    kept = tmp_path / "nested" / "run" / "notes.txt"
+    kept.write_text("내 메모", encoding="utf-8")
+    (tmp_path / "nested" / "run" / "best").mkdir()
+    folder.write_text("best/model.ckpt-7.index", "weights")
+    folder.claim(dict(SETTINGS, patience=2), overwrite=True)
+    assert folder.read_json("history.json") is None
+    found = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert found == ["notes.txt", "run_config.json"]
+    assert kept.read_text(encoding="utf-8") == "내 메모"
+
+
+def test_overwrite_does_not_delete_what_the_run_starts_from(folder):
+    settings = dict(SETTINGS, init_checkpoint=folder("model.ckpt-7"))
+    with pytest.raises(InputError, match="--overwrite would delete .*model.ckpt-7, fr"):
+        folder.claim(settings, overwrite=True)
+    assert folder.read_json("history.json") == [{"step": 7}]
+
+
+def test_results_of_another_program_are_left_alone(tmp_path):
+    (tmp_path / "model.ckpt-1000.index").write_text("theirs", encoding="utf-8")
+    folder = RunFolder(str(tmp_path))
+    with pytest.raises(InputError) as raised:
+        folder.claim(SETTINGS, overwrite=False)
+    assert str(raised.value) == (
+        f"{tmp_path} holds files of another program or version that this run would "
+        "replace (model.ckpt-1000.index). Choose another --output_dir, or pass "
+        "--overwrite to give them up."
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["task.json", "vocab.txt", "bert_config.json", "spm.model", "records/dev.tf_record"]
+    + ["trial_1/task.json"],
+)
+def test_files_of_the_user_are_neither_deleted_nor_replaced(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine", encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(InputError, match="would replace .*" + path.name):
+            RunFolder(str(tmp_path)).claim(SETTINGS, overwrite=False)
+    assert path.read_text(encoding="utf-8") == "mine"
+
+
+def test_records_of_pre_training_in_the_folder_are_not_a_runs(tmp_path):
+    mine = tmp_path / "records" / "pretraining-00000.tfrecord"
+    mine.parent.mkdir()
+    mine.write_text("mine", encoding="utf-8")
+    for settings, overwrite in ((SETTINGS, False), (dict(SETTINGS, patience=2), True)):
+        RunFolder(str(tmp_path)).claim(settings, overwrite)
+        assert mine.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_name_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path):
+    with pytest.raises(InputError, match="for a pattern. Choose another name"):
+        RunFolder(str(tmp_path / "run [1]")).claim(SETTINGS, overwrite=False)
+    assert not list(tmp_path.iterdir())
+
+
+_CLAIM = """
+import sys
+from data.io.errors import InputError
+from encoder_ko.training.run_folder import RunFolder
+try:
+    RunFolder(sys.argv[1]).claim({}, overwrite=True)
+except InputError as error:
+    print(error)
+"""
+
+
+def test_two_processes_do_not_share_a_folder(folder):
+    root = ROOT
+    command = [sys.executable, "-c", _CLAIM, folder.path]
+    said = subprocess.check_output(command, cwd=root, universal_newlines=True)
+    assert f"Another process is writing to {folder.path}" in said
+    assert folder.read_json("history.json") == [{"step": 7}]
+
+
+def test_results_of_an_earlier_test_set_are_deleted_alone(folder):
+    for name in ("test_results.json", "submission.csv", "eval_results.json", "a.csv"):
+        folder.write_text(name, "old")
+    folder.forget_test_results()
+    left = {name for name in os.listdir(folder.path) if name.endswith(("csv", "json"))}
+    assert left == {"eval_results.json", "a.csv", "history.json", "run_config.json"}
+
+
+def test_a_run_that_never_began_does_not_tie_the_folder(tmp_path):
+    """A wrong --data_dir at the first try, the right one at the second."""
+    folder = RunFolder(str(tmp_path))
+    folder.claim(dict(SETTINGS, data_dir="nsmcc"), overwrite=False)
+    for path in (tmp_path / "records", tmp_path / "trial_1"):
+        path.mkdir()
+    folder.write_text("records/train.tf_record", "records")
+    folder.write_text("trial_1/run_config.json", "{}")
+    folder.claim(dict(SETTINGS, data_dir="nsmc"), overwrite=False)
+    assert folder.read_json("run_config.json")["data_dir"] == "nsmc"
+
+
+def test_broken_json_is_named(folder):
+    folder.write_text("history.json", '[{"step": 7}')
+    with pytest.raises(InputError, match="history.json is not valid JSON .* delete it"):
+        folder.read_json("history.json")
+    assert folder.read_json("trials.json") is None
+
+
+def test_files_are_written_whole_or_not_at_all(folder, monkeypatch):
+    def disk_full(source, target, overwrite):
+        raise OSError("no space")
+
+    monkeypatch.setattr("encoder_ko.training.run_folder.tf.io.gfile.rename", disk_full)
+    with pytest.raises(OSError, match="no space"):
+        folder.write_json("history.json", [{"step": 14}])
+    assert folder.read_json("history.json") == [{"step": 7}]
+
+
+def test_json_keeps_korean_and_the_order(folder):
+    folder.write_json("results.json", {"부정": 1, "긍정": 2})
+    with open(folder("results.json"), encoding="utf-8") as reader:
+        assert reader.read() == '{\n  "부정": 1,\n  "긍정": 2\n}\n'
