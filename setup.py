@@ -4,7 +4,7 @@ from setuptools import setup
 
 setup(
     name="korean-encoders",
-    version="0.1.0",
+    version="0.2.0",
     description="Korean BERT, ALBERT and ELECTRA: raw text in, fine-tuned encoder out",
     license="Apache-2.0",
     packages=[
@@ -37,7 +37,12 @@ setup(
         "encoder_ko.pretraining",
         "encoder_ko.recipes",
         "encoder_ko.training",
+        "korean_encoders",
+        "korean_encoders.commands",
     ],
+    entry_points={
+        "console_scripts": ["korean-encoders = korean_encoders.console:main"]
+    },
     python_requires=">=3.7,<3.12",
     install_requires=[
         "tensorflow>=1.15.5,<2.16",

@@ -1,6 +1,7 @@
 """The rules of the project's shape, by reading the source: imports, flags, randomness.
 
-data  <-  encoder_ko  <-  bert_ko, albert_ko, electra_ko  <-  scripts in the root
+data  <-  encoder_ko  <-  bert_ko, albert_ko, electra_ko  <-  korean_encoders  <-
+scripts in the root
 """
 
 import ast
@@ -10,8 +11,15 @@ import sys
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LAYERS = {"data": 0, "encoder_ko": 1, "bert_ko": 2, "albert_ko": 2, "electra_ko": 2}
-SCRIPTS = 3
+LAYERS = {
+    "data": 0,
+    "encoder_ko": 1,
+    "bert_ko": 2,
+    "albert_ko": 2,
+    "electra_ko": 2,
+    "korean_encoders": 3,
+}
+SCRIPTS = 4
 # Modules that take the parsed flags, or the words to parse, from a script.
 FLAG_PARSERS = ("data.io.cli", "encoder_ko.cli", "data.io.flag_files")
 TENSORFLOW_IN_DATA = (
@@ -52,8 +60,12 @@ TREES = {module: ast.parse(read(path)) for module, path in FILES.items()}
 COMMANDS = {
     module
     for module, path in FILES.items()
-    if module.startswith("data.")
-    and ('__name__ == "__main__"' in read(path) or module.endswith(".command"))
+    if module.startswith(("data.", "korean_encoders.commands."))
+    and (
+        '__name__ == "__main__"' in read(path)
+        or module.endswith(".command")
+        or module.startswith("korean_encoders.")
+    )
 }
 
 

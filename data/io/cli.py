@@ -78,10 +78,12 @@ def parse_into(values: flags.FlagValues, argv: Sequence[str], description: str) 
     return True
 
 
-def run(main: Callable[[Sequence[str]], None]) -> None:
-    """Runs a command; see `one_line_errors`."""
+def run(
+    main: Callable[[Sequence[str]], None], argv: Optional[Sequence[str]] = None
+) -> None:
+    """Runs a command with `argv`, default sys.argv; see `one_line_errors`."""
     with one_line_errors("Stopped."):
-        main(sys.argv)
+        main(sys.argv if argv is None else argv)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ Text = Union[str, Tuple[str, str]]
 _EXAMPLES_AT_A_TIME = 4096
 
 
-class Predictor:
+class RunPredictor:
     """One graph and one session with the weights of a run.
 
     What `predict` gives for each text is a dict, by the kind of the task.
@@ -64,11 +64,11 @@ class Predictor:
     @classmethod
     def load(
         cls, run_dir: str, families: Mapping[str, Family], **options: Any
-    ) -> "Predictor":
+    ) -> "RunPredictor":
         """Loads the --output_dir of a fine-tuning run; `options` as of the class."""
         return cls(FineTunedModel.load(run_dir, families), **options)
 
-    def __enter__(self) -> "Predictor":
+    def __enter__(self) -> "RunPredictor":
         return self
 
     def __exit__(self, *error: Any) -> None:

@@ -8,12 +8,12 @@ from unittest import mock
 
 import pytest
 
-import run_benchmark
 from data import tasks
 from encoder_ko import cli
 from encoder_ko.benchmark import runs as benchmark_runs
 from encoder_ko.finetuning import job as fine_tuning_job
 from encoder_ko.recipes import child_process
+from korean_encoders.commands import benchmark
 from tests.support import fine_tuning_runs as runs
 
 SETTINGS = {
@@ -31,7 +31,7 @@ SETTINGS = {
 def run(*flags):
     """Runs the script in this process; the exit status."""
     try:
-        cli.run(run_benchmark.main, run_benchmark.FLAGS, ["run_benchmark.py", *flags])
+        cli.run(benchmark.main, benchmark.FLAGS, ["run_benchmark.py", *flags])
     except SystemExit as stop:
         return stop.code or 0
     return 0
@@ -72,7 +72,7 @@ def called(monkeypatch):
     commands = []
 
     def call(command):
-        assert command[:2] == [sys.executable, run_benchmark.SCRIPT]
+        assert command[:2] == [sys.executable, benchmark.SCRIPT]
         values = dict(argument[2:].split("=", 1) for argument in command[2:])
         commands.append(values)
         if values["max_seq_length"] == "500":
@@ -108,7 +108,7 @@ def leave_results(values):
 
 
 def test_two_tasks_with_the_real_script(root, monkeypatch):
-    assert os.path.isfile(run_benchmark.SCRIPT)
+    assert os.path.isfile(benchmark.SCRIPT)
     monkeypatch.setattr(child_process, "call", lambda command: runs.run(*command[2:]))
     assert run(*flags(root, "real")) == 0
     output = root / "real"

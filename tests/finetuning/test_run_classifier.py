@@ -9,10 +9,10 @@ from unittest import mock
 import numpy as np
 import pytest
 
-import run_classifier
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import trainer
 from encoder_ko.training import estimator
+from korean_encoders.commands import finetune
 from tests.support import fine_tuning_runs as runs
 from tests.support.shared_data import golden
 
@@ -275,9 +275,9 @@ def test_upstreams_flags_are_all_there_with_their_defaults():
         num_tpu_cores=8,
     )
     for name, default in defaults.items():
-        assert run_classifier.FLAGS[name].default == default, name
+        assert finetune.FLAGS[name].default == default, name
     for name in ("do_lower_case", "eval_batch_size", "predict_batch_size"):
-        assert name in run_classifier.FLAGS
+        assert name in finetune.FLAGS
 
 
 class Stopped(Exception):

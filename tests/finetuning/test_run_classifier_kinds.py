@@ -6,11 +6,12 @@ from unittest import mock
 import numpy as np
 import pytest
 
-import run_classifier
 from data.io.errors import InputError
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import job as fine_tuning_job
 from encoder_ko.finetuning.saved_run import FineTunedModel
+from korean_encoders.commands import finetune
+from korean_encoders.model_types import FAMILIES
 from tests.support import fine_tuning_runs as runs
 from tests.support import pretraining_runs
 
@@ -89,8 +90,8 @@ def check_folder(output, model_type):
     output.rename(moved)
     for name in ("model", "data"):
         (output.parent / name).rename(output.parent / f"no {name}")
-    found = FineTunedModel.load(str(moved), run_classifier.FAMILIES)
-    assert found.family is run_classifier.FAMILIES[model_type]
+    found = FineTunedModel.load(str(moved), FAMILIES)
+    assert found.family is FAMILIES[model_type]
     assert found.config.to_dict().items() >= runs.CONFIG.items()
     assert found.tokenizer.vocabulary.path == str(moved / "vocab.txt")
     assert found.task.score_range == (0.0, 5.0)
@@ -106,7 +107,7 @@ def check_folder(output, model_type):
 def test_a_folder_without_a_model_is_refused(tmp_path):
     def said():
         with pytest.raises(InputError) as raised:
-            FineTunedModel.load(str(tmp_path), run_classifier.FAMILIES)
+            FineTunedModel.load(str(tmp_path), FAMILIES)
         return str(raised.value)
 
     assert "holds no fine-tuned model (no task.json)" in said()
@@ -135,10 +136,8 @@ def test_a_pre_training_run_is_a_model(tmp_path):
     assert all(name.startswith(left) for name in report["unused"])
     assert any(name.startswith("generator/") for name in report["unused"])
     assert "global_step" in report["optimizer_state"]
-    assert FineTunedModel.load(
-        str(output), run_classifier.FAMILIES
-    ).config.to_dict() == (
-        run_classifier.FAMILIES["electra"]
+    assert FineTunedModel.load(str(output), FAMILIES).config.to_dict() == (
+        FAMILIES["electra"]
         .config_class.from_json_file(str(model / "electra_config.json"))
         .to_dict()
     )
@@ -155,7 +154,7 @@ def resolved(tmp_path, capsys, model_type, **flags):
     assert "The data folder none does not exist" in capsys.readouterr().err
     names = ("learning_rate", "layerwise_lr_decay", "warmup_proportion")
     names += ("num_train_epochs", "weight_decay_rate")
-    return tuple(run_classifier.FLAGS[name].value for name in names)
+    return tuple(finetune.FLAGS[name].value for name in names)
 
 
 def test_defaults_of_models_and_tasks(tmp_path, capsys):

@@ -12,14 +12,14 @@ import pytest
 
 pytest.importorskip("safetensors", reason="needs the package safetensors")
 
-import convert_checkpoint  # noqa: E402
-import predict  # noqa: E402
 from data import tasks  # noqa: E402
 from data.tokenization import build_tokenizer, preset  # noqa: E402
 from encoder_ko import cli
 from encoder_ko.finetuning import saved_run, task_types
 from encoder_ko.hub import tensors  # noqa: E402
 from encoder_ko.training.run_folder import RunFolder  # noqa: E402
+from korean_encoders.commands import convert as command  # noqa: E402
+from korean_encoders.model_types import FAMILIES  # noqa: E402
 from tests.support import pretraining_runs  # noqa: E402
 from tests.support.hf_reference import CONFIGS, batch, run  # noqa: E402
 from tests.support.shared_data import golden  # noqa: E402
@@ -76,8 +76,8 @@ def model_folder(path, model_type="bert", head="classification"):
 
 def convert(*words):
     cli.run(
-        convert_checkpoint.main,
-        convert_checkpoint.FLAGS,
+        command.main,
+        command.FLAGS,
         ["convert_checkpoint.py"] + [str(word) for word in words],
     )
 
@@ -226,7 +226,7 @@ def test_the_way_back_is_a_model_dir(exported, tmp_path):
 
 def parts(path):
     """What makes a fine-tuned model: task.json and the variables, bytes by name."""
-    model = saved_run.FineTunedModel.load(str(path), predict.FAMILIES)
+    model = saved_run.FineTunedModel.load(str(path), FAMILIES)
     variables = tensors.read_checkpoint(model.checkpoint)
     return (
         (path / "task.json").read_text("utf-8"),

@@ -14,10 +14,10 @@ transformers = pytest.importorskip(
     "transformers", reason="needs the extra [hf]: make test-hf"
 )
 
-import convert_checkpoint  # noqa: E402
 from data.tokenization import build_tokenizer, preset  # noqa: E402
 from encoder_ko import cli  # noqa: E402
 from encoder_ko.hub import tensors, tokenizer_files  # noqa: E402
+from korean_encoders.commands import convert as command  # noqa: E402
 from tests.support.hf_reference import (  # noqa: E402
     CONFIGS,
     HEADS,
@@ -74,8 +74,8 @@ def write_model(folder, model_type, head, config, values):
 def convert(**flags):
     words = [f"--{name.rstrip('_')}={value}" for name, value in flags.items()]
     cli.run(
-        convert_checkpoint.main,
-        convert_checkpoint.FLAGS,
+        command.main,
+        command.FLAGS,
         ["convert_checkpoint.py"] + words,
     )
 

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as plain_tensorflow
 from tensorflow.core.protobuf import saved_model_pb2
 
-import export_savedmodel
 from data import tasks
 from data.io.errors import InputError
 from data.tokenization import build_tokenizer, preset
@@ -18,6 +17,8 @@ from encoder_ko.compat import tf
 from encoder_ko.finetuning import saved_run, task_types
 from encoder_ko.inference import onnx_file, saved_model, throughput
 from encoder_ko.training.run_folder import RunFolder
+from korean_encoders.commands import export
+from korean_encoders.model_types import FAMILIES
 from tests.support import fine_tuning_runs as runs
 
 NARROW = {"albert": {"embedding_size": 8}, "electra": {"embedding_size": 8}}
@@ -28,7 +29,7 @@ TASKS = {
     tasks.QUESTION_ANSWERING: "KorQuAD",
 }
 # Every model and every kind, but not each with each: the heads of ELECTRA are its own.
-CASES = [(name, tasks.CLASSIFICATION) for name in sorted(export_savedmodel.FAMILIES)]
+CASES = [(name, tasks.CLASSIFICATION) for name in sorted(FAMILIES)]
 CASES += [
     ("electra", kind) for kind in task_types.KINDS if kind != tasks.CLASSIFICATION
 ]
@@ -47,7 +48,7 @@ def fine_tuned_model(folder, family, kind_name):
         max_seq_length=12, max_query_length=4, doc_stride=4
     )
     kind = task_types.build(task, tokenizer, settings)
-    family = export_savedmodel.FAMILIES[family]
+    family = FAMILIES[family]
     settings = dict(runs.CONFIG, num_hidden_layers=2, **NARROW.get(family.name, {}))
     config = family.config_class.from_dict(settings)
     run = RunFolder(str(folder))
@@ -61,7 +62,7 @@ def fine_tuned_model(folder, family, kind_name):
             variable.load(generator.normal(0.1, 0.4, shape), session)
         (folder / "best").mkdir()
         tf.train.Saver().save(session, run("best", "model.ckpt-1"))
-    return saved_run.FineTunedModel.load(run.path, export_savedmodel.FAMILIES)
+    return saved_run.FineTunedModel.load(run.path, FAMILIES)
 
 
 def inputs(batch, length):
@@ -126,7 +127,7 @@ def test_a_savedmodel_gives_what_prediction_gives(tmp_path, family, kind):
             np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
 
 
-@pytest.mark.parametrize("family", sorted(export_savedmodel.FAMILIES))
+@pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_encode_gives_the_hidden_states(tmp_path, family):
     model = fine_tuned_model(tmp_path / "run", family, tasks.CLASSIFICATION)
     path = str(tmp_path / "serving")
@@ -172,8 +173,8 @@ def run_command(**settings):
     arguments = [f"--{name}={value}" for name, value in settings.items()]
     try:
         cli.run(
-            export_savedmodel.main,
-            export_savedmodel.FLAGS,
+            export.main,
+            export.FLAGS,
             ["export_savedmodel.py"] + arguments,
         )
     except SystemExit as stop:

@@ -7,10 +7,11 @@ import subprocess
 import numpy as np
 import pytest
 
-import extract_features
 from encoder_ko import cli, compat
 from encoder_ko.compat import tf
 from encoder_ko.inference import features as hidden_states
+from korean_encoders.commands import features as command
+from korean_encoders.model_types import MODEL_TYPES
 from tests.support.fine_tuning_runs import VOCABULARY
 from tests.support.paths import ROOT
 
@@ -35,7 +36,8 @@ TOKENS = [
 
 def write_model(folder, model_type):
     """Configuration, vocabulary and a checkpoint of random weights."""
-    config_class, model_class = extract_features.MODELS[model_type]
+    config_class = MODEL_TYPES[model_type].config_class
+    model_class = MODEL_TYPES[model_type].model_class
     config = dict(SIZES, **NARROW.get(model_type, {}))
     path = folder / f"{model_type}_config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
@@ -73,8 +75,8 @@ def run(folder, model_type="bert", **changes):
     arguments = arguments_of(folder, model_type, **changes)
     try:
         cli.run(
-            extract_features.main,
-            extract_features.FLAGS,
+            command.main,
+            command.FLAGS,
             ["extract_features.py"] + arguments,
         )
     except SystemExit as stop:
@@ -84,7 +86,8 @@ def run(folder, model_type="bert", **changes):
 
 def reference(folder, model_type, ids, segment_ids):
     """All layers for one unpadded input, from a graph of its own."""
-    config_class, model_class = extract_features.MODELS[model_type]
+    config_class = MODEL_TYPES[model_type].config_class
+    model_class = MODEL_TYPES[model_type].model_class
     config = config_class.from_json_file(str(folder / f"{model_type}_config.json"))
     with tf.Graph().as_default(), tf.Session() as session:
         model = model_class(
@@ -94,7 +97,7 @@ def reference(folder, model_type, ids, segment_ids):
         return [layer[0] for layer in session.run(model.get_all_encoder_layers())]
 
 
-@pytest.mark.parametrize("model_type", sorted(extract_features.MODELS))
+@pytest.mark.parametrize("model_type", sorted(MODEL_TYPES))
 def test_states_are_those_of_the_model(tmp_path, model_type):
     folder = write_model(tmp_path, model_type)
     assert run(folder, model_type) == 0
@@ -199,7 +202,7 @@ def values_of(path):
 @pytest.mark.skipif(
     not os.path.exists(OTHER_LANE), reason=f"needs the other lane's {OTHER_LANE}"
 )
-@pytest.mark.parametrize("model_type", sorted(extract_features.MODELS))
+@pytest.mark.parametrize("model_type", sorted(MODEL_TYPES))
 def test_the_other_lane_reads_the_checkpoint_and_agrees(tmp_path, model_type):
     folder = write_model(tmp_path, model_type)
     assert run(folder, model_type) == 0

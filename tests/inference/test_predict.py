@@ -8,12 +8,12 @@ import types
 import numpy as np
 import pytest
 
-import predict
 from data.features.prediction_input import format_of, read_items
 from data.io.errors import InputError
 from data.io.tables import BadRows, ReadingOptions
 from encoder_ko import cli
 from encoder_ko.finetuning import trainer
+from korean_encoders.commands import predict
 from tests.inference.test_export_savedmodel import fine_tuned_model
 from tests.support import fine_tuning_runs as runs
 

@@ -9,13 +9,13 @@ import types
 import numpy as np
 import pytest
 
-import run_pretraining
 from data.evaluation import plots
 from data.io.cli import parse_into
 from data.records.dataset import open_records
 from encoder_ko.compat import tf
 from encoder_ko.pretraining import job as pretraining_job
 from encoder_ko.training.run_folder import RunFolder
+from korean_encoders.commands import pretrain
 from tests.support import pretraining_runs as runs
 
 METRICS = {
@@ -510,7 +510,7 @@ def test_electras_own_way_of_naming_settings(prepared, tmp_path):
         "do_eval": True,
         "eval_batch_size": 4,
     }
-    values = run_pretraining.FLAGS
+    values = pretrain.FLAGS
     for name in values:
         values[name].unparse()
     flags = [
@@ -521,7 +521,7 @@ def test_electras_own_way_of_naming_settings(prepared, tmp_path):
         f"--electra_config_file={folder / 'config.json'}",
     ]
     parse_into(values, ["run_pretraining.py", *flags], "")
-    job = run_pretraining.job_of_flags()
+    job = pretrain.job_of_flags()
     assert job.output_dir == str(data_dir / "models" / "tiny")
     assert (
         job.data.total

@@ -8,13 +8,13 @@ import os
 import pytest
 from absl import flags
 
-import run_pretraining
 from albert_ko.modeling import AlbertConfig
 from bert_ko.modeling import BertConfig
 from data import clean_corpus, create_pretraining_data, train_vocab
 from data.io import cli, flag_files
 from data.tokenization import TokenizerConfig
 from electra_ko.model.modeling import ElectraConfig, generator_config
+from korean_encoders.commands import pretrain
 from tests.support.paths import ROOT
 
 CLASSES = {"bert": BertConfig, "albert": AlbertConfig, "electra": ElectraConfig}
@@ -57,7 +57,7 @@ def test_data_commands_take_the_files(name):
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_pretraining_takes_the_published_settings(name):
     model_type, batch_size, steps, rate = MODELS[name]
-    values = copy.deepcopy(run_pretraining.FLAGS)
+    values = copy.deepcopy(pretrain.FLAGS)
     for flag in values:
         values[flag].unparse()  # another test may have run the script
     file = folder(name, "pretraining.json")

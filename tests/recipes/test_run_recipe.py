@@ -11,13 +11,13 @@ import types
 
 import pytest
 
-import run_classifier
-import run_pretraining
-import run_recipe
 from data import clean_corpus, create_pretraining_data, tasks, train_vocab
 from data.io import cli
 from data.io.errors import InputError
 from encoder_ko.recipes import child_process
+from korean_encoders.commands import finetune, pretrain
+from korean_encoders.commands import recipe as command
+from korean_encoders.model_types import FAMILIES
 from tests.support.paths import ROOT
 
 NAMES = (
@@ -112,8 +112,8 @@ RESULTS = {
 def flags_of(program, arguments):
     """The flags of a command, parsed by itself: each has to be one that it knows."""
     values = {
-        "run_pretraining.py": run_pretraining.FLAGS,
-        "run_classifier.py": run_classifier.FLAGS,
+        "run_pretraining.py": pretrain.FLAGS,
+        "run_classifier.py": finetune.FLAGS,
     }.get(program)
     if values is not None:
         values = copy.deepcopy(values)
@@ -165,7 +165,7 @@ def called(monkeypatch):
 
 
 def run(tmp_path, name, *flags):
-    run_recipe.main(
+    command.main(
         ["run_recipe.py", f"--name={name}", f"--output_dir={tmp_path}", *flags]
     )
 
@@ -230,12 +230,12 @@ def test_full_scale_fine_tunes_as_was_published(tmp_path, called, monkeypatch, t
         task_flags = (f"--task_name={task}", f"--data_dir={tmp_path}")
         run(tmp_path, recipe, "--scale=full", *task_flags)
         values = called[-1][1]
-        monkeypatch.setattr(run_classifier, "FLAGS", values)
-        family = run_classifier.FAMILIES[values.model_type]
+        monkeypatch.setattr(finetune, "FLAGS", values)
+        family = FAMILIES[values.model_type]
         network = types.SimpleNamespace(
             family=family, config=family.config_class(vocab_size=9)
         )
-        run_classifier._set_defaults(tasks.get_task(task), network)
+        finetune._set_defaults(tasks.get_task(task), network)
         assert (values.doc_stride, values.max_query_length) == (128, 64)
         return tuple(values[name].value for name in names)
 
@@ -286,7 +286,7 @@ def test_from_another_working_directory(tmp_path, called, monkeypatch, capsys):
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "a.txt").write_text("안녕\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    run_recipe.main(["run_recipe.py", "--name=kr_electra", "--corpus=text"])
+    command.main(["run_recipe.py", "--name=kr_electra", "--corpus=text"])
     assert called[0][1].input_file == "text/*.txt"
     assert called[-1][1].output_dir == "runs/recipes/kr_electra/finetuned"
     assert os.path.samefile(called[-1][1].data_dir, f"{ROOT}/samples/sentiment")

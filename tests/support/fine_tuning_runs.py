@@ -8,8 +8,8 @@ import os
 import subprocess
 import sys
 
-import run_classifier
 from encoder_ko import cli
+from korean_encoders.commands import finetune
 from tests.support.paths import ROOT
 
 CONFIG = {
@@ -103,9 +103,7 @@ def arguments(data, model, output, **changes):
 def run(*flags):
     """Runs the script in this process; the exit status."""
     try:
-        cli.run(
-            run_classifier.main, run_classifier.FLAGS, ["run_classifier.py", *flags]
-        )
+        cli.run(finetune.main, finetune.FLAGS, ["run_classifier.py", *flags])
     except SystemExit as stop:
         return stop.code or 0
     return 0

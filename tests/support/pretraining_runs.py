@@ -7,10 +7,10 @@ import sys
 
 import numpy as np
 
-import run_pretraining
 from data import create_pretraining_data
 from encoder_ko import cli
 from encoder_ko.compat import tf
+from korean_encoders.commands import pretrain
 from tests.support.paths import ROOT
 
 _WORDS = (
@@ -117,9 +117,7 @@ def arguments(folder, model_type, output, **changes):
 def run(*flags):
     """Runs the script in this process; the exit status."""
     try:
-        cli.run(
-            run_pretraining.main, run_pretraining.FLAGS, ["run_pretraining.py", *flags]
-        )
+        cli.run(pretrain.main, pretrain.FLAGS, ["run_pretraining.py", *flags])
     except SystemExit as stop:
         return stop.code or 0
     return 0

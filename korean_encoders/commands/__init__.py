@@ -1,0 +1,1 @@
+"""The commands: flags, and one call of what they are for."""

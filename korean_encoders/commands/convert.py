@@ -1,0 +1,150 @@
+"""Converts a model from TensorFlow's files to Hugging Face's, or back.
+
+  python3 convert_checkpoint.py --from tf --to hf --model_type=bert \
+      --input_dir=runs/nsmc --output_dir=exports/nsmc
+  python3 convert_checkpoint.py --from hf --to tf --model_type=electra \
+      --input_dir=downloads/KR-ELECTRA-discriminator --output_dir=models
+"""
+
+import os
+
+from absl import flags, logging
+
+from data.io.errors import InputError
+from data.io.json_files import read_json_object
+from data.tokenization import build_tokenizer, resolve_config
+from encoder_ko.hub import config, convert, model_card
+from encoder_ko.training import checkpoints, model_files, run_folder
+from korean_encoders.model_types import MODEL_TYPES
+
+FLAGS = flags.FlagValues()
+
+NETWORKS = {name: found.networks for name, found in MODEL_TYPES.items()}
+_FORMS = ["tf", "hf"]
+_KINDS = sorted(
+    {a.kind for names in NETWORKS.values() for n in names for a in n.architectures}
+    | {"regression"}
+)
+
+_CHOICES = {
+    "from": (None, _FORMS, "Form of the input: TensorFlow or Hugging Face."),
+    "to": (None, _FORMS, "Form of the output."),
+    "model_type": (None, sorted(NETWORKS), "Kind of encoder; default: as task.json."),
+    "head": (None, _KINDS, "What the head is for, where no task.json tells."),
+}
+_STRINGS = {
+    "input_dir": "Output folder of a run, or folder of a published model.",
+    "output_dir": "Folder of the result.",
+    "config_file": "Model configuration; default: found in input_dir.",
+    "vocab_file": "Vocabulary; default: found in input_dir.",
+    "init_checkpoint": "Checkpoint; default: the best, else the newest of input_dir.",
+    "labels": "Label names in the order of the outputs, comma-separated.",
+    "task_name": "From hf: name of the task, where config.json does not tell.",
+}
+_BOOLEANS = {
+    "encoder_only": (False, "From hf: leave the head out."),
+    "split_special_tokens": (
+        True,
+        "To hf: the tokenizer reads [MASK] in a text as plain text, as in training; "
+        "false for demonstrations that fill masks.",
+    ),
+    "overwrite": (False, "Replace files that exist."),
+}
+for _name, _text in _STRINGS.items():
+    flags.DEFINE_string(_name, None, _text, flag_values=FLAGS)
+for _define, _table in (
+    (flags.DEFINE_enum, _CHOICES),
+    (flags.DEFINE_boolean, _BOOLEANS),
+):
+    for _name, _rest in _table.items():
+        _define(_name, *_rest, flag_values=FLAGS)
+
+
+def main():
+    for name in ("from", "to", "input_dir", "output_dir"):
+        if not FLAGS[name].value:
+            raise InputError(f"--{name} is missing.")
+    if FLAGS["from"].value == FLAGS.to:
+        raise InputError(f"--from and --to are both {FLAGS.to}: nothing to convert.")
+    if not os.path.isdir(FLAGS.input_dir):
+        raise InputError(f"There is no folder {FLAGS.input_dir!r}: check --input_dir.")
+    if FLAGS.to == "hf":
+        _to_hugging_face()
+    else:
+        _to_tensorflow()
+
+
+def _to_hugging_face():
+    described = _read_json(run_folder.TASK)
+    model_type = FLAGS.model_type or described.get("model_type")
+    folders = convert.export(
+        NETWORKS[_required_type(model_type)],
+        _tensorflow_model(model_type, described),
+        FLAGS.output_dir,
+        FLAGS.overwrite,
+        FLAGS.split_special_tokens,
+    )
+    logging.info("Written: %s", ", ".join(folders))
+
+
+def _to_tensorflow():
+    path = os.path.join(FLAGS.input_dir, "config.json")
+    inner = [
+        os.path.join(FLAGS.input_dir, names.folder, "config.json")
+        for networks in NETWORKS.values()
+        for names in networks
+    ]
+    found = next((p for p in (path, *inner) if os.path.exists(p)), None)
+    if found is None:
+        raise InputError(f"There is no {path}: name a Hugging Face model's folder.")
+    model_type = FLAGS.model_type or read_json_object(found).get("model_type")
+    checkpoint = convert.import_(
+        NETWORKS[_required_type(model_type)],
+        FLAGS.input_dir,
+        FLAGS.output_dir,
+        FLAGS.overwrite,
+        FLAGS.encoder_only,
+        FLAGS.task_name,
+    )
+    logging.info("Written: %s", checkpoint)
+
+
+def _required_type(model_type):
+    if model_type not in NETWORKS:
+        raise InputError(
+            f"--model_type is {model_type or 'missing'}; known are "
+            f"{', '.join(sorted(NETWORKS))}."
+        )
+    return model_type
+
+
+def _tensorflow_model(model_type, described):
+    """What a run's folder, or a published model's, holds."""
+    best = os.path.join(FLAGS.input_dir, run_folder.BEST)
+    checkpoint = FLAGS.init_checkpoint or checkpoints.find_checkpoint(best)
+    files = model_files.find_model_files(
+        FLAGS.input_dir,
+        model_type,
+        FLAGS.config_file,
+        FLAGS.vocab_file,
+        checkpoint or FLAGS.input_dir,
+    )
+    task = described.get("task", {})
+    labels = FLAGS.labels.split(",") if FLAGS.labels else task.get("label_names", ())
+    return convert.TensorFlowModel(
+        config=NETWORKS[model_type][0].config_class.from_json_file(files.config_file),
+        tokenizer=build_tokenizer(resolve_config(files.vocab_file), files.vocab_file),
+        checkpoint=files.init_checkpoint,
+        head=config.Head(
+            kind=FLAGS.head or task.get("kind", ""),
+            labels=tuple(labels),
+            task=task.get("name", ""),
+        ),
+        run=model_card.facts_of(FLAGS.input_dir, described),
+        described=described,
+    )
+
+
+def _read_json(name):
+    path = os.path.join(FLAGS.input_dir, name)
+    return read_json_object(path) if os.path.exists(path) else {}

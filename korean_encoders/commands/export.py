@@ -1,0 +1,57 @@
+"""Exports a fine-tuned run for serving: a SavedModel, or an ONNX file.
+
+  python3 export_savedmodel.py --model_dir=runs/nsmc --output_dir=serving/nsmc/1
+  python3 export_savedmodel.py --model_dir=runs/nsmc --output_dir=onnx --format=onnx
+
+The SavedModel has two signatures: that of the task (classify, score, tag or answer,
+also the default) and encode. Inputs are input_ids, input_mask and segment_ids, int32
+[batch, length], both free. The tokenizer's files and the labels travel along.
+"""
+
+import os
+
+from absl import flags, logging
+
+from data.io.errors import InputError
+from encoder_ko import cli
+from encoder_ko.finetuning.saved_run import FineTunedModel
+from encoder_ko.inference import onnx_file, saved_model, throughput
+from korean_encoders.model_types import FAMILIES
+
+FLAGS = flags.FlagValues()
+
+_string, _boolean, _enum = cli.definers(FLAGS, "string", "boolean", "enum")
+
+_string("model_dir", None, "The --output_dir of a fine-tuning run.")
+_string("output_dir", None, "Folder to write. Serving wants a number: .../nsmc/1.")
+_enum("format", "savedmodel", ["savedmodel", "onnx"], "What to write.")
+_boolean("measure_speed", True, "Print sentences per second at batch 1 and 32.")
+_boolean("overwrite", False, "Replace the folder.")
+
+
+def main():
+    for name in ("model_dir", "output_dir"):
+        if not FLAGS[name].value:
+            raise InputError(f"--{name} is missing.")
+    model = FineTunedModel.load(FLAGS.model_dir, FAMILIES)
+    path = FLAGS.output_dir
+    if FLAGS.format == "onnx":
+        onnx_file.write_onnx(model, path, FLAGS.overwrite)
+    else:
+        saved_model.write_saved_model(model, path, FLAGS.overwrite)
+    logging.info(
+        "%s: %s of %s, %.1f MB",
+        path,
+        saved_model.SIGNATURES[model.task.kind],
+        model.task.name,
+        throughput.size_of(path) / 1e6,
+    )
+    if FLAGS.measure_speed:
+        length = model.kind.settings.max_seq_length
+        logging.info("%s", throughput.report(_runner(model, path), length))
+
+
+def _runner(model, path):
+    if FLAGS.format == "onnx":
+        return onnx_file.onnx_runner(os.path.join(path, onnx_file.FILE_NAME))
+    return throughput.saved_model_runner(path, saved_model.SIGNATURES[model.task.kind])

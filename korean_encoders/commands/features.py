@@ -1,0 +1,112 @@
+"""Writes the hidden states of chosen layers for each token, as JSON lines.
+
+Flags and output of google-research/bert's extract_features.py keep their names, for all
+three models. Input: one text per line, or a pair with " ||| " between its texts.
+
+  python3 extract_features.py --input_file=texts.txt --output_file=features.jsonl \
+      --model_dir=models --layers=-1,-2,-3,-4
+"""
+
+from absl import flags, logging
+
+from data.io.errors import InputError
+from data.io.files import file_system, new_file
+from data.io.tables import BadRows, ReadingOptions, read_rows
+from data.tokenization import build_tokenizer, check_vocabulary, resolve_config
+from encoder_ko import cli
+from encoder_ko.compat import tf
+from encoder_ko.inference import features
+from encoder_ko.training import model_files
+from korean_encoders.model_types import MODEL_TYPES
+
+FLAGS = flags.FlagValues()
+
+_string, _integer, _boolean, _enum = cli.definers(
+    FLAGS, "string", "integer", "boolean", "enum"
+)
+
+_string("input_file", None, "Texts, one per line.")
+_string("output_file", None, "JSON lines to write.")
+_string("layers", "-1,-2,-3,-4", "Layers, 0 the first and -1 the last one.")
+_enum("model_type", "bert", list(MODEL_TYPES), "Kind of encoder.")
+_string("model_dir", "models", "Where files that are not named are found.")
+for _name in MODEL_TYPES:
+    _string(f"{_name}_config_file", None, "Model configuration (JSON).")
+_string("vocab_file", None, "Vocabulary of the model.")
+_string("init_checkpoint", None, "Pre-trained or fine-tuned checkpoint.")
+_boolean(
+    "do_lower_case",
+    None,
+    "Lower-case Latin letters; Hangul is never taken apart. Default: what "
+    "tokenizer_config.json beside the vocabulary says, else no.",
+)
+_integer("max_seq_length", 128, "Longest input in tokens; longer is cut.", 3)
+_integer("batch_size", 32, "Lines at a time.", 1)
+_enum("compute_type", "float32", ["float32", "bfloat16"], "Type of the activations.")
+_string("encoding", "utf-8", "Encoding of the input.")
+_integer("max_bad_rows", 0, "Bad lines of the input to skip.", 0)
+_boolean("overwrite", False, "Replace the output file.")
+
+
+def main():
+    for name in ("input_file", "output_file"):
+        if not FLAGS[name].value:
+            raise InputError(f"--{name} is missing.")
+    extractor, layers = _extractor()
+    reading = ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows)
+    bad_rows = BadRows(FLAGS.input_file, FLAGS.max_bad_rows)
+    # Upstream counts the lines from 0.
+    lines = (
+        features.split_pair(number - 1, text)
+        for number, text in read_rows(FLAGS.input_file, reading, bad_rows)
+    )
+    count, path = 0, FLAGS.output_file
+    with new_file(path, FLAGS.overwrite, file_system(path)) as writer:
+        found = extractor.extract(lines, FLAGS.max_seq_length, FLAGS.batch_size)
+        for states in found:
+            count += 1
+            writer.write((features.as_json(states, layers) + "\n").encode())
+    if bad_rows.summary():
+        logging.warning("%s", bad_rows.summary())
+    logging.info("%s: %d lines, layers %s", path, count, FLAGS.layers)
+
+
+def _extractor():
+    """The model with its weights, and the numbers of the layers."""
+    model_type = MODEL_TYPES[FLAGS.model_type]
+    files = model_files.find_model_files(
+        FLAGS.model_dir,
+        FLAGS.model_type,
+        FLAGS[f"{FLAGS.model_type}_config_file"].value,
+        FLAGS.vocab_file,
+        FLAGS.init_checkpoint,
+    )
+    if files.init_checkpoint is None:
+        raise InputError(
+            "Features of an untrained model mean nothing: name its checkpoint with "
+            "--init_checkpoint."
+        )
+    config = model_type.config_class.from_json_file(files.config_file)
+    if FLAGS.max_seq_length > config.max_position_embeddings:
+        raise InputError(
+            f"--max_seq_length={FLAGS.max_seq_length} is above "
+            f"max_position_embeddings={config.max_position_embeddings} of "
+            f"{files.config_file}: lower it."
+        )
+    overrides = {"lower_case": FLAGS.do_lower_case}
+    tokenizer = build_tokenizer(
+        resolve_config(files.vocab_file, overrides), files.vocab_file
+    )
+    check_vocabulary(
+        tokenizer.vocabulary, config.vocab_size, tokenizer.config.special_tokens
+    )
+    layers = features.parse_layers(FLAGS.layers, config.num_hidden_layers)
+    extractor = features.Extractor(
+        model_type.model_class,
+        config,
+        tokenizer,
+        files.init_checkpoint,
+        layers,
+        tf.as_dtype(FLAGS.compute_type),
+    )
+    return extractor, layers

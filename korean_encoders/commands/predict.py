@@ -1,0 +1,198 @@
+r"""Predicts any text with a fine-tuned model.
+
+  python3 predict.py --model_dir=runs/nsmc --input=reviews.txt
+  echo "정말 재미있는 영화" | python3 predict.py --model_dir=runs/nsmc --input=-
+  python3 predict.py --model_dir=runs/korsts --input=pairs.tsv \
+      --columns=sentence1,sentence2 --output_file=scores.tsv
+
+--input is a text per line, columns with tabs (.tsv) or commas (.csv) between them, JSON
+lines with "text" (and "text_b") or "question" and "context" (.jsonl), questions in
+KorQuAD's form (.json), or - for standard input. From Python:
+
+  from korean_encoders import Predictor
+  predictor = Predictor.load("runs/nsmc")
+  predictor.predict(["정말 재미있는 영화", "별로"])
+"""
+
+import contextlib
+import itertools
+import json
+import re
+import sys
+from typing import Any, Dict, Iterator, List
+
+from absl import flags, logging
+
+from data.features.prediction_input import (
+    FORMATS,
+    Item,
+    format_of,
+    read_items,
+    source_name,
+)
+from data.io.errors import InputError
+from data.io.files import new_file
+from data.io.tables import BadRows, ReadingOptions
+from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING
+from encoder_ko import cli
+from encoder_ko.compat import tf
+from encoder_ko.inference.predictor import Text
+from korean_encoders.predictor import Predictor
+
+FLAGS = flags.FlagValues()
+
+_string, _integer, _boolean, _enum, _list = cli.definers(
+    FLAGS, "string", "integer", "boolean", "enum", "list"
+)
+
+_string("model_dir", None, "The --output_dir of a fine-tuning run.")
+_string("input", None, "File to predict, or - for standard input.")
+_enum(
+    "input_format",
+    None,
+    FORMATS,
+    "Default: by the ending of the name; else tsv with --columns, and text without.",
+)
+_list("columns", [], "One or two columns of a tsv or csv file with a header.")
+_string("encoding", "utf-8", "Encoding of the input.")
+_integer("max_bad_rows", 0, "Bad rows of the input to skip.", 0)
+_string("output_file", None, "File to write; default: standard output.")
+_enum(
+    "output_format",
+    None,
+    ["tsv", "jsonl"],
+    "Default: by the ending of the name; else tsv for classes and scores, jsonl for "
+    "entities and answers.",
+)
+_integer("batch_size", 32, "Texts at a time.", 1)
+_enum("compute_type", "float32", ["float32", "bfloat16"], "Type of the activations.")
+_boolean("overwrite", False, "Replace the output file.")
+
+_ITEMS_AT_A_TIME = 1024
+
+
+def main():
+    for name in ("model_dir", "input"):
+        if not FLAGS[name].value:
+            raise InputError(f"--{name} is missing.")
+    form = FLAGS.input_format or format_of(FLAGS.input, FLAGS.columns)
+    reading = ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows)
+    bad_rows = BadRows(source_name(FLAGS.input), FLAGS.max_bad_rows)
+    items = read_items(FLAGS.input, form, FLAGS.columns, reading, bad_rows)
+    count = 0
+    with contextlib.ExitStack() as stack:
+        model = stack.enter_context(
+            Predictor.load(
+                FLAGS.model_dir,
+                batch_size=FLAGS.batch_size,
+                dtype=tf.as_dtype(FLAGS.compute_type),
+            )
+        )
+        lines = _Lines(model.task, _output_format(model.task.kind))
+        writer = sys.stdout.buffer
+        if FLAGS.output_file:
+            writer = stack.enter_context(new_file(FLAGS.output_file, FLAGS.overwrite))
+        for block in _blocks(items):
+            texts = [_checked_text(item, model) for item in block]
+            for item, found in zip(block, model.predict(texts)):
+                for line in lines.of(item, found):
+                    writer.write((line + "\n").encode("utf-8"))
+            writer.flush()
+            count += len(block)
+    if bad_rows.summary():
+        logging.warning("%s", bad_rows.summary())
+    logging.info("%d predictions of %s", count, model.task.name)
+
+
+def _output_format(kind: str) -> str:
+    if FLAGS.output_format:
+        return FLAGS.output_format
+    ending = (FLAGS.output_file or "").lower().rpartition(".")[2]
+    if ending in ("tsv", "jsonl"):
+        return ending
+    return "tsv" if kind in (CLASSIFICATION, REGRESSION) else "jsonl"
+
+
+def _blocks(items: Iterator[Item]) -> Iterator[List[Item]]:
+    while True:
+        block = list(itertools.islice(items, _ITEMS_AT_A_TIME))
+        if not block:
+            return
+        yield block
+
+
+def _checked_text(item: Item, model: Predictor) -> Text:
+    text = item.text if item.text_b is None else (item.text, item.text_b)
+    problem = model.problem_of(text)
+    if problem:
+        raise InputError(f"{item.place}: {problem}. {_FORMS[model.task.is_pair]}")
+    return text
+
+
+# What to do where the input is of pairs and the task is not, or the other way round.
+_FORMS = {
+    True: "Give two columns (tsv, csv), or two texts per object (jsonl): see --help.",
+    False: "Give the texts alone, or name their column with --columns.",
+}
+
+
+class _Lines:
+    """Predictions as lines of a format; the first line of a table is its header."""
+
+    def __init__(self, task, form: str):
+        self._task, self._form = task, form
+        self._header = None  # type: Optional[List[str]]
+
+    def of(self, item: Item, found: Dict[str, Any]) -> Iterator[str]:
+        """The lines of one text: one, or for entities in a table as many as it has."""
+        if self._form == "jsonl":
+            record = {"id": item.item_id, "text": item.text}
+            if item.text_b is not None:
+                record["text_b"] = item.text_b
+            yield json.dumps(dict(record, **found), ensure_ascii=False)
+            return
+        rows = _ROWS[self._task.kind](found)
+        names = _NAMES[self._task.kind]
+        if self._task.kind == CLASSIFICATION:
+            names = names + tuple(self._task.label_names)
+        texts = [item.text] + ([] if item.text_b is None else [item.text_b])
+        if self._task.kind in (TAGGING, QUESTION_ANSWERING):
+            texts = []  # long ones, and the entities and answers are parts of them
+        if self._header is None:
+            self._header = ["id", *names, *("text", "text_b")[: len(texts)]]
+            yield "\t".join(self._header)
+        for row in rows:
+            yield "\t".join(map(_cell, [item.item_id, *row, *texts]))
+
+
+_NAMES = {
+    CLASSIFICATION: ("prediction",),
+    REGRESSION: ("score",),
+    TAGGING: ("type", "entity", "start", "end", "probability"),
+    QUESTION_ANSWERING: ("answer", "start", "end", "probability"),
+}
+
+
+def _class_row(found):
+    return [[found["label"], *found["probabilities"].values()]]
+
+
+def _entity_rows(found):
+    names = ("type", "text", "start", "end", "probability")
+    return [[entity[name] for name in names] for entity in found["entities"]]
+
+
+_ROWS = {
+    CLASSIFICATION: _class_row,
+    REGRESSION: lambda found: [[found["score"]]],
+    TAGGING: _entity_rows,
+    QUESTION_ANSWERING: lambda found: [
+        [found[name] for name in _NAMES[QUESTION_ANSWERING]]
+    ],
+}
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    return re.sub(r"[\t\r\n]", " ", str(value))

@@ -1,0 +1,387 @@
+"""Pre-trains BERT, ALBERT or ELECTRA on records of data.create_pretraining_data.
+
+Flags of the run_pretraining.py of google-research/{bert,albert,electra} keep their
+names and meaning; records of theirs can be read, too.
+
+  python3 run_pretraining.py --config=configs/kr_electra/pretraining.json \
+      --input_file='records/*.tfrecord' --vocab_file=vocab.txt --output_dir=runs/electra
+"""
+
+import functools
+import math
+import os
+import sys
+
+from absl import flags
+
+from data.io import flag_files
+from data.io.errors import InputError
+from data.pretraining.shards import vocabulary_traits
+from data.records.dataset import open_records
+from data.tokenization import (
+    build_tokenizer,
+    check_vocabulary,
+    require_same_tokenizer,
+    resolve_config,
+)
+from electra_ko.model.modeling import config_of_size
+from electra_ko.pretrain.pretrain_helpers import MaskingOptions
+from electra_ko.pretrain.pretraining import ElectraOptions
+from encoder_ko import cli
+from encoder_ko.compat import tf
+from encoder_ko.optimization.optimizers import OPTIMIZERS
+from encoder_ko.pretraining import graph_masking, job, trainer
+from encoder_ko.training import checkpoints, estimator
+from korean_encoders.model_types import MODEL_TYPES
+
+FLAGS = flags.FlagValues()
+
+RECIPES = {name: found.recipe for name, found in MODEL_TYPES.items()}
+
+# What google-research/electra calls its hyper-parameters, where our names differ.
+_ELECTRA_NAMES = {
+    "num_eval_steps": "max_eval_steps",
+    "model_dir": "output_dir",
+    "pretrain_tfrecords": "input_file",
+}
+
+_STRINGS = {
+    "input_file": "Records, comma-separated; patterns allowed.",
+    "eval_input_file": "Records to evaluate; default input_file.",
+    "output_dir": "Folder of checkpoints and results.",
+    "bert_config_file": "BERT's configuration (JSON).",
+    "albert_config_file": "ALBERT's configuration (JSON).",
+    "electra_config_file": "Configuration of ELECTRA's discriminator (JSON).",
+    "init_checkpoint": "Weights to start a new schedule from.",
+    "vocab_file": "Vocabulary of the records (vocab.txt or *.model); ELECTRA and "
+    "--dynamic_masking need it.",
+    "tpu_name": "Name or grpc:// address of the TPU.",
+    "tpu_zone": "Zone of the TPU.",
+    "gcp_project": "Project of the TPU.",
+    "master": "TensorFlow master.",
+    "data_dir": "ELECTRA's: folder of vocabulary and records.",
+    "model_name": "ELECTRA's: name of the run in data_dir.",
+    "hparams": "ELECTRA's: JSON of settings, file or text.",
+}
+_INTEGERS = {  # default (None = upstream's for the model), meaning, least value
+    "max_seq_length": (None, "Tokens per record; 128, ALBERT 512.", 3),
+    "max_predictions_per_seq": (20, "Masked tokens per record.", 1),
+    "train_batch_size": (None, "Sequences per update.", 1),
+    "eval_batch_size": (None, "Sequences per step of evaluation.", 1),
+    "num_train_steps": (None, "Updates of the whole run.", 1),
+    "num_warmup_steps": (None, "Updates of the warm-up.", 0),
+    "start_warmup_step": (0, "Update at which it begins (ALBERT).", 0),
+    "save_checkpoints_steps": (None, "Updates between checkpoints.", 1),
+    "keep_checkpoint_max": (5, "Newest checkpoints that are kept.", 1),
+    "iterations_per_loop": (1000, "Steps per call of the TPU.", 1),
+    "max_eval_steps": (100, "Steps of evaluation at most.", 1),
+    "eval_every_steps": (0, "Updates between evaluations; 0 = at the end only.", 0),
+    "log_every_steps": (100, "Updates between lines of the log.", 1),
+    "gradient_accumulation_steps": (1, "Parts of a batch, computed one by one.", 1),
+    "num_tpu_cores": (8, "Cores of the TPU.", 1),
+    "random_seed": (12345, "Seed of every random choice.", 0),
+    "embedding_size": (None, "ELECTRA without a configuration file.", 1),
+    "vocab_size": (None, "ELECTRA without a configuration file.", 1),
+    "ngram": (None, "Dynamic masking: words masked at once at most.", 1),
+    "wop_ngram": (None, "Dynamic masking: tokens per moved n-gram.", 2),
+}
+_FLOATS = {
+    "learning_rate": (None, "Peak learning rate."),
+    "weight_decay_rate": (0.01, "Decoupled weight decay.", 0.0),
+    "poly_power": (1.0, "Power of the decay (ALBERT)."),
+    "lr_decay_power": (1.0, "Power of the decay (ELECTRA)."),
+    "mask_prob": (0.15, "ELECTRA: share of the tokens masked.", 0.0, 1.0),
+    "gen_weight": (1.0, "ELECTRA: weight of the generator's loss."),
+    "disc_weight": (50.0, "ELECTRA: weight of the discriminator's loss."),
+    "generator_hidden_size": (0.25, "ELECTRA: share of the hidden size."),
+    "generator_layers": (1.0, "ELECTRA: share of the layers."),
+    "wop_weight": (1.0, "Weight of word order prediction."),
+    "masked_lm_prob": (None, "Dynamic masking: share of the tokens masked.", 0.0, 1.0),
+    "wop_prob": (None, "Dynamic masking: share moved; 0 = off.", 0.0, 1.0),
+}
+_BOOLEANS = {
+    "do_lower_case": (None, "As for the records."),
+    "do_train": (True, "Train; else the run's settings are the defaults of flags."),
+    "do_eval": (False, "Evaluate."),
+    "use_tpu": (False, "Train on a TPU."),
+    "dynamic_masking": (False, "BERT and ALBERT: draw masks anew at every step."),
+    "do_whole_word_mask": (None, "Dynamic masking: whole words."),
+    "favor_shorter_ngram": (None, "Dynamic masking: n words with probability 1/n."),
+    "skip_nonfinite": (False, "Leave out updates that are not finite."),
+    "electra_objective": (True, "ELECTRA: else masked words, as BERT."),
+    "shuffle": (True, "Shuffle the records; else file order."),
+    "overwrite": (False, "Delete another run's results first."),
+}
+_CHOICES = {
+    "model_type": ("bert", sorted(RECIPES), "Kind of encoder."),
+    "model_size": (None, ["small", "base", "large"], "ELECTRA without a config file."),
+    "optimizer": (None, sorted(OPTIMIZERS), "Optimizer."),
+    "compute_type": ("float32", ["float32", "bfloat16"], "Type of the activations."),
+}
+
+for _name, _text in _STRINGS.items():
+    flags.DEFINE_string(_name, None, _text, flag_values=FLAGS)
+for _define, _table in (
+    (flags.DEFINE_integer, _INTEGERS),
+    (flags.DEFINE_float, _FLOATS),
+    (flags.DEFINE_boolean, _BOOLEANS),
+    (flags.DEFINE_enum, _CHOICES),
+):
+    for _name, _rest in _table.items():
+        _define(_name, *_rest, flag_values=FLAGS)
+
+# Flags that do not decide the trained model (of files, what they hold does).
+_FREE_FLAGS = (
+    "config hparams data_dir model_name input_file eval_input_file vocab_file "
+    "bert_config_file albert_config_file electra_config_file output_dir do_train "
+    "do_eval eval_batch_size max_eval_steps eval_every_steps log_every_steps "
+    "save_checkpoints_steps keep_checkpoint_max iterations_per_loop overwrite tpu_name "
+    "tpu_zone gcp_project master"
+).split()
+
+# Flags that concern some models only.
+_ONLY_FOR = {
+    "albert": "poly_power start_warmup_step",
+    "electra": "lr_decay_power model_size embedding_size vocab_size mask_prob "
+    "gen_weight disc_weight generator_hidden_size generator_layers electra_objective",
+    "bert or albert": "dynamic_masking wop_weight",
+}
+_ONLY_WITH_DYNAMIC_MASKING = (
+    "masked_lm_prob do_whole_word_mask ngram favor_shorter_ngram wop_prob wop_ngram"
+).split()
+
+
+def main():
+    if not job.run(job_of_flags()):
+        sys.exit(cli.STOPPED_BY_SIGNAL)
+
+
+def job_of_flags():
+    """Checks the flags and opens what they name."""
+    _read_electra_settings()
+    _set_defaults()
+    _check_flags()
+    model_type = FLAGS.model_type
+    config = _model_config()
+    tokenizer = _tokenizer(config)
+    data = _open_records(FLAGS.input_file, "input_file", tokenizer)
+    eval_data = data
+    if FLAGS.eval_input_file:
+        eval_data = _open_records(FLAGS.eval_input_file, "eval_input_file", tokenizer)
+    return job.Job(
+        model_type=model_type,
+        data=data,
+        eval_data=eval_data,
+        tokenizer=tokenizer,
+        network=_network(config, tokenizer, data),
+        schedule=trainer.Schedule(
+            train_steps=FLAGS.num_train_steps,
+            batch_size=FLAGS.train_batch_size,
+            accumulation_steps=FLAGS.gradient_accumulation_steps,
+            seed=FLAGS.random_seed,
+            shuffle=FLAGS.shuffle,
+            skip_nonfinite=FLAGS.skip_nonfinite,
+            log_every_steps=FLAGS.log_every_steps,
+        ),
+        hardware=estimator.Hardware(**_values(*estimator.Hardware.flag_names())),
+        keep_checkpoints=FLAGS.keep_checkpoint_max,
+        settings=_settings(config, tokenizer, data),
+        flags=cli.settings(FLAGS),
+        **_values(
+            "output_dir",
+            "do_train",
+            "do_eval",
+            "eval_batch_size",
+            "max_eval_steps",
+            "eval_every_steps",
+            "save_checkpoints_steps",
+            "overwrite",
+        ),
+    )
+
+
+# --- Flags -----------------------------------------------------------------------
+
+
+def _read_electra_settings():
+    """ELECTRA's own way of naming settings."""
+    if FLAGS.hparams:
+        flag_files.apply_settings(FLAGS, FLAGS.hparams, _ELECTRA_NAMES)
+    if FLAGS.data_dir and FLAGS.model_name:
+        places = {
+            "vocab_file": "vocab.txt",
+            "input_file": "pretrain_tfrecords/pretrain_data.tfrecord*",
+            "output_dir": f"models/{FLAGS.model_name}",
+        }
+        for name, place in places.items():
+            if not FLAGS[name].value:
+                FLAGS[name].value = os.path.join(FLAGS.data_dir, place)
+
+
+def _set_defaults():
+    if not FLAGS.do_train and FLAGS.output_dir:
+        flag_files.fill_in(FLAGS, job.settings_of_run(FLAGS.output_dir))
+    for name, value in RECIPES[FLAGS.model_type].defaults.items():
+        if FLAGS[name].value is None:
+            FLAGS[name].value = value
+
+
+def _check_flags():
+    for name in ("input_file", "output_dir"):
+        if not FLAGS[name].value:
+            raise InputError(f"--{name} is missing.")
+    if not (FLAGS.do_train or FLAGS.do_eval):
+        raise InputError("Nothing to do: pass --do_train or --do_eval.")
+    if not 0 < FLAGS.learning_rate < math.inf:
+        raise InputError(f"--learning_rate={FLAGS.learning_rate} is not above 0.")
+    if FLAGS.use_tpu and not (FLAGS.tpu_name or FLAGS.master):
+        raise InputError("--use_tpu needs --tpu_name, its name or grpc:// address.")
+    if FLAGS.use_tpu and FLAGS.gradient_accumulation_steps > 1:
+        raise InputError(
+            "--gradient_accumulation_steps is for CPU and GPU: with --use_tpu the "
+            "batch is shared out to the cores already."
+        )
+    for models, names in _ONLY_FOR.items():
+        for name in names.split():
+            given = FLAGS[name].value != FLAGS[name].default
+            if given and FLAGS.model_type not in models.split():
+                raise InputError(
+                    f"--{name} is for {models}: leave it out with "
+                    f"--model_type={FLAGS.model_type}."
+                )
+    for name in _ONLY_WITH_DYNAMIC_MASKING:
+        if FLAGS[name].value is not None and not FLAGS.dynamic_masking:
+            raise InputError(
+                f"--{name} is for --dynamic_masking; without it the masks are those of "
+                "the records, made by data.create_pretraining_data."
+            )
+
+
+# --- What they name --------------------------------------------------------------
+
+
+def _model_config():
+    model_type = FLAGS.model_type
+    config_file = FLAGS[f"{model_type}_config_file"].value
+    if config_file:
+        config = RECIPES[model_type].config_class.from_json_file(config_file)
+    elif model_type == "electra" and FLAGS.model_size and FLAGS.vocab_size:
+        config = config_of_size(
+            FLAGS.model_size, FLAGS.vocab_size, FLAGS.embedding_size
+        )
+    else:
+        raise InputError(
+            f"--{model_type}_config_file is missing: name a model configuration, for "
+            "example one of configs/."
+        )
+    if FLAGS.max_seq_length > config.max_position_embeddings:
+        raise InputError(
+            f"--max_seq_length={FLAGS.max_seq_length} is above "
+            f"max_position_embeddings={config.max_position_embeddings} of the model "
+            "configuration: lower it."
+        )
+    return config
+
+
+def _tokenizer(config):
+    if not FLAGS.vocab_file:
+        if FLAGS.model_type == "electra" or FLAGS.dynamic_masking:
+            raise InputError(
+                "--vocab_file is missing: masking at run time needs to know [MASK]."
+            )
+        return None
+    tokenizer = build_tokenizer(
+        resolve_config(FLAGS.vocab_file, {"lower_case": FLAGS.do_lower_case}),
+        FLAGS.vocab_file,
+    )
+    check_vocabulary(
+        tokenizer.vocabulary, config.vocab_size, tokenizer.config.special_tokens
+    )
+    return tokenizer
+
+
+def _open_records(input_file, flag, tokenizer):
+    data = open_records(
+        input_file,
+        FLAGS.model_type,
+        FLAGS.max_seq_length,
+        FLAGS.max_predictions_per_seq,
+        flag,
+    )
+    if tokenizer and data.tokenizer:
+        require_same_tokenizer(data.tokenizer, tokenizer, f"--{flag}={input_file}")
+    return data
+
+
+def _network(config, tokenizer, data):
+    recipe = RECIPES[FLAGS.model_type]
+    build, masker = recipe.build, None
+    is_electra = FLAGS.model_type == "electra"
+    if is_electra:
+        build = functools.partial(build, electra=_electra_options(tokenizer))
+    elif FLAGS.dynamic_masking:
+        masker = trainer.Masker(_masking_options(data), vocabulary_traits(tokenizer))
+    options = trainer.OptimizerOptions(
+        power=FLAGS.lr_decay_power if is_electra else FLAGS.poly_power,
+        **_values(
+            "optimizer",
+            "learning_rate",
+            "num_train_steps",
+            "num_warmup_steps",
+            "weight_decay_rate",
+            "start_warmup_step",
+        ),
+    )
+    start = FLAGS.do_train and FLAGS.init_checkpoint
+    return trainer.Network(
+        config,
+        build,
+        lambda loss, update: recipe.create_optimizer(loss, options, update),
+        masker,
+        FLAGS.wop_weight,
+        checkpoints.require_checkpoint(start) if start else None,
+        tf.as_dtype(FLAGS.compute_type),
+        recipe.resizable,
+    )
+
+
+def _electra_options(tokenizer):
+    never_masked = (tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id)
+    return ElectraOptions(
+        MaskingOptions(tokenizer.mask_id, never_masked, FLAGS.mask_prob),
+        **_values(
+            *"generator_hidden_size generator_layers gen_weight disc_weight".split(),
+            "electra_objective",
+        ),
+    )
+
+
+def _masking_options(data):
+    has_word_order = any(f.name == "wop_positions" for f in data.features)
+    usual = {
+        "masked_lm_prob": 0.15,
+        "do_whole_word_mask": False,
+        "ngram": 3 if FLAGS.model_type == "albert" else 1,
+        "favor_shorter_ngram": True,
+        "wop_prob": 0.15 if has_word_order else 0.0,
+        "wop_ngram": 3,
+    }
+    return graph_masking.options_for(
+        FLAGS.max_predictions_per_seq, usual, data.settings, _values(*usual)
+    )
+
+
+def _values(*names):
+    """Values of flags by name."""
+    return {name: FLAGS[name].value for name in names}
+
+
+def _settings(config, tokenizer, data):
+    """Every flag that decides the result, and what the named files hold."""
+    given = cli.settings(FLAGS)
+    return dict(
+        {name: value for name, value in given.items() if name not in _FREE_FLAGS},
+        model_config=config.to_dict(),
+        tokenizer=tokenizer.fingerprint if tokenizer else None,
+        records=dict(files=len(data.paths), total=data.total, digest=data.digest),
+    )

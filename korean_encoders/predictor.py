@@ -1,0 +1,22 @@
+"""Predictions for any text from Python, with a run of any model type."""
+
+from typing import Any
+
+from encoder_ko.inference import predictor
+from korean_encoders.model_types import FAMILIES
+
+
+class Predictor(predictor.RunPredictor):
+    """A fine-tuned run, loaded once; see encoder_ko.inference.predictor."""
+
+    @classmethod
+    def load(cls, run_dir: str, **options: Any) -> "Predictor":
+        """Loads the --output_dir of a fine-tuning run.
+
+        Args:
+          options: batch_size (texts at a time) and dtype (compute type).
+
+        Raises:
+          InputError: the folder holds no fine-tuned run.
+        """
+        return super().load(run_dir, FAMILIES, **options)
