@@ -114,7 +114,7 @@ def run_ours(work: Work, precision: str) -> None:
     encoder = trainer.Encoder(
         FAMILY,
         FAMILY.config_class.from_dict(work.model),
-        task_types.build(task, None, task_types.KindSettings()),
+        task_types.build(task, None, task_types.TaskSettings()),
         dtype=tf.as_dtype(precision),
     )
     hyperparameters = trainer.Hyperparameters(

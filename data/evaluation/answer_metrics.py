@@ -64,7 +64,7 @@ def answer_metrics(
 
     Returns:
       ``num_examples``, ``exact_match`` and ``f1`` (0 to 1 as all metrics here; times
-      100 they are the official script's figures), ``num_unanswered``.
+      100 they are the official script's metrics), ``num_unanswered``.
 
     Raises:
       InputError: there is no question, or one without an answer to compare with.

@@ -15,7 +15,8 @@ from ..tasks.declarations import (
 from ..tasks.question_answering import Question
 from ..tasks.regression import ScoredPair
 from ..tasks.tagging import TaggedSentence
-from . import answer_metrics, metrics
+from . import answer_metrics
+from .metrics import classification_metrics, entity_metrics, regression_metrics
 
 _OUTSIDE = "O"
 
@@ -25,33 +26,33 @@ class Baseline(NamedTuple):
 
     Attributes:
       rule: in a few words, such as "always positive".
-      figures: name -> value, by the names of the task's metrics.
+      metrics: name -> value, by the names of the task's metrics.
     """
 
     rule: str
-    figures: Dict[str, float]
+    metrics: Dict[str, float]
 
 
 def baseline(task: Task, train: Sequence[Any], evaluated: Sequence[Any]) -> Baseline:
-    """The baseline of a task's kind.
+    """The baseline of a task's type.
 
     Classification: the most frequent class of train. Regression: the mean of train,
     whose correlation is 0. Tagging: no entity anywhere. Question answering: the first
     words of the passage, as many as the answers of train have on average.
 
     Args:
-      task: names kind and labels.
+      task: names type and labels.
       train: labelled examples to learn the constant from, at least one.
       evaluated: labelled examples to score, at least one.
     """
-    return _BASELINES[task.kind](task, train, evaluated)
+    return _BASELINES[task.task_type](task, train, evaluated)
 
 
 def is_labelled(task: Task, example: Any) -> bool:
     """Whether an example of this task can be scored."""
-    if task.kind == QUESTION_ANSWERING:
+    if task.task_type == QUESTION_ANSWERING:
         return bool(example.answers)
-    return getattr(example, _LABELS[task.kind]) is not None
+    return getattr(example, _LABELS[task.task_type]) is not None
 
 
 _LABELS = {CLASSIFICATION: "label", REGRESSION: "score", TAGGING: "tags"}
@@ -63,11 +64,9 @@ def _most_frequent_class(
     counts = np.bincount([example.label for example in train])
     label = int(counts.argmax())
     labels = [example.label for example in evaluated]
-    found = metrics.classification_metrics(
-        labels, [label] * len(labels), task.label_names
-    )
-    figures = {name: found[name] for name in ("accuracy", "macro_f1")}
-    return Baseline(f"always “{task.label_names[label]}”", figures)
+    found = classification_metrics(labels, [label] * len(labels), task.label_names)
+    metrics = {name: found[name] for name in ("accuracy", "macro_f1")}
+    return Baseline(f"always “{task.label_names[label]}”", metrics)
 
 
 def _mean_score(
@@ -75,18 +74,18 @@ def _mean_score(
 ) -> Baseline:
     mean = float(np.mean([pair.score for pair in train]))
     scores = [pair.score for pair in evaluated]
-    found = metrics.regression_metrics(scores, [mean] * len(scores))
-    figures = {name: found[name] for name in ("pearson", "spearman")}
-    return Baseline(f"always {mean:.2f}, the mean of train", figures)
+    found = regression_metrics(scores, [mean] * len(scores))
+    metrics = {name: found[name] for name in ("pearson", "spearman")}
+    return Baseline(f"always {mean:.2f}, the mean of train", metrics)
 
 
 def _no_entity(
     task: Task, train: Sequence[TaggedSentence], evaluated: Sequence[TaggedSentence]
 ) -> Baseline:
     tags = [[task.label_values[tag] for tag in each.tags] for each in evaluated]
-    found = metrics.entity_metrics(tags, [[_OUTSIDE] * len(each) for each in tags])
-    figures = {name: found[name] for name in ("f1", "precision", "recall")}
-    return Baseline("no entity anywhere", figures)
+    found = entity_metrics(tags, [[_OUTSIDE] * len(each) for each in tags])
+    metrics = {name: found[name] for name in ("f1", "precision", "recall")}
+    return Baseline("no entity anywhere", metrics)
 
 
 def _first_words(
@@ -98,9 +97,9 @@ def _first_words(
         {each.example_id: [a.text for a in each.answers] for each in evaluated},
         {each.example_id: _beginning(each.context, count) for each in evaluated},
     )
-    figures = {name: found[name] for name in ("exact_match", "f1")}
+    metrics = {name: found[name] for name in ("exact_match", "f1")}
     words = "word" if count == 1 else f"{count} words"
-    return Baseline(f"the first {words} of the passage", figures)
+    return Baseline(f"the first {words} of the passage", metrics)
 
 
 def _beginning(text: str, count: int) -> str:

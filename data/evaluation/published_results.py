@@ -1,13 +1,13 @@
 """What the authors of the five published models report on these benchmarks.
 
-The figures stand as they are printed there, in per cent; KorQuAD: exact match / F1.
+The metrics stand as they are printed there, in per cent; KorQuAD: exact match / F1.
 They hold for the public data sets and the authors' settings. KoreALBERT's are from a
 secondary source.
 """
 
 from typing import Dict
 
-# Model -> where its figures are published.
+# Model -> where its metrics are published.
 SOURCES = {
     "KR-BERT-MEDIUM": "https://github.com/snunlp/KR-BERT-MEDIUM",
     "KoreALBERT base": "https://arxiv.org/abs/2101.11363",
@@ -31,6 +31,6 @@ _ROWS = {
 
 
 def published_results(task_name: str) -> Dict[str, str]:
-    """Model -> its figure for a task, where it has one; {} for an unknown task."""
+    """Model -> its metric for a task, where it has one; {} for an unknown task."""
     row = _ROWS.get(task_name, ("",) * len(_COLUMNS))
-    return {model: figure for model, figure in zip(_COLUMNS, row) if figure}
+    return {model: metric for model, metric in zip(_COLUMNS, row) if metric}

@@ -1,7 +1,7 @@
 """The benchmarks by name, and their examples.
 
 ``get_task("nsmc")`` is a declaration; ``load_split(task, folder, "train")`` reads it.
-A new task is one ``Task`` in the module of its kind, or a user's JSON file.
+A new task is one ``Task`` in the module of its type, or a user's JSON file.
 """
 
 import difflib

@@ -32,7 +32,7 @@ class Example(NamedTuple):
 
 NSMC = Task(
     name="NSMC",
-    kind=CLASSIFICATION,
+    task_type=CLASSIFICATION,
     metric="accuracy",
     # The KR-BERT files first: where someone prepared them they have a dev set.
     file_sets=(
@@ -50,7 +50,7 @@ NSMC = Task(
 
 HATE = Task(
     name="HATE",
-    kind=CLASSIFICATION,
+    task_type=CLASSIFICATION,
     metric="macro_f1",
     file_sets=(
         FileSet(
@@ -71,7 +71,7 @@ HATE = Task(
 
 PAWS = Task(
     name="PAWS",
-    kind=CLASSIFICATION,
+    task_type=CLASSIFICATION,
     metric="accuracy",
     file_sets=(
         FileSet(
@@ -94,7 +94,7 @@ PAWS = Task(
 
 KORNLI = Task(
     name="KorNLI",
-    kind=CLASSIFICATION,
+    task_type=CLASSIFICATION,
     metric="accuracy",
     file_sets=(
         FileSet(
@@ -118,7 +118,7 @@ KORNLI = Task(
 
 QUESTION_PAIR = Task(
     name="QuestionPair",
-    kind=CLASSIFICATION,
+    task_type=CLASSIFICATION,
     metric="accuracy",
     # The csv files are an earlier release with another split of the same pairs.
     file_sets=(
@@ -145,7 +145,7 @@ def load_examples(
     ``Example("9976970", "아 더빙.. 진짜 짜증나네요", None, 0)``.
 
     Args:
-      task: one of ``TASKS``, or a task of the same kind.
+      task: one of ``TASKS``, or a task of the same type.
       path: the file.
       split: "train", "dev" or "test".
       options: encoding and limits.

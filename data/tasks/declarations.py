@@ -82,7 +82,7 @@ class Task:
 
     Attributes:
       name: as users write it (any case is accepted).
-      kind: CLASSIFICATION, REGRESSION, TAGGING or QUESTION_ANSWERING.
+      task_type: CLASSIFICATION, REGRESSION, TAGGING or QUESTION_ANSWERING.
       metric: the key of the metrics that decides which checkpoint is best.
       file_sets: arrangements of the files, best first (see ``find_files``).
       source: where the public files are, for the message about a missing one.
@@ -92,14 +92,14 @@ class Task:
       label_values: classes or tags as the files write them, in the order of their ids.
       label_names: the same in words, for reports; ``label_values`` where empty.
       score_range: lowest and highest score (regression).
-      is_pair: whether an example is two texts. Left out, kind and layouts tell; None
-        where they do not.
+      is_pair: whether an example is two texts. Left out, task type and layouts
+        tell; None where they do not.
       empty_text: KEEP, BAD (an error with its line), or OMIT_IN_TRAIN.
       data_folder: where the files are; "" for ``datasets/<name>``.
     """
 
     name: str
-    kind: str
+    task_type: str
     metric: str
     file_sets: Tuple[FileSet, ...]
     source: str
@@ -116,8 +116,8 @@ class Task:
     def __post_init__(self):
         if not self.label_names:
             object.__setattr__(self, "label_names", self.label_values)
-        if self.kind in (TAGGING, QUESTION_ANSWERING):
-            object.__setattr__(self, "is_pair", self.kind == QUESTION_ANSWERING)
+        if self.task_type in (TAGGING, QUESTION_ANSWERING):
+            object.__setattr__(self, "is_pair", self.task_type == QUESTION_ANSWERING)
         elif self.is_pair is None and self.layouts:
             object.__setattr__(self, "is_pair", self.layouts[0].text_b is not None)
 

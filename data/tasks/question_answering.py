@@ -37,7 +37,7 @@ class Question(NamedTuple):
 
 KORQUAD = Task(
     name="KorQuAD",
-    kind=QUESTION_ANSWERING,
+    task_type=QUESTION_ANSWERING,
     metric="f1",
     # The test set is not public: dev serves as test, and a part of train as dev.
     file_sets=(
@@ -65,7 +65,7 @@ def load_questions(
     the word goes on with a particle.
 
     Args:
-      task: one of ``TASKS``, or a task of the same kind.
+      task: one of ``TASKS``, or a task of the same type.
       path: a file in the form of SQuAD 1.1 and KorQuAD 1.0.
       split: "train", "dev" or "test"; in a test file, all answers may be missing. A
         question whose ``answer_start`` does not point at its answer counts as a bad
@@ -131,15 +131,15 @@ def _records(
                 yield title, context, record
 
 
-def _member(record: Any, key: str, kind: type, place: str) -> Any:
+def _member(record: Any, key: str, value_type: type, place: str) -> Any:
     """``record[key]``, checked to be of the type that the format says."""
     if not isinstance(record, dict) or key not in record:
         raise InputError(f"{place}: no '{key}'. Expected the form of SQuAD 1.1.")
     # True is an int to Python, and none to JSON.
-    if not isinstance(record[key], kind) or isinstance(record[key], bool):
+    if not isinstance(record[key], value_type) or isinstance(record[key], bool):
         raise InputError(
             f"{place}: '{key}' is of type {type(record[key]).__name__}, expected "
-            f"{kind.__name__} as in SQuAD 1.1."
+            f"{value_type.__name__} as in SQuAD 1.1."
         )
     return record[key]
 

@@ -21,7 +21,7 @@ class ScoredPair(NamedTuple):
 
 KORSTS = Task(
     name="KorSTS",
-    kind=REGRESSION,
+    task_type=REGRESSION,
     metric="spearman",
     file_sets=(
         FileSet(
@@ -49,7 +49,7 @@ def load_scored_pairs(
     플루트를 연주하고 있다." becomes ``ScoredPair("train-2", ..., ..., 3.8)``.
 
     Args:
-      task: one of ``TASKS``, or a task of the same kind.
+      task: one of ``TASKS``, or a task of the same type.
       path: the file.
       split: "train", "dev" or "test".
       options: encoding and limits.

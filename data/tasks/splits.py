@@ -31,7 +31,7 @@ class LoadedSplit(NamedTuple):
     """The examples of a split in file order, and what was left out of it.
 
     Attributes:
-      examples: of the task's kind.
+      examples: of the task's type.
       paths: the files that were read.
       skipped: number of bad rows passed over.
       notes: a line for the log per file with rows that were passed over.
@@ -155,7 +155,7 @@ def load_split(
     examples, notes, skipped = [], [], 0
     for path in paths:
         bad_rows = BadRows(path, options.max_bad_rows)
-        found = _LOADERS[task.kind](task, path, split, options, bad_rows)
+        found = _LOADERS[task.task_type](task, path, split, options, bad_rows)
         if not found:
             raise InputError(
                 f"{path} has no {'usable ' if bad_rows.count else ''}rows after its "
@@ -169,12 +169,12 @@ def load_split(
 
 
 def _label_of(example: Any) -> Any:
-    """The class of an example; None for kinds that have none."""
+    """The class of an example; None for task types that have none."""
     return getattr(example, "label", None)
 
 
 def _article_of(example: Any) -> Any:
-    """The article of a question; None for kinds whose examples stand alone."""
+    """The article of a question; None for task types whose examples stand alone."""
     return getattr(example, "title", None)
 
 
@@ -189,7 +189,7 @@ def held_out_split(
     order of ``examples``.
 
     Args:
-      examples: all training examples, of any kind.
+      examples: all training examples, of any task type.
       dev_fraction: share held out, above 0 and below 1. Every class of at least two
         keeps one example (question answering: one article) on either side.
       seed: the same seed gives the same split on every platform.

@@ -25,7 +25,7 @@ class TaggedSentence(NamedTuple):
 
 NAVER_NER = Task(
     name="NaverNER",
-    kind=TAGGING,
+    task_type=TAGGING,
     metric="f1",
     file_sets=(FileSet(one_of("train.tsv"), one_of("dev.tsv"), one_of("test.tsv")),),
     source="https://github.com/naver/nlp-challenge",
@@ -48,7 +48,7 @@ def load_tagged_sentences(
     single spaces only, so that other blanks stay in their word and the counts agree.
 
     Args:
-      task: one of ``TASKS``, or a task of the same kind.
+      task: one of ``TASKS``, or a task of the same type.
       path: the file; a test file may lack the tab and the tags.
       split: "train", "dev" or "test".
       options: encoding and limits.

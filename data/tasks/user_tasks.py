@@ -72,7 +72,7 @@ def load_user_task(path: str) -> Task:
         )
     return Task(
         name=record["name"],
-        kind=CLASSIFICATION,
+        task_type=CLASSIFICATION,
         metric=_choice(path, record, "metric", _METRICS),
         file_sets=(
             FileSet(

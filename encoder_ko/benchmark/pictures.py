@@ -29,13 +29,13 @@ def write_pictures(
     _draw_curves(planned, folders, path, sums_losses)
     suffix = "_test" if planned.split == "test" else ""
     seed, folder = next(iter(folders.items()))
-    for kind, what in (
+    for picture, what in (
         ("confusion_matrix", "How each class was predicted"),
         ("scores", "Predicted and true scores"),
     ):
-        source = os.path.join(folder, f"{kind}{suffix}.png")
+        source = os.path.join(folder, f"{picture}{suffix}.png")
         if os.path.exists(source):
-            target = f"pictures/{name}_{kind}.png"
+            target = f"pictures/{name}_{picture}.png"
             shutil.copyfile(source, os.path.join(output_dir, target))
             caption = f"{what}: {planned.split}, seed {seed}"
             pictures.append(Picture(caption, target))

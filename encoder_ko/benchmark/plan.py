@@ -175,19 +175,19 @@ def _check_flags(name: str, flags: Any) -> None:
                 f"--task_settings sets {flag!r} for {name!r}, which the benchmark "
                 "decides itself: leave it out."
             )
-        kind, expected = _TYPES.get(flag, (None, ""))
-        if kind and not _is_of(kind, value):
+        value_type, expected = _TYPES.get(flag, (None, ""))
+        if value_type and not _is_of(value_type, value):
             raise InputError(
                 f"--task_settings sets {flag!r} for {name!r} to {value!r}, expected "
                 f"{expected}."
             )
 
 
-def _is_of(kind: type, value: Any) -> bool:
-    if kind is str:
+def _is_of(value_type: type, value: Any) -> bool:
+    if value_type is str:
         return isinstance(value, str)
     try:
-        kind(str(value))  # as run_classifier.py will get it
+        value_type(str(value))  # as run_classifier.py will get it
     except ValueError:
         return False
     return True

@@ -23,14 +23,14 @@ LABELS = {
 }
 NOT_YET = "not yet"
 EXPLANATION = (
-    "All figures are in per cent (correlations times 100), mean ± standard deviation "
+    "All metrics are in per cent (correlations times 100), mean ± standard deviation "
     "over the seeds. The baseline is what a rule reaches that does not read the text; "
     "it is computed on the same examples. Where these are dev, the best of a run's "
     "evaluations was chosen on them too. An accuracy that is above the baseline by "
     "less than two standard errors of so many examples may be so by chance. Published "
-    "figures are what the authors report for the public data sets and their own "
+    "metrics are what the authors report for the public data sets and their own "
     "settings; for tasks marked with * the data here is other data, so that the "
-    "figures cannot be compared. Times are minutes per run."
+    "metrics cannot be compared. Times are minutes per run."
 )
 
 
@@ -39,12 +39,12 @@ class SeedRun(NamedTuple):
 
     Attributes:
       seed: its random seed.
-      figures: name -> value from 0 to 1, of the split that counts.
+      metrics: name -> value from 0 to 1, of the split that counts.
       seconds: wall time of the run with data, training, evaluation and prediction.
     """
 
     seed: int
-    figures: Dict[str, float]
+    metrics: Dict[str, float]
     seconds: float
 
 
@@ -82,14 +82,14 @@ class TaskResult(NamedTuple):
 
     @property
     def shown(self) -> Tuple[str, ...]:
-        """The figures of the main table."""
-        if self.task.kind == QUESTION_ANSWERING:
+        """The metrics of the main table."""
+        if self.task.task_type == QUESTION_ANSWERING:
             return ("exact_match", "f1")
         return (self.task.metric,)
 
     @property
     def name(self) -> str:
-        """The task's name; a star marks data that published figures are not of."""
+        """The task's name; a star marks data that published metrics are not of."""
         return self.task.name + ("*" if self.note else "")
 
 
@@ -130,26 +130,26 @@ def percent(values: Sequence[float]) -> str:
 def metric_label(result: TaskResult) -> str:
     """ "accuracy, test"; "EM / F1, test"; the F1 of tags is that of entities."""
     names = " / ".join(LABELS[name] for name in result.shown)
-    if result.task.kind == "tagging":
+    if result.task.task_type == "tagging":
         names = f"entity {names}"
     return f"{names}, {result.split}"
 
 
 def measured(result: TaskResult) -> str:
-    """The figures of the main table, such as "84.53 ± 0.21"."""
+    """The metrics of the main table, such as "84.53 ± 0.21"."""
     if not result.runs:
         return NOT_YET
     return " / ".join(
-        percent([run.figures[name] for run in result.runs]) for name in result.shown
+        percent([run.metrics[name] for run in result.runs]) for name in result.shown
     )
 
 
 def baseline_cell(result: TaskResult) -> str:
     """ "50.35 (always “positive”)"."""
-    figures = " / ".join(
-        percent([result.baseline.figures[name]]) for name in result.shown
+    metrics = " / ".join(
+        percent([result.baseline.metrics[name]]) for name in result.shown
     )
-    return f"{figures} ({result.baseline.rule})"
+    return f"{metrics} ({result.baseline.rule})"
 
 
 def gain(result: TaskResult) -> Optional[float]:
@@ -157,8 +157,8 @@ def gain(result: TaskResult) -> Optional[float]:
     if not result.runs:
         return None
     metric = result.task.metric
-    mean, _ = mean_and_deviation([run.figures[metric] for run in result.runs])
-    return mean - result.baseline.figures[metric]
+    mean, _ = mean_and_deviation([run.metrics[metric] for run in result.runs])
+    return mean - result.baseline.metrics[metric]
 
 
 def beats_baseline(result: TaskResult) -> Optional[str]:
@@ -174,7 +174,7 @@ def beats_baseline(result: TaskResult) -> Optional[str]:
         return "no"
     if result.task.metric != "accuracy":
         return "yes"
-    chance = result.baseline.figures["accuracy"]
+    chance = result.baseline.metrics["accuracy"]
     error = math.sqrt(chance * (1 - chance) / result.sizes[result.split])
     return "yes" if above >= 2 * error else "by chance"
 
@@ -200,14 +200,14 @@ def minutes(result: TaskResult) -> str:
 
 
 def seed_rows(result: TaskResult) -> List[List[str]]:
-    """A header, and a row for each run: seed, every figure, minutes."""
-    names = list(result.baseline.figures)
+    """A header, and a row for each run: seed, every metric, minutes."""
+    names = list(result.baseline.metrics)
     rows = [["seed"] + [LABELS[name] for name in names] + ["minutes"]]
     for run in result.runs:
-        figures = [percent([run.figures[name]]) for name in names]
-        rows.append([str(run.seed)] + figures + [f"{run.seconds / 60:.1f}"])
-    figures = [percent([result.baseline.figures[name]]) for name in names]
-    rows.append(["baseline"] + figures + [""])
+        metrics = [percent([run.metrics[name]]) for name in names]
+        rows.append([str(run.seed)] + metrics + [f"{run.seconds / 60:.1f}"])
+    metrics = [percent([result.baseline.metrics[name]]) for name in names]
+    rows.append(["baseline"] + metrics + [""])
     return rows
 
 
@@ -222,7 +222,7 @@ def shell_command(arguments: Sequence[str], width: int = 84) -> str:
 
 
 def published_models(tasks: Sequence[TaskResult]) -> List[str]:
-    """The models that have a published figure for one of the tasks."""
+    """The models that have a published metric for one of the tasks."""
     found = {model for result in tasks for model in published_results(result.task.name)}
     return [model for model in SOURCES if model in found]
 
@@ -239,7 +239,7 @@ def markdown(benchmark: Benchmark) -> str:
     parts += _notes(benchmark.tasks)
     models = published_models(benchmark.tasks)
     if models:
-        parts.append("## Beside published figures")
+        parts.append("## Beside published metrics")
         parts.append(_table(_published_rows(benchmark.tasks, models)))
         sources = ", ".join(f"[{model}]({SOURCES[model]})" for model in models)
         parts.append(f"Sources: {sources}.")

@@ -107,12 +107,12 @@ def has_results(planned: PlannedTask, folder: str) -> bool:
 
 
 def read_run(planned: PlannedTask, folder: str, seed: int) -> SeedRun:
-    """The figures of a finished run."""
+    """The metrics of a finished run."""
     metrics = read_facts(planned, folder)["metrics"]
     record = read_record(folder)
     return SeedRun(
         seed,
-        {name: metrics[name] for name in planned.baseline.figures},
+        {name: metrics[name] for name in planned.baseline.metrics},
         record.seconds if record else 0.0,
     )
 
@@ -123,7 +123,7 @@ def read_facts(planned: PlannedTask, folder: str) -> Dict[str, Any]:
 
 
 def results_file(planned: PlannedTask, folder: str) -> str:
-    """Where a run leaves the figures that the report shows, and its flags."""
+    """Where a run leaves the metrics that the report shows, and its flags."""
     name = {"test": "test", "dev": "eval"}[planned.split]
     return os.path.join(folder, f"{name}_results.json")
 

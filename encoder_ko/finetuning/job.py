@@ -40,7 +40,7 @@ class Job:
     do_train: bool
     do_eval: bool
     do_predict: bool
-    kind_settings: task_types.KindSettings
+    task_settings: task_types.TaskSettings
     pad_to_max: bool
     learning_rate: float
     num_train_epochs: float
@@ -122,7 +122,7 @@ def run(job: Job, network: Network) -> None:
 
 
 def _run_once(job: Job, network: Network, splits: Splits) -> Dict[str, float]:
-    """One trial; returns the figures that `trials.json` summarises."""
+    """One trial; returns the metrics that `trials.json` summarises."""
     return _Run(job, network, splits).run()
 
 
@@ -132,30 +132,32 @@ class _Run:
     def __init__(self, job: Job, network: Network, splits: Splits):
         self._job, self._network, self._splits = job, network, splits
         self._told = set()  # splits whose cut examples the log has mentioned
-        self._kind = task_types.build(job.task, network.tokenizer, job.kind_settings)
+        self._task_type = task_types.build(
+            job.task, network.tokenizer, job.task_settings
+        )
         if splits.train:
-            self._kind.use_training_examples(splits.train)
+            self._task_type.use_training_examples(splits.train)
         if job.do_train:
             _require_a_step(job, len(splits.train))
         self._folder = RunFolder(job.output_dir)
         self._folder.claim(job.settings, job.overwrite)
 
     def run(self) -> Dict[str, float]:
-        """Trains, evaluates and predicts as the job says; the figures for trials."""
+        """Trains, evaluates and predicts as the job says; the metrics for trials."""
         job, splits = self._job, self._splits
         tuner = _fine_tuner(
-            job, self._network, self._kind, self._folder, len(splits.train)
+            job, self._network, self._task_type, self._folder, len(splits.train)
         )
         if job.do_train:
             saved_run.write(
                 self._folder,
                 self._network.family.name,
                 self._network.config,
-                self._kind,
+                self._task_type,
             )
             tuner.train(
                 self._write_records("train", splits.train),
-                lambda outputs: self._kind.figures(splits.dev, outputs),
+                lambda outputs: self._task_type.metrics(splits.dev, outputs),
                 self._write_records("dev", splits.dev),
             )
         facts = self._facts(tuner, self._checkpoint_to_use(tuner))
@@ -168,7 +170,7 @@ class _Run:
         return scores
 
     def _facts(self, tuner, checkpoint) -> Dict[str, Any]:
-        """What the reports say of the run beside its figures."""
+        """What the reports say of the run beside its metrics."""
         history, network = tuner.history, self._network
         return {
             "checkpoint": checkpoint,
@@ -187,15 +189,15 @@ class _Run:
         """The examples as unpadded records, and how to batch them."""
         tf.io.gfile.makedirs(self._folder("records"))
         path = self._folder("records", split + ".tf_record")
-        features, cut = self._kind.features(), []
+        features, cut = self._task_type.features(), []
 
         def encoded():
-            for values, is_cut in self._kind.encode(examples):
+            for values, is_cut in self._task_type.encode(examples):
                 cut.append(is_cut)
                 yield schema.encode_example(features, values)
 
         tfrecords.write_records(path, encoded(), overwrite=True)
-        length = self._job.kind_settings.max_seq_length
+        length = self._job.task_settings.max_seq_length
         if any(cut) and split not in self._told:
             self._told.add(split)
             logging.info(
@@ -233,13 +235,13 @@ class _Run:
         return self._report("eval", "dev", dev, outputs, facts)
 
     def _predict(self, tuner, facts) -> Dict[str, float]:
-        """Predictions of the test file and, where it has labels, their figures."""
+        """Predictions of the test file and, where it has labels, their metrics."""
         examples = _load(self._job, "test")
         outputs = self._outputs(tuner, "test", examples, facts, "predict")
         self._folder.forget_test_results()
-        self._kind.write_predictions(self._folder, examples, outputs)
-        if not all(self._kind.is_labelled(example) for example in examples):
-            self._kind.write_submission(self._folder, examples, outputs)
+        self._task_type.write_predictions(self._folder, examples, outputs)
+        if not all(self._task_type.is_labelled(example) for example in examples):
+            self._task_type.write_submission(self._folder, examples, outputs)
             logging.info("test: %d predictions, no labels to score them", len(examples))
             return {}
         return self._report("test", "test", examples, outputs, facts)
@@ -252,12 +254,12 @@ class _Run:
         return outputs
 
     def _report(self, name, split, examples, outputs, facts) -> Dict[str, float]:
-        """Result files of an evaluation, a line in the log, figures for trials."""
-        kind = self._kind
-        figures = kind.figures(examples, outputs)
-        results.write_evaluation(self._folder, name, kind, figures, **facts)
-        kind.draw(self._folder, split, examples, outputs, figures)
-        shown = {key: figures[key] for key in kind.headline}
+        """Result files of an evaluation, a line in the log, metrics for trials."""
+        task_type = self._task_type
+        metrics = task_type.metrics(examples, outputs)
+        results.write_evaluation(self._folder, name, task_type, metrics, **facts)
+        task_type.draw(self._folder, split, examples, outputs, metrics)
+        shown = {key: metrics[key] for key in task_type.headline}
         words = ", ".join(f"{key} {value:.4f}" for key, value in shown.items())
         logging.info("%s: %s", split, words)
         return {f"{split}_{key}": value for key, value in shown.items()}
@@ -323,14 +325,14 @@ def _require_a_step(job: Job, num_examples: int) -> None:
         )
 
 
-def _fine_tuner(job, network, kind, folder, num_examples) -> trainer.FineTuner:
+def _fine_tuner(job, network, task_type, folder, num_examples) -> trainer.FineTuner:
     steps = _steps(job, num_examples)
     epoch = max(1.0, num_examples / job.batch_sizes.train)
     return trainer.FineTuner(
         trainer.Encoder(
             network.family,
             network.config,
-            kind,
+            task_type,
             network.files.init_checkpoint,
             job.compute_type,
         ),

@@ -7,22 +7,22 @@ from typing import Any, Dict, Sequence
 import numpy as np
 
 from encoder_ko import compat
-from encoder_ko.finetuning.task_types.base import Kind
+from encoder_ko.finetuning.task_types.base import TaskType
 from encoder_ko.training.run_folder import RunFolder
 
 
 def write_evaluation(
-    folder: RunFolder, name: str, kind: Kind, figures: Dict[str, Any], **facts
+    folder: RunFolder, name: str, task_type: TaskType, metrics: Dict[str, Any], **facts
 ) -> None:
     """`<name>_results.txt` and `.json`.
 
     Args:
       name: "eval" (dev) or "test".
-      figures: of `kind.figures`.
+      metrics: of `task_type.metrics`.
       **facts: global_step, flags, seed, times and whatever else belongs to the run.
     """
-    lines = {f"{name}_{key}": figures[key] for key in kind.headline}
-    lines.update(global_step=facts["global_step"], loss=figures["loss"])
+    lines = {f"{name}_{key}": metrics[key] for key in task_type.headline}
+    lines.update(global_step=facts["global_step"], loss=metrics["loss"])
     # Upstream's form.
     folder.write_text(
         f"{name}_results.txt",
@@ -31,9 +31,9 @@ def write_evaluation(
     folder.write_json(
         f"{name}_results.json",
         dict(
-            task=kind.task.name,
-            labels=list(kind.task.label_names),
-            metrics=figures,
+            task=task_type.task.name,
+            labels=list(task_type.task.label_names),
+            metrics=metrics,
             versions=versions(),
             **facts,
         ),
@@ -52,10 +52,10 @@ def versions() -> Dict[str, str]:
 
 
 def summarize_trials(folder: RunFolder, seeds: Sequence[int], scores) -> Dict[str, Any]:
-    """`trials.json`: mean and standard deviation of each figure over the trials.
+    """`trials.json`: mean and standard deviation of each metric over the trials.
 
     Args:
-      scores: one {figure name: value} per trial. The deviation is that of a sample
+      scores: one {metric name: value} per trial. The deviation is that of a sample
         (divisor n - 1).
     """
     summary = {"seeds": list(seeds), "trials": list(scores)}

@@ -20,7 +20,7 @@ from encoder_ko.training.run_folder import BEST, TASK, RunFolder
 # What of a task outlives its data files.
 _TASK_FIELDS = (
     "name",
-    "kind",
+    "task_type",
     "metric",
     "label_values",
     "label_names",
@@ -30,24 +30,24 @@ _TASK_FIELDS = (
 
 
 def write(
-    folder: RunFolder, model_type: str, config: Any, kind: task_types.Kind
+    folder: RunFolder, model_type: str, config: Any, task_type: task_types.TaskType
 ) -> None:
     """Writes all but the checkpoint into a run's folder.
 
     Args:
       config: EncoderConfig.
-      kind: with the task and the tokenizer to which it is bound.
+      task_type: with the task and the tokenizer to which it is bound.
     """
     vocab_file = model_files.write_model_files(
-        folder, model_type, config, kind.tokenizer
+        folder, model_type, config, task_type.tokenizer
     )
     folder.write_json(
-        TASK, description(model_type, vocab_file, kind.task, kind.settings)
+        TASK, description(model_type, vocab_file, task_type.task, task_type.settings)
     )
 
 
 def description(
-    model_type: str, vocab_file: str, task: Task, settings: task_types.KindSettings
+    model_type: str, vocab_file: str, task: Task, settings: task_types.TaskSettings
 ) -> Dict[str, Any]:
     """The content of task.json; `vocab_file` is a name in its folder."""
     return {
@@ -66,24 +66,24 @@ class FineTunedModel:
       path: the folder.
       family: see finetuning.Family.
       config: EncoderConfig.
-      kind: bound to task, tokenizer and settings, which it has as attributes.
+      task_type: bound to task, tokenizer and settings, which it has as attributes.
       checkpoint: prefix of the best one.
     """
 
     path: str
     family: Family
     config: Any
-    kind: task_types.Kind
+    task_type: task_types.TaskType
     checkpoint: str
 
     @property
     def task(self) -> Task:
         """The task, without the names of its files."""
-        return self.kind.task
+        return self.task_type.task
 
     @property
     def tokenizer(self) -> Tokenizer:
-        return self.kind.tokenizer
+        return self.task_type.tokenizer
 
     @classmethod
     def load(cls, run_dir: str, families: Mapping[str, Family]) -> "FineTunedModel":
@@ -100,7 +100,7 @@ class FineTunedModel:
             family = families[described["model_type"]]
             vocab_file = os.path.join(run_dir, described["vocab_file"])
             task = task_of(described["task"])
-            settings = task_types.KindSettings(**described["settings"])
+            settings = task_types.TaskSettings(**described["settings"])
         except (KeyError, TypeError) as error:
             raise InputError(
                 f"{os.path.join(run_dir, TASK)} is not what a run of "
@@ -116,8 +116,8 @@ class FineTunedModel:
                 f"{run_dir} holds no checkpoint in best/: the run has not yet come to "
                 "its first evaluation. Give its command again."
             )
-        kind = task_types.build(task, tokenizer, settings)
-        return cls(run_dir, family, config, kind, checkpoint)
+        task_type = task_types.build(task, tokenizer, settings)
+        return cls(run_dir, family, config, task_type, checkpoint)
 
 
 def _read(run_dir: str) -> Dict[str, Any]:
@@ -136,6 +136,8 @@ def _read(run_dir: str) -> Dict[str, Any]:
 def task_of(record: Dict[str, Any]) -> Task:
     """The task of task.json's "task"; KeyError if it lacks a field."""
     record = dict({"is_pair": None}, **record)  # older runs do not have it
+    if "kind" in record:  # what they call the task type
+        record["task_type"] = record.pop("kind")
     values = {
         name: tuple(record[name]) if isinstance(record[name], list) else record[name]
         for name in _TASK_FIELDS

@@ -14,7 +14,7 @@ from absl import logging
 from data.io.errors import InputError
 from data.records import input_pipeline
 from encoder_ko.compat import tf
-from encoder_ko.finetuning.task_types.base import Kind, Outputs
+from encoder_ko.finetuning.task_types.base import Outputs, TaskType
 from encoder_ko.modeling import layers
 from encoder_ko.modeling.token_heads import BERT_HEADS, TokenHeads
 from encoder_ko.training import checkpoints, estimator, hooks
@@ -90,14 +90,14 @@ class Encoder:
 
     Attributes:
       family: see Family. config: its configuration.
-      kind: what stands on the encoder.
+      task_type: what stands on the encoder.
       init_checkpoint: prefix of a checkpoint to start from; None = from scratch.
       dtype: compute type.
     """
 
     family: Family
     config: Any
-    kind: Kind
+    task_type: TaskType
     init_checkpoint: Optional[str] = None
     dtype: Any = tf.float32
 
@@ -133,9 +133,9 @@ def model_fn_builder(
             use_one_hot_embeddings=use_tpu,
             dtype=encoder.dtype,
             dropout=dropout,
-            only_first_token=encoder.kind.only_first_token,
+            only_first_token=encoder.task_type.only_first_token,
         )
-        head = encoder.kind.head(encoder.family, model, features, dropout)
+        head = encoder.task_type.head(encoder.family, model, features, dropout)
         if not is_training:
             return _prediction_spec(head, features)
         scaffold_fn = checkpoints.start_from(
@@ -204,7 +204,7 @@ class FineTuner:
     ):
         self._hyperparameters = hyperparameters
         self._folder = folder
-        self._kind = encoder.kind
+        self._task_type = encoder.task_type
         self._init_checkpoint = encoder.init_checkpoint
         starts = tf.train.latest_checkpoint(folder.path) is None
         self._model_fn = model_fn_builder(
@@ -247,7 +247,7 @@ class FineTuner:
 
         Args:
           data: FineTuningData of train.
-          evaluate: figures of the outputs for dev; "score" is the one to maximise.
+          evaluate: metrics of the outputs for dev; "score" is the one to maximise.
           dev: FineTuningData, or None.
         """
         settings = self._hyperparameters
@@ -320,7 +320,7 @@ class FineTuner:
                 tf.float32 if feature.dtype == "float32" else tf.int32,
                 [None] if feature.length else [None, None],
             )
-            for feature in self._kind.features()
+            for feature in self._task_type.features()
         }
         shapes["input_mask"] = tf.int32, [None, None]
         shapes["is_real_example"] = tf.float32, [None]
@@ -347,7 +347,7 @@ class FineTuner:
         return in_order(batches, data.num_examples)
 
     def _write_summaries(self, entry):
-        """The dev figures as TensorBoard scalars, in `eval/`."""
+        """The dev metrics as TensorBoard scalars, in `eval/`."""
         with tf.Graph().as_default():
             writer = tf.summary.FileWriter(self._folder("eval"))
             summary = tf.Summary()
@@ -360,13 +360,13 @@ class FineTuner:
 
 def _dev_line(entry: Dict[str, Any], is_best: bool) -> str:
     """ "dev at step 50: accuracy 0.7875, loss 0.6595 (the best so far)"."""
-    figures = ", ".join(
+    metrics = ", ".join(
         f"{name} {value:.4f}"
         for name, value in entry.items()
         if isinstance(value, float) and name not in _NOT_LOGGED
     )
     best = " (the best so far)" if is_best else ""
-    return f"dev at step {entry['step']}: {figures}{best}"
+    return f"dev at step {entry['step']}: {metrics}{best}"
 
 
 def in_order(batches: Sequence[Outputs], count: int) -> Outputs:

@@ -12,7 +12,7 @@ from data.io.errors import InputError
 from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING
 from data.tokenization.config import EXPORTED_KEY
 from encoder_ko.finetuning import saved_run
-from encoder_ko.finetuning.task_types import KINDS, KindSettings
+from encoder_ko.finetuning.task_types import TASK_TYPES, TaskSettings
 from encoder_ko.hub.config import Head
 
 _USUAL_METRICS = {
@@ -49,12 +49,12 @@ class FineTuned(NamedTuple):
             are unknown.
         """
         kind = self._kind()
-        if kind not in KINDS:
+        if kind not in TASK_TYPES:
             return None
         task = saved_run.task_of(self._task(kind, _kept(self.content, "task")))
         settings = dict(self._usual_settings(), **_kept(self.content, "settings"))
         try:
-            settings = KindSettings(**settings)
+            settings = TaskSettings(**settings)
         except TypeError as error:
             raise InputError(
                 f"{self.source}: {EXPORTED_KEY!r} is not what --to hf writes there "
@@ -64,7 +64,7 @@ class FineTuned(NamedTuple):
 
     def _usual_settings(self):
         """Those of a run, for inputs as long as the network takes."""
-        usual, longest = KindSettings(), self.max_seq_length
+        usual, longest = TaskSettings(), self.max_seq_length
         return {
             "max_seq_length": longest,
             "max_query_length": min(usual.max_query_length, longest // 4),

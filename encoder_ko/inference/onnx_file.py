@@ -35,7 +35,7 @@ def write_onnx(model: FineTunedModel, path: str, overwrite: bool = False) -> Non
     with saved_model.new_folder(path, overwrite) as temporary:
         os.makedirs(temporary)
         with saved_model.restored(model) as (session, graph):
-            outputs = graph.signatures[saved_model.SIGNATURES[model.task.kind]]
+            outputs = graph.signatures[saved_model.SIGNATURES[model.task.task_type]]
             frozen = tf.graph_util.convert_variables_to_constants(
                 session,
                 session.graph.as_graph_def(),

@@ -23,7 +23,7 @@ _EXAMPLES_AT_A_TIME = 4096
 class RunPredictor:
     """One graph and one session with the weights of a run.
 
-    What `predict` gives for each text is a dict, by the kind of the task.
+    What `predict` gives for each text is a dict, by the task type.
     Classification: "label" as the task's files write it, "label_name" and
     "probabilities" by name. Regression: "score". Tagging: "words", "tags", "entities",
     each with "type", "text", "start" and "end" (characters of the text) and
@@ -44,13 +44,13 @@ class RunPredictor:
     ):
         if batch_size < 1:
             raise InputError(f"batch_size={batch_size}, expected at least 1.")
-        self._kind = model.kind
+        self._task_type = model.task_type
         self._pad_id = model.tokenizer.pad_id
         self._batch_size = batch_size
         with tf.Graph().as_default() as graph, compat.plain_ops():
-            self._features = _placeholders(model.kind)
+            self._features = _placeholders(model.task_type)
             spec = trainer.model_fn_builder(
-                Encoder(model.family, model.config, model.kind, dtype=dtype),
+                Encoder(model.family, model.config, model.task_type, dtype=dtype),
                 None,
                 batch_size,
             )(self._features, None, tf.estimator.ModeKeys.PREDICT, {})
@@ -81,7 +81,7 @@ class RunPredictor:
     @property
     def task(self) -> Task:
         """The task it was fine-tuned on."""
-        return self._kind.task
+        return self._task_type.task
 
     def predict(self, texts: Iterable[Text]) -> List[Dict[str, Any]]:
         """A prediction per text, in their order; texts of similar length share batches.
@@ -113,7 +113,7 @@ class RunPredictor:
             return f"{text!r}, expected a text or two"
         if self.task.is_pair is None or self.task.is_pair == (len(parts) == 2):
             return ""
-        if self.task.kind == QUESTION_ANSWERING:
+        if self.task.task_type == QUESTION_ANSWERING:
             return "a question without a passage, expected both"
         if self.task.is_pair:
             return f"one text, but {self.task.name} is a task of pairs"
@@ -121,18 +121,18 @@ class RunPredictor:
 
     def _predict(self, texts: Sequence[Text]) -> List[Dict[str, Any]]:
         examples = [
-            self._kind.example(str(number), *_parts(text))
+            self._task_type.example(str(number), *_parts(text))
             for number, text in enumerate(texts)
         ]
-        records = [encoded.values for encoded in self._kind.encode(examples)]
+        records = [encoded.values for encoded in self._task_type.encode(examples)]
         order = sorted(range(len(records)), key=lambda i: records[i]["num_tokens"])
         batches = []
         for start in range(0, len(order), self._batch_size):
             chosen = [records[i] for i in order[start : start + self._batch_size]]
             batches.append(self._session.run(self._outputs, self._feed(chosen)))
         outputs = trainer.in_order(batches, len(records))
-        predictions = self._kind.predictions(examples, outputs)
-        if self.task.kind == TAGGING:
+        predictions = self._task_type.predictions(examples, outputs)
+        if self.task.task_type == TAGGING:
             for text, prediction in zip(texts, predictions):
                 _place_in_text(text, prediction)
         return predictions
@@ -145,7 +145,7 @@ class RunPredictor:
             "input_mask": np.arange(shape[1]) < sizes[:, np.newaxis],
             "is_real_example": np.ones(len(records)),
         }
-        for feature in self._kind.features():
+        for feature in self._task_type.features():
             rows = [record[feature.name] for record in records]
             values[feature.name] = (
                 np.array(rows)
@@ -161,12 +161,12 @@ def _parts(text: Text) -> Tuple[str, ...]:
     return tuple(text) if isinstance(text, (tuple, list)) else (text,)
 
 
-def _placeholders(kind) -> Dict[str, Any]:
+def _placeholders(task_type) -> Dict[str, Any]:
     found = {
         "input_mask": tf.placeholder(tf.int32, [None, None]),
         "is_real_example": tf.placeholder(tf.float32, [None]),
     }
-    for feature in kind.features():
+    for feature in task_type.features():
         dtype = tf.float32 if feature.dtype == "float32" else tf.int32
         shape = [None] if feature.length else [None, None]
         found[feature.name] = tf.placeholder(dtype, shape)

@@ -36,7 +36,7 @@ class InferenceGraph(NamedTuple):
     Attributes:
       inputs: int32 [B, S], of INPUT_NAMES; input_mask is 1 for tokens, 0 for padding.
       signatures: name -> outputs. The one of the task (SIGNATURES) has the outputs of
-        its kind; ENCODE has pooled_output [B, H] and sequence_output [B, S, H].
+        its type; ENCODE has pooled_output [B, H] and sequence_output [B, S, H].
     """
 
     inputs: Dict[str, Any]
@@ -55,7 +55,7 @@ def build_graph(model: FineTunedModel) -> InferenceGraph:
         "pooled_output": encoder.get_pooled_output(),
         "sequence_output": encoder.get_sequence_output(),
     }
-    signatures = {SIGNATURES[model.task.kind]: of_task, ENCODE: encoded}
+    signatures = {SIGNATURES[model.task.task_type]: of_task, ENCODE: encoded}
     return InferenceGraph(
         inputs,
         {
@@ -83,13 +83,13 @@ def _task_outputs(model, inputs):
     """What prediction gives out; labels, which it computes a loss from, are zeros."""
     batch = tf.shape(inputs["input_ids"])[:1]
     features = dict(inputs, is_real_example=tf.ones(batch))
-    for feature in model.kind.features():
+    for feature in model.task_type.features():
         if feature.name not in features:
             dtype = tf.float32 if feature.dtype == "float32" else tf.int32
             shape = batch if feature.length else tf.shape(inputs["input_ids"])
             features[feature.name] = tf.zeros(shape, dtype)
-    encoder = _encoder(model, inputs, model.kind.only_first_token)
-    return model.kind.head(model.family, encoder, features).outputs
+    encoder = _encoder(model, inputs, model.task_type.only_first_token)
+    return model.task_type.head(model.family, encoder, features).outputs
 
 
 @contextlib.contextmanager

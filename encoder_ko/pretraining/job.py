@@ -17,7 +17,7 @@ from encoder_ko.training import estimator, model_files
 from encoder_ko.training.run_folder import HISTORY, SETTINGS, RunFolder
 from encoder_ko.training.training_log import FILE_NAME, read_log
 
-# Ends of the names of the figures that the picture shows, losses first.
+# Ends of the names of the metrics that the picture shows, losses first.
 _DRAWN = ("loss", "accuracy", "precision", "recall", "auc")
 
 
@@ -147,8 +147,8 @@ def _train(job: Job, folder: RunFolder, pretrainer: trainer.Pretrainer) -> bool:
         if not pretrainer.train(job.data, target):
             return False
         if job.eval_every_steps and target < total:
-            figures = pretrainer.evaluate(job.eval_data, job.max_eval_steps)
-            _remember(folder, history, figures)
+            metrics = pretrainer.evaluate(job.eval_data, job.max_eval_steps)
+            _remember(folder, history, metrics)
     return True
 
 
@@ -180,11 +180,11 @@ def _announce(job: Job, folder: RunFolder, step: int) -> None:
 
 
 def _remember(
-    folder: RunFolder, history: List[Dict[str, Any]], figures: Dict[str, float]
+    folder: RunFolder, history: List[Dict[str, Any]], metrics: Dict[str, float]
 ) -> None:
     """Adds an evaluation to the history, in place of one of the same step."""
-    step = figures["global_step"]
-    entry = {name: value for name, value in figures.items() if name != "global_step"}
+    step = metrics["global_step"]
+    entry = {name: value for name, value in metrics.items() if name != "global_step"}
     history[:] = [other for other in history if other["step"] != step]
     history.append(dict(entry, step=step))
     folder.write_json(HISTORY, history)
@@ -193,17 +193,17 @@ def _remember(
 def _evaluate(job, folder, pretrainer, seconds) -> None:
     """`eval_results.txt` in upstream's form and `eval_results.json`."""
     started = time.time()
-    figures = pretrainer.evaluate(job.eval_data, job.max_eval_steps)
+    metrics = pretrainer.evaluate(job.eval_data, job.max_eval_steps)
     seconds["eval"] = round(time.time() - started, 1)
-    _remember(folder, folder.read_json(HISTORY) or [], figures)
+    _remember(folder, folder.read_json(HISTORY) or [], metrics)
     folder.write_text(
         "eval_results.txt",
-        "".join(f"{name} = {value}\n" for name, value in sorted(figures.items())),
+        "".join(f"{name} = {value}\n" for name, value in sorted(metrics.items())),
     )
     folder.write_json(
         "eval_results.json",
         {
-            "metrics": figures,
+            "metrics": metrics,
             "records": {
                 "train": folder.read_json(SETTINGS)["records"]["total"],
                 "evaluated": min(
@@ -226,7 +226,7 @@ def _draw_curves(job: Job, folder: RunFolder) -> None:
         return
 
     found = {name for entries in (log, history) for name in (entries or [{}])[-1]}
-    figures = sorted(
+    metrics = sorted(
         (name for name in found if name.endswith(_DRAWN)),
         key=lambda name: (not name.endswith("loss"), name != "loss", name),
     )
@@ -236,13 +236,13 @@ def _draw_curves(job: Job, folder: RunFolder) -> None:
         {
             name.replace("_", " "): _curves(log, name, "training")
             + _curves(history, name, "evaluation", marked=True)
-            for name in figures + ["learning_rate", "gradient_norm"]
+            for name in metrics + ["learning_rate", "gradient_norm"]
         },
         f"{job.model_type}: step {step} of {job.schedule.train_steps}",
     )
 
 
 def _curves(entries, name, label, marked=False) -> List[plots.Curve]:
-    """The curve of a figure; none where no entry has it."""
+    """The curve of a metric; none where no entry has it."""
     found = [(entry["step"], entry[name]) for entry in entries if name in entry]
     return [plots.Curve(label, *zip(*found), marked)] if found else []

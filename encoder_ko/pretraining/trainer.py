@@ -212,12 +212,12 @@ def _graph_of_batch(network, features, random, is_training, use_tpu):
 def _training_hooks(schedule, folder, output, train, input_mask):
     """Progress on the screen, and the log."""
     losses = {"loss": output.loss, **output.losses}
-    figures = {
+    metrics = {
         "learning_rate": train.learning_rate,
         "gradient_norm": train.gradient_norm,
     }
     if schedule.skip_nonfinite:
-        figures["skipped_updates"] = train.skipped
+        metrics["skipped_updates"] = train.skipped
 
     def advice():
         last = tf.train.latest_checkpoint(folder.path)
@@ -231,7 +231,7 @@ def _training_hooks(schedule, folder, output, train, input_mask):
         hooks.ProgressHook(
             schedule.train_steps,
             schedule.batch_size,
-            dict(losses, **figures),
+            dict(losses, **metrics),
             unit="sequences",
             tokens=tf.reduce_sum(input_mask),
             runs_per_step=schedule.accumulation_steps,
@@ -241,7 +241,7 @@ def _training_hooks(schedule, folder, output, train, input_mask):
             folder(FILE_NAME),
             schedule.log_every_steps,
             losses,
-            figures,
+            metrics,
             objectives.batch_metrics(output.metrics),
             schedule.batch_size,
             schedule.accumulation_steps,
@@ -372,17 +372,17 @@ class Pretrainer:
             data, max_steps, fixed=self._hardware.use_tpu
         )
         with self._explained_errors(data):
-            figures = self._estimator.evaluate(input_fn, checkpoint_path=checkpoint)
+            metrics = self._estimator.evaluate(input_fn, checkpoint_path=checkpoint)
         logging.info(
             "evaluation at step %d: %s",
-            figures["global_step"],
+            metrics["global_step"],
             ", ".join(
                 f"{name} {value:.4f}"
-                for name, value in sorted(figures.items())
+                for name, value in sorted(metrics.items())
                 if name != "global_step"
             ),
         )
         return {
             name: int(value) if name == "global_step" else float(value)
-            for name, value in figures.items()
+            for name, value in metrics.items()
         }

@@ -10,7 +10,7 @@ on where it stopped: finished runs are not run again, an interrupted one resumes
 
 --task_settings is a JSON file, or JSON itself: task -> flags of run_classifier.py, "*"
 for every task. "note" says what is special about the data; such tasks are marked as not
-comparable with published figures, and so are those whose files are not the published
+comparable with published metrics, and so are those whose files are not the published
 ones.
 
   {"*": {"compute_type": "bfloat16"},
@@ -195,8 +195,8 @@ def _run_all(runs: Sequence[Run], problems: Dict[str, str]) -> None:
             place,
             run.planned.split,
             report.LABELS[metric],
-            found.figures[metric],
-            run.planned.baseline.figures[metric],
+            found.metrics[metric],
+            run.planned.baseline.metrics[metric],
             seconds / 60,
         )
         _write_report(runs, problems)

@@ -136,7 +136,7 @@ def _tensorflow_model(model_type, described):
         tokenizer=build_tokenizer(resolve_config(files.vocab_file), files.vocab_file),
         checkpoint=files.init_checkpoint,
         head=config.Head(
-            kind=FLAGS.head or task.get("kind", ""),
+            kind=FLAGS.head or task.get("task_type", task.get("kind", "")),
             labels=tuple(labels),
             task=task.get("name", ""),
         ),

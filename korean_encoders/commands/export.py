@@ -42,16 +42,18 @@ def main():
     logging.info(
         "%s: %s of %s, %.1f MB",
         path,
-        saved_model.SIGNATURES[model.task.kind],
+        saved_model.SIGNATURES[model.task.task_type],
         model.task.name,
         throughput.size_of(path) / 1e6,
     )
     if FLAGS.measure_speed:
-        length = model.kind.settings.max_seq_length
+        length = model.task_type.settings.max_seq_length
         logging.info("%s", throughput.report(_runner(model, path), length))
 
 
 def _runner(model, path):
     if FLAGS.format == "onnx":
         return onnx_file.onnx_runner(os.path.join(path, onnx_file.FILE_NAME))
-    return throughput.saved_model_runner(path, saved_model.SIGNATURES[model.task.kind])
+    return throughput.saved_model_runner(
+        path, saved_model.SIGNATURES[model.task.task_type]
+    )

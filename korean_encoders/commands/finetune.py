@@ -179,7 +179,7 @@ def main():
         ),
         reading=ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows),
         compute_type=tf.as_dtype(FLAGS.compute_type),
-        kind_settings=_kind_settings(),
+        task_settings=_task_settings(),
         split_seed=FLAGS.random_seed if FLAGS.split_seed is None else FLAGS.split_seed,
         settings=_settings(task, network),
         flags=cli.settings(FLAGS),
@@ -210,9 +210,10 @@ def main():
 
 
 def _set_defaults(task, network):
-    """Gives flags that were not given the values of the model, kind or task."""
+    """Gives flags that were not given the values of model, task type or task."""
     values = dict(
-        network.family.defaults(network.config), **task_types.KINDS[task.kind].defaults
+        network.family.defaults(network.config),
+        **task_types.TASK_TYPES[task.task_type].defaults,
     )
     if FLAGS.task_defaults:
         values = dict(values, **dataclasses.asdict(task.defaults))
@@ -221,9 +222,9 @@ def _set_defaults(task, network):
             FLAGS[name].value = FLAGS[name].parser.parse(value)
 
 
-def _kind_settings():
-    fields = dataclasses.fields(task_types.KindSettings)
-    return task_types.KindSettings(**{f.name: FLAGS[f.name].value for f in fields})
+def _task_settings():
+    fields = dataclasses.fields(task_types.TaskSettings)
+    return task_types.TaskSettings(**{f.name: FLAGS[f.name].value for f in fields})
 
 
 def _required(name):
@@ -310,7 +311,11 @@ def _settings(task, network):
     if FLAGS.split_seed is None:  # as in runs from before there was this flag
         del chosen["split_seed"]
     if task.data_folder:  # a user's: its file may change
-        chosen["task"] = dataclasses.asdict(task)
+        record = dataclasses.asdict(task)
+        record["kind"] = record.pop(
+            "task_type"
+        )  # as in runs from before it was renamed
+        chosen["task"] = record
     return dict(
         chosen,
         model_config=network.config.to_dict(),

@@ -88,7 +88,7 @@ def main():
                 dtype=tf.as_dtype(FLAGS.compute_type),
             )
         )
-        lines = _Lines(model.task, _output_format(model.task.kind))
+        lines = _Lines(model.task, _output_format(model.task.task_type))
         writer = sys.stdout.buffer
         if FLAGS.output_file:
             writer = stack.enter_context(new_file(FLAGS.output_file, FLAGS.overwrite))
@@ -104,13 +104,13 @@ def main():
     logging.info("%d predictions of %s", count, model.task.name)
 
 
-def _output_format(kind: str) -> str:
+def _output_format(task_type: str) -> str:
     if FLAGS.output_format:
         return FLAGS.output_format
     ending = (FLAGS.output_file or "").lower().rpartition(".")[2]
     if ending in ("tsv", "jsonl"):
         return ending
-    return "tsv" if kind in (CLASSIFICATION, REGRESSION) else "jsonl"
+    return "tsv" if task_type in (CLASSIFICATION, REGRESSION) else "jsonl"
 
 
 def _blocks(items: Iterator[Item]) -> Iterator[List[Item]]:
@@ -151,12 +151,12 @@ class _Lines:
                 record["text_b"] = item.text_b
             yield json.dumps(dict(record, **found), ensure_ascii=False)
             return
-        rows = _ROWS[self._task.kind](found)
-        names = _NAMES[self._task.kind]
-        if self._task.kind == CLASSIFICATION:
+        rows = _ROWS[self._task.task_type](found)
+        names = _NAMES[self._task.task_type]
+        if self._task.task_type == CLASSIFICATION:
             names = names + tuple(self._task.label_names)
         texts = [item.text] + ([] if item.text_b is None else [item.text_b])
-        if self._task.kind in (TAGGING, QUESTION_ANSWERING):
+        if self._task.task_type in (TAGGING, QUESTION_ANSWERING):
             texts = []  # long ones, and the entities and answers are parts of them
         if self._header is None:
             self._header = ["id", *names, *("text", "text_b")[: len(texts)]]

@@ -1,4 +1,4 @@
-"""The whole chain of a published model, from raw text to fine-tuned figures.
+"""The whole chain of a published model, from raw text to fine-tuned metrics.
 
   python3 run_recipe.py --name=dialog_koelectra_small --scale=smoke \
       --corpus=samples/corpus --data_dir=samples/sentiment
@@ -351,8 +351,8 @@ def _summary(recipe: Recipe, seconds: float) -> str:
         f"{name} {reached[name]:.3f}" for name in _ACCURACIES if name in reached
     )
     dev, test = (
-        "{score:.4f}".format(**figures) if figures else "no labels"
-        for figures in (
+        "{score:.4f}".format(**metrics) if metrics else "no labels"
+        for metrics in (
             _metrics(recipe, "finetuned", "eval"),
             _metrics(recipe, "finetuned", "test"),
         )
@@ -361,7 +361,7 @@ def _summary(recipe: Recipe, seconds: float) -> str:
 
 
 def _metrics(recipe: Recipe, part: str, data: str) -> Dict[str, float]:
-    """Figures of a result file; {} where there is none."""
+    """Metrics of a result file; {} where there is none."""
     path = recipe.place(part, f"{data}_results.json")
     return read_json_object(path)["metrics"] if os.path.exists(path) else {}
 
@@ -371,8 +371,8 @@ def _files(recipe: Recipe) -> List[str]:
     found = [
         path
         for part in ("pretrained", "finetuned")
-        for kind in ("*_results.*", "*.png")
-        for path in sorted(glob.glob(recipe.place(part, kind)))
+        for pattern in ("*_results.*", "*.png")
+        for path in sorted(glob.glob(recipe.place(part, pattern)))
     ]
     return [f"  {path}" for path in found]
 

@@ -14,11 +14,11 @@ from encoder_ko.benchmark.page import page
 PNG = b"\x89PNG picture"
 
 
-def result(name="NSMC", figures=(), **changes):
-    """A task's result; `figures` has the figures of each seed."""
+def result(name="NSMC", metrics=(), **changes):
+    """A task's result; `metrics` has the metrics of each seed."""
     runs = [
         report.SeedRun(seed, values, 60.0 * seed)
-        for seed, values in enumerate(figures, 1)
+        for seed, values in enumerate(metrics, 1)
     ]
     values = dict(
         task=tasks.get_task(name),
@@ -68,12 +68,12 @@ def test_mean_and_deviation():
     ],
 )
 def test_an_accuracy_above_the_baseline_by_chance(accuracy, expected):
-    figures = [{"accuracy": accuracy, "macro_f1": 0.5}]
-    assert report.verdict(result(figures=figures)) == expected
+    metrics = [{"accuracy": accuracy, "macro_f1": 0.5}]
+    assert report.verdict(result(metrics=metrics)) == expected
 
 
 def test_markdown_of_two_tasks():
-    text = report.markdown(benchmark(result(figures=TWO_SEEDS), ANSWERS))
+    text = report.markdown(benchmark(result(metrics=TWO_SEEDS), ANSWERS))
     lines = text.split("\n")
     assert lines[0] == "# 작은 모델"
     assert (
@@ -92,7 +92,7 @@ def test_markdown_of_two_tasks():
 
 
 def test_a_task_below_its_baseline_and_one_without_runs():
-    below = result(figures=[{"accuracy": 0.45, "macro_f1": 0.3}])
+    below = result(metrics=[{"accuracy": 0.45, "macro_f1": 0.3}])
     waiting = result("HATE", problem="HATE, seed 1: status 1", split="dev")
     text = report.markdown(benchmark(below, waiting))
     assert "| no (-5.00) |" in text
@@ -104,8 +104,8 @@ def test_a_task_below_its_baseline_and_one_without_runs():
 def test_a_task_without_published_figures():
     own = result()._replace(task=tasks.get_task("NSMC").__class__(**_own_task()))
     text = report.markdown(benchmark(own))
-    assert "published figures\n" not in text
-    assert "published figures</h2>" not in page(benchmark(own), lambda path: PNG)
+    assert "published metrics\n" not in text
+    assert "published metrics</h2>" not in page(benchmark(own), lambda path: PNG)
 
 
 def _own_task():
@@ -146,7 +146,7 @@ def test_the_page_is_whole_and_escapes_what_users_write():
         return PNG
 
     found = Tags()
-    found.feed(page(benchmark(result(figures=TWO_SEEDS), ANSWERS), read_picture))
+    found.feed(page(benchmark(result(metrics=TWO_SEEDS), ANSWERS), read_picture))
     assert not found.open
     assert asked == ["pictures/nsmc.png"] * 2
     encoded = found.pictures[0].replace("data:image/png;base64,", "")

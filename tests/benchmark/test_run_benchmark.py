@@ -85,17 +85,17 @@ def called(monkeypatch):
 
 
 def leave_results(values):
-    """Figures that depend on the seed."""
+    """Metrics that depend on the seed."""
     folder = values["output_dir"]
     os.makedirs(folder, exist_ok=True)
     score = 0.8 + 0.02 * int(values["random_seed"])
-    figures = {"accuracy": score, "macro_f1": 0.5, "spearman": 0.7, "pearson": 0.6}
+    metrics = {"accuracy": score, "macro_f1": 0.5, "spearman": 0.7, "pearson": 0.6}
     facts = {
         "model_config": runs.CONFIG,
         "versions": {"tensorflow": "2.15.1", "python": "3.11", "platform": "Linux"},
         "init_checkpoint": None,
         "flags": {"train_batch_size": 4},
-        "metrics": figures,
+        "metrics": metrics,
     }
     history = [{"step": step, "score": 0.1 * step, "loss": 1.0} for step in (1, 2)]
     for name, content in (
@@ -115,8 +115,8 @@ def test_two_tasks_with_the_real_script(root, monkeypatch):
     text = (output / "report.md").read_text(encoding="utf-8")
     for folder, metric in (("nsmc", "accuracy"), ("korsts", "spearman")):
         run_folder = output / folder / "seed_12345"
-        figures = runs.read_json(run_folder, "test_results.json")["metrics"]
-        assert f"**{100 * figures[metric]:.2f}**" in text
+        metrics = runs.read_json(run_folder, "test_results.json")["metrics"]
+        assert f"**{100 * metrics[metric]:.2f}**" in text
         planned = mock.Mock(**{"task.metric": metric})
         curves = benchmark_runs.read_curves(planned, str(run_folder), 1)
         assert curves.metric and curves.dev_loss and curves.training_loss

@@ -1,4 +1,4 @@
-"""Baselines against figures worked out by hand."""
+"""Baselines against metrics worked out by hand."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_the_class_is_that_of_train_not_of_the_scored_examples():
     )
     assert found.rule == "always “none”"
     # F1 of "none" is 2 * 1/4 / (1/4 + 1) = 0.4, that of the others 0.
-    assert found.figures == {
+    assert found.metrics == {
         "accuracy": 0.25,
         "macro_f1": pytest.approx(0.4 / 3),
     }
@@ -30,13 +30,13 @@ def test_a_constant_score_has_no_correlation():
     pairs = [ScoredPair(str(n), "가", "나", float(n)) for n in range(5)]
     found = baselines.baseline(tasks.get_task("KorSTS"), pairs, pairs)
     assert found.rule == "always 2.00, the mean of train"
-    assert found.figures == {"pearson": 0.0, "spearman": 0.0}
+    assert found.metrics == {"pearson": 0.0, "spearman": 0.0}
 
 
 def test_no_entity():
     sentences = [TaggedSentence("1", ("철수는", "갔다"), (1, 0))]
     found = baselines.baseline(tasks.get_task("NaverNER"), sentences, sentences)
-    assert found.figures == {"f1": 0.0, "precision": 0.0, "recall": 0.0}
+    assert found.metrics == {"f1": 0.0, "precision": 0.0, "recall": 0.0}
 
 
 def test_the_first_words_of_the_passage():
@@ -51,7 +51,7 @@ def test_the_first_words_of_the_passage():
     ]
     found = baselines.baseline(tasks.get_task("KorQuAD"), train, scored)
     assert found.rule == "the first 2 words of the passage"
-    assert found.figures == pytest.approx({"exact_match": 1 / 3, "f1": 1 / 3})
+    assert found.metrics == pytest.approx({"exact_match": 1 / 3, "f1": 1 / 3})
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.support import fine_tuning_runs as runs
 
 STEPS, BATCH = 12, 4
 FEATURES = schema.classification_features()
-KIND = task_types.build(tasks.get_task("NSMC"), None, task_types.KindSettings())
+KIND = task_types.build(tasks.get_task("NSMC"), None, task_types.TaskSettings())
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_best_checkpoint_is_kept_and_patience_ends_the_run(data, tmp_path, caplo
     trained = tuner(tmp_path, eval_every_steps=2, patience=1)
     with caplog.at_level("INFO"):
         trained.train(data, lambda predictions: {"score": next(scores)}, data)
-        trained.train(data, None, data)  # asks nobody for a figure: it is over
+        trained.train(data, None, data)  # asks nobody for a metric: it is over
     assert [entry["step"] for entry in trained.history] == [2, 4]
     assert [entry["score"] for entry in trained.history] == [0.9, 0.7]
     assert trained.best_checkpoint == str(tmp_path / "best" / "model.ckpt-2")

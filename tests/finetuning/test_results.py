@@ -13,7 +13,7 @@ from encoder_ko.training.run_folder import RunFolder
 
 def kind_of(name, **settings):
     return task_types.build(
-        tasks.get_task(name), None, task_types.KindSettings(**settings)
+        tasks.get_task(name), None, task_types.TaskSettings(**settings)
     )
 
 
@@ -60,16 +60,16 @@ def test_figures_of_an_evaluation(folder):
         "probabilities": np.eye(3)[[0, 2, 2, 0]],
         "per_example_loss": np.array([0.0, 2.0, 0.0, 2.0]),
     }
-    figures = HATE.figures(examples, outputs)
-    assert figures["accuracy"] == 0.75
-    assert figures["loss"] == 1.0
-    assert figures["macro_f1"] == pytest.approx((1 + 0 + 2 / 3) / 3)
-    assert figures["score"] == figures["macro_f1"]  # HATE's own metric
-    results.write_evaluation(folder, "eval", HATE, figures, global_step=7, seed=1)
+    metrics = HATE.metrics(examples, outputs)
+    assert metrics["accuracy"] == 0.75
+    assert metrics["loss"] == 1.0
+    assert metrics["macro_f1"] == pytest.approx((1 + 0 + 2 / 3) / 3)
+    assert metrics["score"] == metrics["macro_f1"]  # HATE's own metric
+    results.write_evaluation(folder, "eval", HATE, metrics, global_step=7, seed=1)
     assert read(folder, "eval_results.txt") == (
         "eval_accuracy = 0.75\n"
         "eval_loss = 1.0\n"
-        f"eval_macro_f1 = {figures['macro_f1']}\n"
+        f"eval_macro_f1 = {metrics['macro_f1']}\n"
         "global_step = 7\n"
         "loss = 1.0\n"
     )

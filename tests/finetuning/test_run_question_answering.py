@@ -32,11 +32,11 @@ def article(number, with_answers=True):
     context = "어제 왔다. " * (number % 3) + f"{name}는 {place}에  산다."
     context += " 그 집 또." * (number % 2)
     questions = []
-    for kind, question, answer in (("who", "누가?", name), ("where", "어디?", place)):
+    for where, question, answer in (("who", "누가?", name), ("where", "어디?", place)):
         answers = [{"text": answer, "answer_start": context.index(answer)}]
         questions.append(
             {
-                "id": f"{number}-{kind}",
+                "id": f"{number}-{where}",
                 "question": question,
                 "answers": answers * with_answers,
             }
@@ -105,10 +105,10 @@ def test_from_files_to_results(folders, model_type):
             start = each["answer_start"]
             assert context[start : start + len(each["text"])] == each["text"]
 
-    figures = runs.read_json(output, "test_results.json")["metrics"]
+    metrics = runs.read_json(output, "test_results.json")["metrics"]
     again = answer_metrics({n: [a] for n, (_, a) in questions.items()}, predictions)
-    assert {key: figures[key] for key in again} == again
-    assert figures["score"] == figures["f1"] > 0.7
+    assert {key: metrics[key] for key in again} == again
+    assert metrics["score"] == metrics["f1"] > 0.7
     dev = runs.read_json(output, "eval_results.json")["metrics"]
     assert dev["num_examples"] == 12  # six whole articles of sixty
     text = (output / "eval_results.txt").read_text()
@@ -139,7 +139,7 @@ def test_lengths_where_none_is_given(folders, tmp_path, changes, expected):
     )
     with mock.patch.object(job, "run") as run_job:
         assert runs.run(*arguments) == 0
-    settings = run_job.call_args[0][0].kind_settings
+    settings = run_job.call_args[0][0].task_settings
     assert settings.max_seq_length == expected
     assert (settings.doc_stride, settings.max_query_length) == (128, 64)
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from data.evaluation import metrics
+from data.evaluation.metrics import entity_metrics
 from tests.support import fine_tuning_runs as runs
 
 NAMES = {"PER": ("철수", "영희", "민수"), "LOC": ("서울", "부산")}
@@ -100,15 +100,15 @@ def test_from_files_to_results(folders, model_type):
     for (words, tags), sentence in zip(expected, found.values()):
         assert [row[:2] for row in sentence] == list(zip(words, tags))
 
-    figures = runs.read_json(output, "test_results.json")["metrics"]
-    again = metrics.entity_metrics(
+    metrics = runs.read_json(output, "test_results.json")["metrics"]
+    again = entity_metrics(
         [[tag for _, tag, _ in sentence] for sentence in found.values()],
         [[prediction for *_, prediction in sentence] for sentence in found.values()],
     )
-    assert {key: figures[key] for key in again} == again
-    assert figures["score"] == figures["f1"] > 0.9
-    assert set(figures["per_class"]) == {"PER", "LOC"} == set(figures["types"]) - {"O"}
-    assert sum(map(sum, figures["confusion_matrix"])) == len(rows) - 1
+    assert {key: metrics[key] for key in again} == again
+    assert metrics["score"] == metrics["f1"] > 0.9
+    assert set(metrics["per_class"]) == {"PER", "LOC"} == set(metrics["types"]) - {"O"}
+    assert sum(map(sum, metrics["confusion_matrix"])) == len(rows) - 1
 
     lines = dict(
         line.split(" = ")
@@ -160,5 +160,5 @@ def test_class_weights_are_refused(folders, capfd):
     assert run(folders, "weights", class_weights="balanced") == 1
     error = capfd.readouterr().err
     assert (
-        "--class_weights is for classification; NaverNER is a task of the kind" in error
+        "--class_weights is for classification; NaverNER is a task of the type" in error
     )

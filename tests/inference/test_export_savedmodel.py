@@ -28,13 +28,17 @@ TASKS = {
     tasks.TAGGING: "NaverNER",
     tasks.QUESTION_ANSWERING: "KorQuAD",
 }
-# Every model and every kind, but not each with each: the heads of ELECTRA are its own.
+# Every model and every task type, but not each with each: ELECTRA has heads of its own.
 CASES = [(name, tasks.CLASSIFICATION) for name in sorted(FAMILIES)]
 CASES += [
-    ("electra", kind) for kind in task_types.KINDS if kind != tasks.CLASSIFICATION
+    ("electra", task_type)
+    for task_type in task_types.TASK_TYPES
+    if task_type != tasks.CLASSIFICATION
 ]
 CASES += [
-    ("bert", kind) for kind in task_types.KINDS if kind == tasks.QUESTION_ANSWERING
+    ("bert", task_type)
+    for task_type in task_types.TASK_TYPES
+    if task_type == tasks.QUESTION_ANSWERING
 ]
 
 
@@ -44,16 +48,16 @@ def fine_tuned_model(folder, family, kind_name):
     vocab_file = runs.write_model(folder / "model") / "vocab.txt"
     task = tasks.get_task(TASKS[kind_name])
     tokenizer = build_tokenizer(preset("korean_cased"), str(vocab_file))
-    settings = task_types.KindSettings(
+    settings = task_types.TaskSettings(
         max_seq_length=12, max_query_length=4, doc_stride=4
     )
-    kind = task_types.build(task, tokenizer, settings)
+    task_type = task_types.build(task, tokenizer, settings)
     family = FAMILIES[family]
     settings = dict(runs.CONFIG, num_hidden_layers=2, **NARROW.get(family.name, {}))
     config = family.config_class.from_dict(settings)
     run = RunFolder(str(folder))
-    saved_run.write(run, family.name, config, kind)
-    model = saved_run.FineTunedModel(run.path, family, config, kind, "")
+    saved_run.write(run, family.name, config, task_type)
+    model = saved_run.FineTunedModel(run.path, family, config, task_type, "")
     generator = np.random.RandomState(3)
     with tf.Graph().as_default(), tf.Session() as session:
         saved_model.build_graph(model)
@@ -81,7 +85,7 @@ def predicted(model, values):
     with tf.Graph().as_default(), tf.Session() as session:
         features = {name: tf.constant(value) for name, value in values.items()}
         batch, length = values["input_ids"].shape
-        for feature in model.kind.features():
+        for feature in model.task_type.features():
             if feature.name not in features:
                 dtype = tf.float32 if feature.dtype == "float32" else tf.int32
                 shape = [batch] if feature.length else [batch, length]
@@ -92,9 +96,9 @@ def predicted(model, values):
             model.config,
             False,
             *(features[name] for name in names),
-            only_first_token=model.kind.only_first_token,
+            only_first_token=model.task_type.only_first_token,
         )
-        outputs = model.kind.head(model.family, encoder, features).outputs
+        outputs = model.task_type.head(model.family, encoder, features).outputs
         tf.train.Saver().restore(session, model.checkpoint)
         return session.run(outputs)
 
@@ -112,12 +116,12 @@ def plain_runner(path, signature):
     return run
 
 
-@pytest.mark.parametrize("family, kind", CASES)
-def test_a_savedmodel_gives_what_prediction_gives(tmp_path, family, kind):
-    model = fine_tuned_model(tmp_path / "run", family, kind)
+@pytest.mark.parametrize("family, task_type", CASES)
+def test_a_savedmodel_gives_what_prediction_gives(tmp_path, family, task_type):
+    model = fine_tuned_model(tmp_path / "run", family, task_type)
     path = str(tmp_path / "serving" / "1")
     saved_model.write_saved_model(model, path)
-    run = plain_runner(path, saved_model.SIGNATURES[kind])
+    run = plain_runner(path, saved_model.SIGNATURES[task_type])
     for batch, length in ((1, 5), (3, 12)):
         values = inputs(batch, length)
         expected = predicted(model, values)
@@ -254,11 +258,11 @@ def test_a_failed_export_leaves_nothing(tmp_path):
 # --- ONNX ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("family, kind", CASES)
-def test_onnx_gives_what_prediction_gives(tmp_path, record_property, family, kind):
+@pytest.mark.parametrize("family, task_type", CASES)
+def test_onnx_gives_what_prediction_gives(tmp_path, record_property, family, task_type):
     pytest.importorskip("tf2onnx", reason="needs tf2onnx (extra onnx)")
     pytest.importorskip("onnxruntime", reason="needs onnxruntime (extra onnx)")
-    model = fine_tuned_model(tmp_path / "run", family, kind)
+    model = fine_tuned_model(tmp_path / "run", family, task_type)
     path = tmp_path / "onnx"
     onnx_file.write_onnx(model, str(path))
     run = onnx_file.onnx_runner(str(path / "model.onnx"))
@@ -270,7 +274,7 @@ def test_onnx_gives_what_prediction_gives(tmp_path, record_property, family, kin
         for name in expected:
             np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
             difference = np.abs(found[name] - expected[name]).max()
-            record_property(f"{family} {kind}, {name}", f"{difference:.1e}")
+            record_property(f"{family} {task_type}, {name}", f"{difference:.1e}")
 
 
 def test_the_command_writes_onnx(nsmc_run, capfd):

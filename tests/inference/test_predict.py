@@ -48,16 +48,16 @@ def nsmc(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def predictors(tmp_path_factory):
-    """Models with random weights, by kind."""
+    """Models with random weights, by task type."""
     folder = tmp_path_factory.mktemp("kinds")
     made = {}
-    for family, kind in (
+    for family, task_type in (
         ("albert", "regression"),
         ("electra", "tagging"),
         ("bert", "question_answering"),
     ):
-        fine_tuned_model(folder / kind, family, kind)
-        made[kind] = folder / kind
+        fine_tuned_model(folder / task_type, family, task_type)
+        made[task_type] = folder / task_type
     return made
 
 
@@ -370,7 +370,7 @@ def test_bad_input(nsmc, tmp_path, capfd, name, content, message):
 
 
 @pytest.mark.parametrize(
-    "kind, name, content, message",
+    "task_type, name, content, message",
     [
         (
             None,
@@ -394,11 +394,11 @@ def test_bad_input(nsmc, tmp_path, capfd, name, content, message):
     ],
 )
 def test_pairs_and_single_texts_are_told_apart(
-    nsmc, predictors, tmp_path, capfd, kind, name, content, message
+    nsmc, predictors, tmp_path, capfd, task_type, name, content, message
 ):
     path, target = tmp_path / name, tmp_path / "found.tsv"
     path.write_text(content, encoding="utf-8")
-    model = predictors[kind] if kind else nsmc[0]
+    model = predictors[task_type] if task_type else nsmc[0]
     command = [f"--model_dir={model}", f"--input={path}", f"--output_file={target}"]
     assert run(*command) == 1
     assert message in capfd.readouterr().err

@@ -1,30 +1,31 @@
-"""The kinds of tasks by name: `build(task, tokenizer, settings)`."""
+"""The task types by name: `build(task, tokenizer, settings)`."""
 
 from data.io.errors import InputError
 from data.tasks import Task
 from data.tokenization import Tokenizer
-from encoder_ko.finetuning.task_types.base import Head, Kind, KindSettings, Outputs
+from encoder_ko.finetuning.task_types.base import Head, Outputs, TaskSettings, TaskType
 from encoder_ko.finetuning.task_types.classification import Classification
 from encoder_ko.finetuning.task_types.question_answering import QuestionAnswering
 from encoder_ko.finetuning.task_types.regression import Regression
 from encoder_ko.finetuning.task_types.tagging import Tagging
 
-__all__ = ["KINDS", "Head", "Kind", "KindSettings", "Outputs", "build"]
+__all__ = ["TASK_TYPES", "Head", "TaskType", "TaskSettings", "Outputs", "build"]
 
-KINDS = {
-    kind.name: kind for kind in (Classification, Regression, Tagging, QuestionAnswering)
+TASK_TYPES = {
+    task_type.name: task_type
+    for task_type in (Classification, Regression, Tagging, QuestionAnswering)
 }
 
 
-def build(task: Task, tokenizer: Tokenizer, settings: KindSettings) -> Kind:
-    """The kind of a task, bound to it.
+def build(task: Task, tokenizer: Tokenizer, settings: TaskSettings) -> TaskType:
+    """The task type of a task, bound to it.
 
     Raises:
-      InputError: fine-tuning does not know the kind; the settings do not fit it.
+      InputError: fine-tuning does not know the task type; the settings do not fit it.
     """
-    if task.kind not in KINDS:
+    if task.task_type not in TASK_TYPES:
         raise InputError(
-            f"{task.name} is a task of the kind {task.kind.replace('_', ' ')}; "
-            f"fine-tuning knows {', '.join(KINDS).replace('_', ' ')}."
+            f"{task.name} is a task of the type {task.task_type.replace('_', ' ')}; "
+            f"fine-tuning knows {', '.join(TASK_TYPES).replace('_', ' ')}."
         )
-    return KINDS[task.kind](task, tokenizer, settings)
+    return TASK_TYPES[task.task_type](task, tokenizer, settings)

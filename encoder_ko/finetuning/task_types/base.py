@@ -1,7 +1,7 @@
-"""What fine-tuning asks of a kind of task: one class per kind answers it.
+"""What fine-tuning asks of a task type: one class per type answers it.
 
-A kind turns examples into records, builds what stands on the encoder, and makes
-figures, predictions and result files of what the network puts out. It is bound to one
+A task type turns examples into records, builds the head on the encoder, and makes
+metrics, predictions and result files of what the network puts out. It is bound to one
 task and one tokenizer. Letters: B batch, S sequence, N records.
 """
 
@@ -23,7 +23,7 @@ Outputs = Mapping[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
-class KindSettings:
+class TaskSettings:
     """What decides how examples become records and outputs become predictions.
 
     Attributes:
@@ -43,7 +43,7 @@ class KindSettings:
 
 
 class Head(NamedTuple):
-    """What a kind puts on the encoder.
+    """The head of a task type.
 
     Attributes:
       loss: float32 scalar to train on.
@@ -57,24 +57,24 @@ class Head(NamedTuple):
     outputs: Dict[str, object]
 
 
-class Kind:
-    """Base of the kinds.
+class TaskType:
+    """Base of the task types.
 
     Attributes:
-      name: as `Task.kind`.
+      name: as `Task.task_type`.
       only_first_token: whether the head reads `get_pooled_output` and nothing else, so
         that the last layer is computed for the first token alone.
-      headline: names of the figures that the log, `*_results.txt` and `trials.json`
+      headline: names of the metrics that the log, `*_results.txt` and `trials.json`
         show.
-      defaults: flags of run_classifier.py whose default is another for this kind.
+      defaults: flags of run_classifier.py whose default is another for this type.
 
     Args:
-      task: says which labels there are and which figure counts.
+      task: says which labels there are and which metric counts.
       tokenizer: that of the model.
-      settings: see KindSettings.
+      settings: see TaskSettings.
 
     Raises:
-      InputError: the settings do not fit this kind.
+      InputError: the settings do not fit this task type.
     """
 
     name = ""
@@ -82,7 +82,7 @@ class Kind:
     headline = ()
     defaults = {}
 
-    def __init__(self, task: Task, tokenizer: Tokenizer, settings: KindSettings):
+    def __init__(self, task: Task, tokenizer: Tokenizer, settings: TaskSettings):
         self.task = task
         self.tokenizer = tokenizer
         self.settings = settings
@@ -92,7 +92,7 @@ class Kind:
         if self.settings.class_weights:
             raise InputError(
                 f"--class_weights is for classification; {self.task.name} is a task of "
-                f"the kind {self.name.replace('_', ' ')}: leave it out."
+                f"the type {self.name.replace('_', ' ')}: leave it out."
             )
 
     @property
@@ -128,7 +128,7 @@ class Kind:
     # --- The graph
 
     def head(self, family, model, features, dropout=None) -> Head:
-        """What stands on the encoder.
+        """The head on the encoder.
 
         Args:
           family: finetuning.Family.
@@ -141,7 +141,7 @@ class Kind:
 
     # --- What comes of the outputs
 
-    def figures(self, examples: Sequence[Any], outputs: Outputs) -> Dict[str, Any]:
+    def metrics(self, examples: Sequence[Any], outputs: Outputs) -> Dict[str, Any]:
         """Metrics of labelled examples; "score" is the task's own, to be maximised."""
         raise NotImplementedError
 
@@ -168,13 +168,13 @@ class Kind:
         split: str,
         examples: Sequence[Any],
         outputs: Outputs,
-        figures: Dict[str, Any],
+        metrics: Dict[str, Any],
     ) -> None:
-        """Writes a picture of an evaluation, if this kind has one.
+        """Writes a picture of an evaluation, if this task type has one.
 
         Args:
           split: "dev" or "test".
-          figures: of `figures`.
+          metrics: of `metrics`.
         """
 
 

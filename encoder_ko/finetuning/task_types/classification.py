@@ -6,7 +6,8 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 
-from data.evaluation import metrics, plots
+from data.evaluation import plots
+from data.evaluation.metrics import classification_metrics
 from data.features import model_inputs
 from data.io.errors import InputError
 from data.records import schema
@@ -14,8 +15,8 @@ from data.tasks import CLASSIFICATION
 from data.tasks.classification import Example
 from encoder_ko.finetuning.task_types.base import (
     Head,
-    Kind,
     Outputs,
+    TaskType,
     mean_loss,
     one_cell,
     picture_name,
@@ -27,8 +28,8 @@ from encoder_ko.training.run_folder import RunFolder
 BALANCED = "balanced"
 
 
-class Classification(Kind):
-    """One of the task's classes for each example; see Kind."""
+class Classification(TaskType):
+    """One of the task's classes for each example; see TaskType."""
 
     name = CLASSIFICATION
     only_first_token = True
@@ -77,15 +78,15 @@ class Classification(Kind):
         outputs = {"probabilities": result.probabilities}
         return Head(result.loss, result.per_example_loss, outputs)
 
-    def figures(self, examples: Sequence[Example], outputs: Outputs) -> Dict[str, Any]:
-        figures = metrics.classification_metrics(
+    def metrics(self, examples: Sequence[Example], outputs: Outputs) -> Dict[str, Any]:
+        metrics = classification_metrics(
             [example.label for example in examples],
             outputs["probabilities"].argmax(1),
             self.task.label_names,
         )
-        figures["loss"] = mean_loss(outputs)
-        figures["score"] = figures[self.task.metric]
-        return figures
+        metrics["loss"] = mean_loss(outputs)
+        metrics["score"] = metrics[self.task.metric]
+        return metrics
 
     def predictions(
         self, examples: Sequence[Example], outputs: Outputs
@@ -135,13 +136,13 @@ class Classification(Kind):
         split: str,
         examples: Sequence[Example],
         outputs: Outputs,
-        figures: Dict[str, Any],
+        metrics: Dict[str, Any],
     ) -> None:
         plots.write_confusion_matrix_png(
             folder(picture_name("confusion_matrix", split)),
-            figures["confusion_matrix"],
+            metrics["confusion_matrix"],
             self.task.label_names,
-            picture_title(self.task, split, figures["score"]),
+            picture_title(self.task, split, metrics["score"]),
         )
 
 

@@ -11,13 +11,13 @@ from data.features.question_answers import Candidate
 from data.records import schema
 from data.tasks import QUESTION_ANSWERING
 from data.tasks.question_answering import Question
-from encoder_ko.finetuning.task_types.base import Head, Kind, Outputs, mean_loss
+from encoder_ko.finetuning.task_types.base import Head, Outputs, TaskType, mean_loss
 from encoder_ko.modeling import token_heads
 from encoder_ko.training.run_folder import RunFolder
 
 
-class QuestionAnswering(Kind):
-    """An answer to each question, cut from its passage; see Kind.
+class QuestionAnswering(TaskType):
+    """An answer to each question, cut from its passage; see TaskType.
 
     A record is a window of a passage, so that there are as many records as questions
     or more.
@@ -96,19 +96,19 @@ class QuestionAnswering(Kind):
             self._answers,
         )
 
-    def figures(self, examples: Sequence[Question], outputs: Outputs) -> Dict[str, Any]:
+    def metrics(self, examples: Sequence[Question], outputs: Outputs) -> Dict[str, Any]:
         """As KorQuAD's official script counts; its F1 is over characters."""
         answers = self._best_answers(examples, outputs)
-        figures = answer_metrics.answer_metrics(
+        metrics = answer_metrics.answer_metrics(
             {
                 question.example_id: [answer.text for answer in question.answers]
                 for question in examples
             },
             question_answers.predictions(answers),
         )
-        figures["loss"] = mean_loss(outputs)
-        figures["score"] = figures[self.task.metric]
-        return figures
+        metrics["loss"] = mean_loss(outputs)
+        metrics["score"] = metrics[self.task.metric]
+        return metrics
 
     def predictions(
         self, examples: Sequence[Question], outputs: Outputs

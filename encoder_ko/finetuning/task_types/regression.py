@@ -2,7 +2,8 @@
 
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from data.evaluation import metrics, plots
+from data.evaluation import plots
+from data.evaluation.metrics import regression_metrics
 from data.features import model_inputs
 from data.records import schema
 from data.tasks import REGRESSION
@@ -10,8 +11,8 @@ from data.tasks.regression import ScoredPair
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.task_types.base import (
     Head,
-    Kind,
     Outputs,
+    TaskType,
     mean_loss,
     one_cell,
     picture_name,
@@ -21,8 +22,8 @@ from encoder_ko.modeling import heads
 from encoder_ko.training.run_folder import RunFolder
 
 
-class Regression(Kind):
-    """A score in the task's range for each example; see Kind.
+class Regression(TaskType):
+    """A score in the task's range for each example; see TaskType.
 
     Upstream: ALBERT learns the score as it is, ELECTRA its share of the range, 0 to 1.
     What is predicted has the range of the task either way.
@@ -62,15 +63,15 @@ class Regression(Kind):
             {"scores": predicted * (highest - lowest) + lowest},
         )
 
-    def figures(
+    def metrics(
         self, examples: Sequence[ScoredPair], outputs: Outputs
     ) -> Dict[str, Any]:
-        figures = metrics.regression_metrics(
+        metrics = regression_metrics(
             [example.score for example in examples], outputs["scores"]
         )
-        figures["loss"] = mean_loss(outputs)
-        figures["score"] = figures[self.task.metric]
-        return figures
+        metrics["loss"] = mean_loss(outputs)
+        metrics["score"] = metrics[self.task.metric]
+        return metrics
 
     def predictions(
         self, examples: Sequence[ScoredPair], outputs: Outputs
@@ -92,11 +93,11 @@ class Regression(Kind):
         split: str,
         examples: Sequence[ScoredPair],
         outputs: Outputs,
-        figures: Dict[str, Any],
+        metrics: Dict[str, Any],
     ) -> None:
         plots.write_scatter_png(
             folder(picture_name("scores", split)),
             [example.score for example in examples],
             outputs["scores"],
-            picture_title(self.task, split, figures["score"]),
+            picture_title(self.task, split, metrics["score"]),
         )

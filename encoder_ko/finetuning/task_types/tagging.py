@@ -4,7 +4,8 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 
-from data.evaluation import metrics, plots
+from data.evaluation import plots
+from data.evaluation.metrics import confusion_matrix, entity_metrics
 from data.features import tagging_inputs
 from data.features.model_inputs import Encoded
 from data.records import schema
@@ -13,8 +14,8 @@ from data.tasks.tagging import TaggedSentence
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.task_types.base import (
     Head,
-    Kind,
     Outputs,
+    TaskType,
     mean_loss,
     one_cell,
     picture_name,
@@ -24,8 +25,8 @@ from encoder_ko.modeling import token_heads
 from encoder_ko.training.run_folder import RunFolder
 
 
-class Tagging(Kind):
-    """One of the task's tags for each word; see Kind. A record is a sentence."""
+class Tagging(TaskType):
+    """One of the task's tags for each word; see TaskType. A record is a sentence."""
 
     name = TAGGING
     headline = ("f1", "precision", "recall", "loss")
@@ -64,7 +65,7 @@ class Tagging(Kind):
         }
         return Head(result.loss, result.per_example_loss, outputs)
 
-    def figures(
+    def metrics(
         self, examples: Sequence[TaggedSentence], outputs: Outputs
     ) -> Dict[str, Any]:
         """Of whole entities; `accuracy` and the confusion matrix are of words.
@@ -73,16 +74,16 @@ class Tagging(Kind):
         """
         predicted = self._predicted(examples, outputs)
         tags = [self._gold(sentence) for sentence in examples]
-        figures = metrics.entity_metrics(tags, predicted)
-        figures.update(self._figures_of_words(tags, predicted))
-        figures["loss"] = mean_loss(outputs)
-        figures["score"] = figures[self.task.metric]
-        return figures
+        metrics = entity_metrics(tags, predicted)
+        metrics.update(self._word_metrics(tags, predicted))
+        metrics["loss"] = mean_loss(outputs)
+        metrics["score"] = metrics[self.task.metric]
+        return metrics
 
-    def _figures_of_words(self, tags, predicted) -> Dict[str, Any]:
+    def _word_metrics(self, tags, predicted) -> Dict[str, Any]:
         names = tagging_inputs.entity_types(self.task.label_values)
         pairs = [tagging_inputs.type_ids(each, names) for each in (tags, predicted)]
-        matrix = metrics.confusion_matrix(pairs[0], pairs[1], len(names))
+        matrix = confusion_matrix(pairs[0], pairs[1], len(names))
         occurs = np.flatnonzero(matrix.sum(0) + matrix.sum(1))
         words = [
             tag == found for pair in zip(tags, predicted) for tag, found in zip(*pair)
@@ -167,11 +168,11 @@ class Tagging(Kind):
         split: str,
         examples: Sequence[TaggedSentence],
         outputs: Outputs,
-        figures: Dict[str, Any],
+        metrics: Dict[str, Any],
     ) -> None:
         plots.write_confusion_matrix_png(
             folder(picture_name("confusion_matrix", split)),
-            figures["confusion_matrix"],
-            figures["types"],
-            picture_title(self.task, split, figures["score"]),
+            metrics["confusion_matrix"],
+            metrics["types"],
+            picture_title(self.task, split, metrics["score"]),
         )

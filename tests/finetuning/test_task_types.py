@@ -28,9 +28,9 @@ from tests.support.shared_data import golden
 FAMILIES = {family.name: family for family in (BERT, ALBERT, ELECTRA)}
 
 
-def kind_of(name, **settings):
+def task_type_of(name, **settings):
     return task_types.build(
-        tasks.get_task(name), None, task_types.KindSettings(**settings)
+        tasks.get_task(name), None, task_types.TaskSettings(**settings)
     )
 
 
@@ -47,14 +47,14 @@ def constant(logits, **changes):
     return BERT._replace(logits=lambda *arguments: logits, **changes)
 
 
-def losses(kind, logits, label_ids, real, **family):
+def losses(task_type, logits, label_ids, real, **family):
     """(loss, per-example losses, outputs) of a head on given logits."""
     with tf.Graph().as_default(), tf.Session() as session:
         features = {
             "label_ids": tf.constant(label_ids),
             "is_real_example": tf.constant(real, tf.float32),
         }
-        head = kind.head(constant(logits, **family), Model(), features)
+        head = task_type.head(constant(logits, **family), Model(), features)
         return session.run((head.loss, head.per_example_loss, head.outputs))
 
 
@@ -73,8 +73,8 @@ FIRST, SECOND = np.log(4.0), np.log(4.0 / 3.0)
     ],
 )
 def test_class_weights_are_in_the_training_loss_alone(weights, sums, expected):
-    kind = kind_of("NSMC", class_weights=weights)
-    loss, each, outputs = losses(kind, LOGITS, LABELS, REAL, sums_losses=sums)
+    task_type = task_type_of("NSMC", class_weights=weights)
+    loss, each, outputs = losses(task_type, LOGITS, LABELS, REAL, sums_losses=sums)
     assert loss == pytest.approx(expected, rel=1e-6)
     np.testing.assert_allclose(each, [FIRST, SECOND, FIRST], rtol=1e-6)
     np.testing.assert_allclose(outputs["probabilities"], [[0.25, 0.75]] * 3, rtol=1e-6)
@@ -83,9 +83,9 @@ def test_class_weights_are_in_the_training_loss_alone(weights, sums, expected):
 def test_balanced_weights_come_from_the_training_examples():
     assert balanced_weights([0, 0, 0, 1], 2) == pytest.approx((2 / 3, 2))
     assert balanced_weights([0, 0], 3) == pytest.approx((1 / 3, 0, 0))
-    kind = kind_of("NSMC", class_weights="balanced")
-    kind.use_training_examples([Example("", "", None, n) for n in (0, 0, 0, 1)])
-    loss = losses(kind, LOGITS, LABELS, REAL)[0]
+    task_type = task_type_of("NSMC", class_weights="balanced")
+    task_type.use_training_examples([Example("", "", None, n) for n in (0, 0, 0, 1)])
+    loss = losses(task_type, LOGITS, LABELS, REAL)[0]
     assert loss == pytest.approx((2 / 3 * FIRST + 2 * SECOND) / 2, rel=1e-6)
 
 
@@ -93,9 +93,9 @@ def test_balanced_weights_come_from_the_training_examples():
 def test_class_weights_must_fit_the_labels(weights):
     expected = f"--class_weights={weights}, expected 'balanced' or 2 numbers above 0"
     with pytest.raises(InputError, match=expected):
-        kind_of("NSMC", class_weights=weights)
-    with pytest.raises(InputError, match="KorSTS is a task of the kind regression"):
-        kind_of("KorSTS", class_weights=weights)
+        task_type_of("NSMC", class_weights=weights)
+    with pytest.raises(InputError, match="KorSTS is a task of the type regression"):
+        task_type_of("KorSTS", class_weights=weights)
 
 
 @pytest.mark.parametrize("family, unit", [(BERT, 1), (ALBERT, 1), (ELECTRA, 5)])
@@ -104,7 +104,7 @@ def test_scores_are_learnt_by_their_squared_error(family, unit):
     predicted, scores = np.array([0.5, 0.25, 9.0]), np.array([4.0, 0.0, 0.0])
     errors = (predicted - scores / unit) ** 2
     loss, each, outputs = losses(
-        kind_of("KorSTS"),
+        task_type_of("KorSTS"),
         predicted[:, np.newaxis],
         scores.astype(np.float32),
         REAL,
@@ -142,7 +142,7 @@ def test_an_unlabelled_test_gives_a_submission(tmp_path):
     examples = [Example("test-1", '그냥 "최고", 정말', None, None)]
     examples += [Example("test-2", "별로", None, None)]
     outputs = {"probabilities": np.array([[0.1, 0.2, 0.7], [0.6, 0.2, 0.2]])}
-    kind_of("HATE").write_submission(folder, examples, outputs)
+    task_type_of("HATE").write_submission(folder, examples, outputs)
     assert (tmp_path / "submission.csv").read_text(encoding="utf-8") == (
         'comments,label\n"그냥 ""최고"", 정말",2\n별로,0\n'
     )
@@ -185,7 +185,7 @@ def test_fine_tuning_follows_upstreams_trajectory(family, monkeypatch):
     """The whole model_fn, in training, with every dropout at 0."""
     monkeypatch.setattr(heads, "CLASSIFIER_DROPOUT", 0.0)
     config, settings, recorded = recorded_run(family)
-    kind = task_types.build(golden_task(family), None, task_types.KindSettings())
+    task_type = task_types.build(golden_task(family), None, task_types.TaskSettings())
     labels = "golden_label_ids" if family is ELECTRA else "label_ids"
     names = dict(label_ids=labels)
     with tf.Graph().as_default(), tf.Session() as session:
@@ -197,7 +197,7 @@ def test_fine_tuning_follows_upstreams_trajectory(family, monkeypatch):
         }
         real = tf.placeholder(tf.float32, [fed["input_ids"].shape[0]])
         spec = trainer.model_fn_builder(
-            trainer.Encoder(family, config, kind), settings, 5
+            trainer.Encoder(family, config, task_type), settings, 5
         )(dict(fed, is_real_example=real), None, tf.estimator.ModeKeys.TRAIN, {})
         session.run([tf.global_variables_initializer()])
         start = np.load(golden(family.name, "params.npz"))
@@ -244,7 +244,7 @@ def test_published_checkpoints_load_by_name(model_type, tmp_path, monkeypatch):
             "label_ids": tf.placeholder(tf.int32, [2]),
             "is_real_example": tf.placeholder(tf.float32, [2]),
         }
-        kind_of("NSMC").head(family, model, features)
+        task_type_of("NSMC").head(family, model, features)
         ours = {v.op.name: v.shape.as_list() for v in tf.trainable_variables()}
         published = [name for name, _ in recorded["variables"]]
         shapes = {name: ours.get(name, [1]) for name in published}

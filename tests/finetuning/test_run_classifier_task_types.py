@@ -1,4 +1,4 @@
-"""run_classifier.py over kinds and models; the folder that a run leaves behind."""
+"""run_classifier.py over task types and models; the folder that a run leaves behind."""
 
 import json
 from unittest import mock
@@ -95,8 +95,8 @@ def check_folder(output, model_type):
     assert found.config.to_dict().items() >= runs.CONFIG.items()
     assert found.tokenizer.vocabulary.path == str(moved / "vocab.txt")
     assert found.task.score_range == (0.0, 5.0)
-    assert (found.task.name, found.kind.name) == ("KorSTS", "regression")
-    assert found.kind.settings.max_seq_length == 8
+    assert (found.task.name, found.task_type.name) == ("KorSTS", "regression")
+    assert found.task_type.settings.max_seq_length == 8
     names = {name for name, _ in tf.train.list_variables(found.checkpoint)}
     head = (
         "task_specific/korsts/dense/bias" if model_type == "electra" else "output_bias"
