@@ -7,6 +7,7 @@ StructBERT's form, arXiv:1908.04577.
 from albert_ko.modeling import AlbertConfig, AlbertModel
 from albert_ko.optimization import create_optimizer
 from encoder_ko.pretraining import objectives, trainer
+from encoder_ko.pretraining.args import OptimizerArgs
 
 
 def build(config, features, options) -> objectives.PretrainingOutput:
@@ -35,12 +36,12 @@ def build(config, features, options) -> objectives.PretrainingOutput:
     )
 
 
-def _create_optimizer(loss, options: trainer.OptimizerOptions, update):
+def _create_optimizer(loss, options: OptimizerArgs, update):
     return create_optimizer(
         loss,
         options.learning_rate,
-        options.num_train_steps,
-        options.num_warmup_steps,
+        options.train_steps,
+        options.warmup_steps,
         optimizer=options.optimizer,
         poly_power=options.power,
         start_warmup_step=options.start_warmup_step,

@@ -65,14 +65,14 @@ class Work(NamedTuple):
 
 def run_ours(work: Work, precision: str) -> None:
     """What run_pretraining.py does with these flags, without checkpoints."""
-    import run_pretraining
     from data.io.cli import parse_into
     from encoder_ko import compat
     from encoder_ko.compat import tf
     from encoder_ko.pretraining import job as pretraining_job
     from encoder_ko.training.run_folder import RunFolder
+    from korean_encoders.commands import pretrain
 
-    compat.keep_freed_memory()  # as command_line.run does
+    compat.keep_freed_memory()  # as cli.run does
     taker = TurnTaker(f"TensorFlow {compat.TF_VERSION}")
     settings = {
         "model_type": work.model_type,
@@ -90,8 +90,8 @@ def run_ours(work: Work, precision: str) -> None:
         "compute_type": precision,
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]
-    parse_into(run_pretraining.FLAGS, ["run_pretraining.py", *flags], "")
-    job = run_pretraining.job_of_flags()
+    parse_into(pretrain.FLAGS, ["run_pretraining.py", *flags], "")
+    job = pretrain.job_of_flags()
 
     class TurnsHook(tf.train.SessionRunHook):
         def before_run(self, run_context):
@@ -100,7 +100,7 @@ def run_ours(work: Work, precision: str) -> None:
         def after_run(self, run_context, run_values):
             taker.after_step(work.batch_size, work.max_seq_length)
 
-    pretrainer = pretraining_job.build_pretrainer(job, RunFolder(job.output_dir))
+    pretrainer = pretraining_job.build_pretrainer(job, RunFolder(job.output.folder))
     pretrainer.train(job.data, TRAIN_STEPS, [TurnsHook()])
 
 

@@ -6,6 +6,7 @@ Source: google-research/bert, run_pretraining.py.
 from bert_ko.modeling import BertConfig, BertModel
 from bert_ko.optimization import create_optimizer
 from encoder_ko.pretraining import objectives, trainer
+from encoder_ko.pretraining.args import OptimizerArgs
 
 
 def build(config, features, options) -> objectives.PretrainingOutput:
@@ -31,12 +32,12 @@ def build(config, features, options) -> objectives.PretrainingOutput:
     )
 
 
-def _create_optimizer(loss, options: trainer.OptimizerOptions, update):
+def _create_optimizer(loss, options: OptimizerArgs, update):
     return create_optimizer(
         loss,
         options.learning_rate,
-        options.num_train_steps,
-        options.num_warmup_steps,
+        options.train_steps,
+        options.warmup_steps,
         optimizer=options.optimizer,
         update=update,
         weight_decay_rate=options.weight_decay_rate,

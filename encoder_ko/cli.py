@@ -2,28 +2,89 @@
 
 import contextlib
 import functools
+import math
 import os
 import sys
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from absl import flags, logging
 
 from data.io.cli import REFUSALS, one_line_errors, parse_into
-from data.io.errors import InputError
 from encoder_ko import compat
 from encoder_ko.compat import tf
-
-Ranges = Mapping[str, Tuple[float, Optional[float]]]
 
 # Exit status of a run that SIGTERM ended: 128 + the signal's number.
 STOPPED_BY_SIGNAL = 143
 
 
-def definers(values: flags.FlagValues, *kinds: str) -> List[Callable[..., Any]]:
-    """absl's flags.DEFINE_<kind> for each of `kinds`, bound to a script's own flags."""
+class _Bounded:
+    """A parser of numbers that says in one way what a flag may be."""
+
+    def __init__(self, least=None, most=None, above=None, below=None):
+        super().__init__()
+        self._bounds = least, most, above, below
+
+    def parse(self, argument: Any) -> Any:
+        value = super().parse(argument)
+        least, most, above, below = self._bounds
+        if (
+            not math.isfinite(value)
+            or (least is not None and value < least)
+            or (most is not None and value > most)
+            or (above is not None and value <= above)
+            or (below is not None and value >= below)
+        ):
+            raise ValueError(f"expected {self._expected()}")
+        return value
+
+    def _expected(self) -> str:
+        least, most, above, below = self._bounds
+        if least is not None and most is not None:
+            return f"{least} to {most}"
+        words = [
+            f"{word} {bound}"
+            for word, bound in (
+                ("at least", least),
+                ("more than", above),
+                ("at most", most),
+                ("less than", below),
+            )
+            if bound is not None
+        ]
+        return ", ".join(words) or "a number"
+
+
+class _Integer(_Bounded, flags.IntegerParser):
+    pass
+
+
+class _Float(_Bounded, flags.FloatParser):
+    pass
+
+
+def _define_number(parser, name, default, text, *bounds, flag_values, **other_bounds):
+    flags.DEFINE(
+        parser(*bounds, **other_bounds),
+        name,
+        default,
+        text,
+        flag_values,
+        flags.ArgumentSerializer(),
+    )
+
+
+def definers(values: flags.FlagValues, *types: str) -> List[Callable[..., Any]]:
+    """absl's flags.DEFINE_<type> for each of `types`, bound to a command's own flags.
+
+    Those of "integer" and "float" also take the range of the flag: `least` and `most`,
+    which are in it, `above` and `below`, which are not. A float has to be finite.
+    """
+    parsers = {"integer": _Integer, "float": _Float}
     return [
-        functools.partial(getattr(flags, f"DEFINE_{kind}"), flag_values=values)
-        for kind in kinds
+        functools.partial(_define_number, parsers[name], flag_values=values)
+        if name in parsers
+        else functools.partial(getattr(flags, f"DEFINE_{name}"), flag_values=values)
+        for name in types
     ]
 
 
@@ -65,21 +126,6 @@ def _refusals_as_os_errors():
 def settings(values: flags.FlagValues) -> Dict[str, Any]:
     """Name and value of every flag of a script, but for --help."""
     return {name: values[name].value for name in values if name != "help"}
-
-
-def check_ranges(values: flags.FlagValues, ranges: Ranges) -> None:
-    """Raises InputError for the first flag that is out of its range.
-
-    Args:
-      ranges: name -> (least, greatest or None).
-    """
-    for name, (least, greatest) in ranges.items():
-        value = values[name].value
-        if not value >= least or (greatest is not None and value > greatest):
-            limit = (
-                f"at least {least}" if greatest is None else f"{least} to {greatest}"
-            )
-            raise InputError(f"--{name}={value}, expected {limit}.")
 
 
 def _quiet_tensorflow():

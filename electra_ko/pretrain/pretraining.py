@@ -20,6 +20,7 @@ from electra_ko.pretrain import pretrain_helpers
 from encoder_ko.compat import tf
 from encoder_ko.modeling import heads, layers
 from encoder_ko.pretraining import objectives, trainer
+from encoder_ko.pretraining.args import OptimizerArgs
 
 _EPSILON = 1e-6
 
@@ -196,13 +197,13 @@ def _discriminator_metrics(per_row_loss, labels, predictions, probabilities, rea
     }
 
 
-def _create_optimizer(loss, options: trainer.OptimizerOptions, update):
+def _create_optimizer(loss, options: OptimizerArgs, update):
     return create_optimizer(
         loss,
         options.learning_rate,
-        options.num_train_steps,
+        options.train_steps,
         weight_decay_rate=options.weight_decay_rate,
-        warmup_steps=options.num_warmup_steps,
+        warmup_steps=options.warmup_steps,
         lr_decay_power=options.power,
         optimizer=options.optimizer,
         update=update,

@@ -13,7 +13,9 @@ from data.tokenization import Tokenizer, find_vocabulary
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import results
 from encoder_ko.pretraining import trainer
+from encoder_ko.pretraining.args import EvaluationArgs, Schedule
 from encoder_ko.training import estimator, model_files
+from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.run_folder import HISTORY, SETTINGS, RunFolder
 from encoder_ko.training.training_log import FILE_NAME, read_log
 
@@ -22,39 +24,34 @@ _DRAWN = ("loss", "accuracy", "precision", "recall", "auc")
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
-    """What to do, as the flags of run_pretraining.py of the same names say.
+class PretrainingJob:
+    """What to do.
 
     Attributes:
-      model_type: bert, albert or electra.
+      model_type: value of --model_type.
+      do_train, do_eval: the flags of these names.
       data: records to train on. eval_data: records to evaluate.
       tokenizer: kept beside the checkpoints, if known.
-      eval_every_steps: updates between evaluations; 0 = at the end only.
       settings: every flag that decides the result, to recognise a run again.
       flags: all flags, for the report.
     """
 
     model_type: str
-    output_dir: str
     do_train: bool
     do_eval: bool
     data: RecordFiles
     eval_data: RecordFiles
     tokenizer: Optional[Tokenizer]
-    network: trainer.Network
-    schedule: trainer.Schedule
+    network: trainer.PretrainingNetwork
+    schedule: Schedule
+    evaluation: EvaluationArgs
+    output: OutputArgs
     hardware: estimator.Hardware
-    eval_batch_size: int
-    max_eval_steps: int
-    eval_every_steps: int
-    save_checkpoints_steps: int
-    keep_checkpoints: int
-    overwrite: bool
     settings: Dict[str, Any]
     flags: Dict[str, Any]
 
 
-def run(job: Job) -> bool:
+def run(job: PretrainingJob) -> bool:
     """Does the job.
 
     Returns:
@@ -63,8 +60,8 @@ def run(job: Job) -> bool:
     Raises:
       InputError: for anything wrong in records, files or settings.
     """
-    folder = RunFolder(job.output_dir)
-    folder.claim(_claimed_settings(job, folder), job.overwrite)
+    folder = RunFolder(job.output.folder)
+    folder.claim(_claimed_settings(job, folder), job.output.overwrite)
     model_files.write_model_files(
         folder, job.model_type, job.network.config, job.tokenizer
     )
@@ -102,37 +99,39 @@ def settings_of_run(output_dir: str) -> Dict[str, Any]:
     return dict(found, **files)
 
 
-def _claimed_settings(job: Job, folder: RunFolder) -> Dict[str, Any]:
+def _claimed_settings(job: PretrainingJob, folder: RunFolder) -> Dict[str, Any]:
     """What the folder must agree with; an evaluation may be of any records."""
     if job.do_train:
         return job.settings
     found = folder.read_json(SETTINGS)
     if found is None or not tf.train.latest_checkpoint(folder.path):
         raise InputError(
-            f"{job.output_dir} holds no trained model: train one with --do_train=true."
+            f"{job.output.folder} holds no trained model: train one with "
+            "--do_train=true."
         )
-    if job.overwrite:
+    if job.output.overwrite:
         raise InputError(
-            f"--overwrite would delete the model of {job.output_dir}, which is to be "
-            "evaluated: leave it out, or pass --do_train=true."
+            f"--overwrite would delete the model of {job.output.folder}, which is to "
+            "be evaluated: leave it out, or pass --do_train=true."
         )
     return dict(job.settings, records=found.get("records"))
 
 
-def build_pretrainer(job: Job, folder: RunFolder) -> trainer.Pretrainer:
+def build_pretrainer(job: PretrainingJob, folder: RunFolder) -> trainer.Pretrainer:
     """What trains and evaluates the job's network in its folder."""
     return trainer.Pretrainer(
         job.network,
         job.schedule,
         folder,
         job.hardware,
-        job.eval_batch_size,
-        job.save_checkpoints_steps,
-        job.keep_checkpoints,
+        job.evaluation.batch_size,
+        job.output,
     )
 
 
-def _train(job: Job, folder: RunFolder, pretrainer: trainer.Pretrainer) -> bool:
+def _train(
+    job: PretrainingJob, folder: RunFolder, pretrainer: trainer.Pretrainer
+) -> bool:
     """Trains to the end, with evaluations in between if asked for."""
     _announce(job, folder, pretrainer.step)
     total = job.schedule.train_steps
@@ -142,17 +141,17 @@ def _train(job: Job, folder: RunFolder, pretrainer: trainer.Pretrainer) -> bool:
         if entry["step"] <= pretrainer.step
     ]
     while pretrainer.step < total:
-        every = job.eval_every_steps or total
+        every = job.evaluation.every_steps or total
         target = min(total, (pretrainer.step // every + 1) * every)
         if not pretrainer.train(job.data, target):
             return False
-        if job.eval_every_steps and target < total:
-            metrics = pretrainer.evaluate(job.eval_data, job.max_eval_steps)
+        if job.evaluation.every_steps and target < total:
+            metrics = pretrainer.evaluate(job.eval_data, job.evaluation.max_steps)
             _remember(folder, history, metrics)
     return True
 
 
-def _announce(job: Job, folder: RunFolder, step: int) -> None:
+def _announce(job: PretrainingJob, folder: RunFolder, step: int) -> None:
     total = job.schedule.train_steps
     if step >= total:
         logging.info(
@@ -193,7 +192,7 @@ def _remember(
 def _evaluate(job, folder, pretrainer, seconds) -> None:
     """`eval_results.txt` in upstream's form and `eval_results.json`."""
     started = time.time()
-    metrics = pretrainer.evaluate(job.eval_data, job.max_eval_steps)
+    metrics = pretrainer.evaluate(job.eval_data, job.evaluation.max_steps)
     seconds["eval"] = round(time.time() - started, 1)
     _remember(folder, folder.read_json(HISTORY) or [], metrics)
     folder.write_text(
@@ -207,7 +206,8 @@ def _evaluate(job, folder, pretrainer, seconds) -> None:
             "records": {
                 "train": folder.read_json(SETTINGS)["records"]["total"],
                 "evaluated": min(
-                    job.eval_data.total, job.max_eval_steps * job.eval_batch_size
+                    job.eval_data.total,
+                    job.evaluation.max_steps * job.evaluation.batch_size,
                 ),
             },
             "seconds": seconds,
@@ -219,7 +219,7 @@ def _evaluate(job, folder, pretrainer, seconds) -> None:
     )
 
 
-def _draw_curves(job: Job, folder: RunFolder) -> None:
+def _draw_curves(job: PretrainingJob, folder: RunFolder) -> None:
     """`training_curves.png` from the log and the history of evaluations."""
     log, history = read_log(folder(FILE_NAME)), folder.read_json(HISTORY) or []
     if not log + history:

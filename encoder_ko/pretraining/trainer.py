@@ -20,26 +20,11 @@ from encoder_ko.modeling.layers import DropoutStream
 from encoder_ko.modeling.random_stream import step_of_contents
 from encoder_ko.optimization import updates
 from encoder_ko.pretraining import graph_masking, objectives
+from encoder_ko.pretraining.args import Schedule
 from encoder_ko.training import checkpoints, estimator, hooks
+from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.run_folder import RunFolder
 from encoder_ko.training.training_log import FILE_NAME, TrainingLogHook
-
-
-@dataclasses.dataclass(frozen=True)
-class OptimizerOptions:
-    """The schedule and the optimiser, as the flags of the same names say.
-
-    Attributes:
-      power: of the decay. Rates and steps count updates.
-    """
-
-    optimizer: str
-    learning_rate: float
-    num_train_steps: int
-    num_warmup_steps: int
-    weight_decay_rate: float = 0.01
-    power: float = 1.0
-    start_warmup_step: int = 0
 
 
 class Recipe(NamedTuple):
@@ -50,8 +35,8 @@ class Recipe(NamedTuple):
       config_class: EncoderConfig of the sibling.
       defaults: upstream's values of flags that differ between the repositories.
       build: (config, features, GraphOptions, ...) -> PretrainingOutput.
-      create_optimizer: (loss, OptimizerOptions, UpdateOptions) -> TrainOp.
-      resizable: see Network.
+      create_optimizer: (loss, OptimizerArgs, UpdateOptions) -> TrainOp.
+      resizable: see PretrainingNetwork.
     """
 
     name: str
@@ -70,7 +55,7 @@ class Masker(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
+class PretrainingNetwork:
     """What is trained.
 
     Attributes:
@@ -95,44 +80,8 @@ class Network:
     resizable: Optional[str] = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Schedule:
-    """How long and in what portions.
-
-    Attributes:
-      train_steps: updates of the whole run.
-      batch_size: sequences per update.
-      accumulation_steps: parts of a batch that are computed one after another.
-      seed: of initial values, order of records, masks and dropout.
-      shuffle: whether records are shuffled.
-      skip_nonfinite: whether an update that is not finite is counted, not an error;
-        it is never applied.
-      log_every_steps: updates between lines of the log.
-    """
-
-    train_steps: int
-    batch_size: int
-    accumulation_steps: int = 1
-    seed: int = 12345
-    shuffle: bool = True
-    skip_nonfinite: bool = False
-    log_every_steps: int = 100
-
-    def __post_init__(self):
-        if self.batch_size % self.accumulation_steps:
-            raise InputError(
-                f"--train_batch_size={self.batch_size} is not a multiple of "
-                f"--gradient_accumulation_steps={self.accumulation_steps}: change one."
-            )
-
-    @property
-    def part_size(self) -> int:
-        """Sequences computed at once."""
-        return self.batch_size // self.accumulation_steps
-
-
 def model_fn_builder(
-    network: Network,
+    network: PretrainingNetwork,
     schedule: Schedule,
     folder: RunFolder,
     use_tpu: bool = False,
@@ -255,18 +204,17 @@ class Pretrainer:
     Args:
       folder: RunFolder, already claimed.
       eval_batch_size: sequences per step of evaluation.
-      save_checkpoints_steps, keep_checkpoints: as in `estimator.build_estimator`.
+      output: how often checkpoints are saved, and how many are kept.
     """
 
     def __init__(
         self,
-        network: Network,
+        network: PretrainingNetwork,
         schedule: Schedule,
         folder: RunFolder,
         hardware: estimator.Hardware,
         eval_batch_size: int,
-        save_checkpoints_steps: int,
-        keep_checkpoints: int,
+        output: OutputArgs,
     ):
         self._schedule = schedule
         self._folder = folder
@@ -281,14 +229,14 @@ class Pretrainer:
                 hardware.use_tpu,
                 tf.train.latest_checkpoint(folder.path) is None,
                 self._signal_hook,
-                save_checkpoints_steps,
+                output.save_checkpoints_steps,
             ),
             folder.path,
             estimator.BatchSizes(schedule.part_size, eval_batch_size),
             hardware,
             schedule.seed,
-            save_checkpoints_steps,
-            keep_checkpoints,
+            output.save_checkpoints_steps,
+            output.keep_checkpoints,
             save_summary_steps=0,
         )
 

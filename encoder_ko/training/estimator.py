@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any, Callable, Optional
 
+from absl import flags
+
 from encoder_ko.compat import tf
 
 
@@ -19,9 +21,16 @@ class Hardware:
     iterations_per_loop: int = 1000
 
     @classmethod
-    def flag_names(cls):
-        """Names of the settings, which are those of the flags."""
-        return [field.name for field in dataclasses.fields(cls)]
+    def from_flags(cls, values: flags.FlagValues) -> "Hardware":
+        return cls(
+            use_tpu=values.use_tpu,
+            tpu_name=values.tpu_name,
+            tpu_zone=values.tpu_zone,
+            gcp_project=values.gcp_project,
+            master=values.master,
+            num_tpu_cores=values.num_tpu_cores,
+            iterations_per_loop=values.iterations_per_loop,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +40,12 @@ class BatchSizes:
     train: int = 32
     evaluate: int = 32
     predict: int = 32
+
+    @classmethod
+    def from_flags(cls, values: flags.FlagValues) -> "BatchSizes":
+        return cls(
+            values.train_batch_size, values.eval_batch_size, values.predict_batch_size
+        )
 
 
 def build_estimator(

@@ -12,11 +12,11 @@ from absl import flags, logging
 from data.io.errors import InputError
 from data.io.files import file_system, new_file
 from data.io.tables import BadRows, ReadingOptions, read_rows
-from data.tokenization import build_tokenizer, check_vocabulary, resolve_config
 from encoder_ko import cli
 from encoder_ko.compat import tf
 from encoder_ko.inference import features
 from encoder_ko.training import model_files
+from encoder_ko.training.loaded_model import load_model
 from korean_encoders.model_types import MODEL_TYPES
 
 FLAGS = flags.FlagValues()
@@ -86,25 +86,14 @@ def _extractor():
             "Features of an untrained model mean nothing: name its checkpoint with "
             "--init_checkpoint."
         )
-    config = model_type.config_class.from_json_file(files.config_file)
-    if FLAGS.max_seq_length > config.max_position_embeddings:
-        raise InputError(
-            f"--max_seq_length={FLAGS.max_seq_length} is above "
-            f"max_position_embeddings={config.max_position_embeddings} of "
-            f"{files.config_file}: lower it."
-        )
-    overrides = {"lower_case": FLAGS.do_lower_case}
-    tokenizer = build_tokenizer(
-        resolve_config(files.vocab_file, overrides), files.vocab_file
+    model = load_model(
+        files, model_type.config_class, FLAGS.max_seq_length, FLAGS.do_lower_case
     )
-    check_vocabulary(
-        tokenizer.vocabulary, config.vocab_size, tokenizer.config.special_tokens
-    )
-    layers = features.parse_layers(FLAGS.layers, config.num_hidden_layers)
+    layers = features.parse_layers(FLAGS.layers, model.config.num_hidden_layers)
     extractor = features.Extractor(
         model_type.model_class,
-        config,
-        tokenizer,
+        model.config,
+        model.tokenizer,
         files.init_checkpoint,
         layers,
         tf.as_dtype(FLAGS.compute_type),

@@ -9,19 +9,16 @@ Flags of google-research/bert's run_classifier.py keep their names and meaning.
 """
 
 import dataclasses
-import math
 
-from absl import flags, logging
+from absl import flags
 
 from data import tasks
 from data.io.errors import InputError
-from data.io.tables import ReadingOptions
-from data.tokenization import build_tokenizer, check_vocabulary, resolve_config
 from encoder_ko import cli
-from encoder_ko.compat import tf
-from encoder_ko.finetuning import job as fine_tuning_job
-from encoder_ko.finetuning import task_types
-from encoder_ko.training import estimator, model_files
+from encoder_ko.finetuning import job, task_types
+from encoder_ko.finetuning.args import FineTuningArgs
+from encoder_ko.training import model_files
+from encoder_ko.training.loaded_model import load_model
 from korean_encoders.model_types import FAMILIES
 
 FLAGS = flags.FlagValues()
@@ -49,54 +46,63 @@ _integer(
     "max_seq_length",
     128,
     "Longest input in tokens; longer is cut. Default for question answering: 384.",
+    3,  # [CLS], a token, [SEP]
 )
 _boolean("do_train", False, "Train.")
 _boolean("do_eval", False, "Evaluate on dev.")
 _boolean("do_predict", False, "Predict test, once.")
-_integer("train_batch_size", 32, "Examples per update.")
-_integer("eval_batch_size", 32, "Examples per step of evaluation.")
-_integer("predict_batch_size", 32, "Examples per step of prediction.")
-_float("learning_rate", 5e-5, "Peak learning rate.")
-_float("num_train_epochs", 3.0, "Passes over the training data.")
-_float("warmup_proportion", 0.1, "Share of the steps that warm up.")
-_float("weight_decay_rate", 0.01, "Decoupled weight decay.")
-_float("layerwise_lr_decay", 1.0, "Factor on the learning rate, layer by layer down.")
-_integer("save_checkpoints_steps", 1000, "Steps between checkpoints.")
-_integer("iterations_per_loop", 1000, "Steps per call of the TPU.")
+_integer("train_batch_size", 32, "Examples per update.", 1)
+_integer("eval_batch_size", 32, "Examples per step of evaluation.", 1)
+_integer("predict_batch_size", 32, "Examples per step of prediction.", 1)
+_float("learning_rate", 5e-5, "Peak learning rate.", above=0)
+_float("num_train_epochs", 3.0, "Passes over the training data.", above=0)
+_float("warmup_proportion", 0.1, "Share of the steps that warm up.", 0, 1)
+_float("weight_decay_rate", 0.01, "Decoupled weight decay.", 0, 1)
+_float(
+    "layerwise_lr_decay",
+    1.0,
+    "Factor on the learning rate, layer by layer down.",
+    most=1,
+    above=0,
+)
+_integer("save_checkpoints_steps", 1000, "Steps between checkpoints.", 1)
+_integer("iterations_per_loop", 1000, "Steps per call of the TPU.", 1)
 _boolean("use_tpu", False, "Train on a TPU.")
 _string("tpu_name", None, "Name or grpc:// address of the TPU.")
 _string("tpu_zone", None, "Zone of the TPU.")
 _string("gcp_project", None, "Project of the TPU.")
 _string("master", None, "TensorFlow master.")
-_integer("num_tpu_cores", 8, "Cores of the TPU.")
+_integer("num_tpu_cores", 8, "Cores of the TPU.", 1)
 
 _boolean(
     "task_defaults",
     False,
     "Where a hyper-parameter is not given, that of the task in KR-ELECTRA's table.",
 )
-_integer("doc_stride", 128, "Tokens between windows of a long passage.")
-_integer("max_query_length", 64, "Longest question in tokens; longer is cut.")
-_integer("n_best_size", 20, "Answers to a question that are written.")
-_integer("max_answer_length", 30, "Longest answer in tokens.")
+_integer("doc_stride", 128, "Tokens between windows of a long passage.", 1)
+_integer("max_query_length", 64, "Longest question in tokens; longer is cut.", 1)
+_integer("n_best_size", 20, "Answers to a question that are written.", 1)
+_integer("max_answer_length", 30, "Longest answer in tokens.", 1)
 _string(
     "class_weights",
     "",
     'Factors on the training loss by class: "balanced", or numbers such as "1,2.5" in '
     "the order of the labels.",
 )
-_float("dev_fraction", 0.05, "Share of train that is dev without a file.")
+_float(
+    "dev_fraction", 0.05, "Share of train that is dev without a file.", above=0, below=1
+)
 _boolean("pad_to_max", False, "Pad every batch to max_seq_length.")
-_integer("eval_every_steps", 0, "Steps between evaluations; 0 = an epoch.")
-_integer("patience", 0, "Evaluations without gain until stop; 0 = never.")
-_integer("keep_checkpoints", 1, "Newest checkpoints kept beside the best.")
+_integer("eval_every_steps", 0, "Steps between evaluations; 0 = an epoch.", 0)
+_integer("patience", 0, "Evaluations without gain until stop; 0 = never.", 0)
+_integer("keep_checkpoints", 1, "Newest checkpoints kept beside the best.", 1)
 _enum(
     "compute_type",
     "float32",
     ["float32", "bfloat16"],
     "Type of the activations; weights are float32. bfloat16 is faster.",
 )
-_integer("random_seed", 12345, "Seed of every random choice.")
+_integer("random_seed", 12345, "Seed of every random choice.", 0, 2**31 - 1)
 _integer(
     "split_seed",
     None,
@@ -109,9 +115,10 @@ _integer(
     1,
     "Runs with seeds random_seed, +1, ...; a dev set held out of train is the same in "
     "all of them.",
+    1,
 )
 _string("encoding", "utf-8", "Encoding of the data files.")
-_integer("max_bad_rows", 0, "Bad rows to skip in each data file.")
+_integer("max_bad_rows", 0, "Bad rows to skip in each data file.", 0)
 _boolean("overwrite", False, "Delete another run's results first.")
 
 # Flags that do not decide the trained model: the same run may change them.
@@ -134,129 +141,16 @@ _FREE_FLAGS = (
     "master",
 )
 
-# The least and the greatest value of a number; None = no limit.
-_RANGES = {
-    "max_seq_length": (3, None),  # [CLS], a token, [SEP]
-    "train_batch_size": (1, None),
-    "eval_batch_size": (1, None),
-    "predict_batch_size": (1, None),
-    "save_checkpoints_steps": (1, None),
-    "iterations_per_loop": (1, None),
-    "num_tpu_cores": (1, None),
-    "num_trials": (1, None),
-    "keep_checkpoints": (1, None),
-    "eval_every_steps": (0, None),
-    "patience": (0, None),
-    "max_bad_rows": (0, None),
-    "random_seed": (0, 2**31 - 1),
-    "warmup_proportion": (0, 1),
-    "weight_decay_rate": (0, 1),
-    "doc_stride": (1, None),
-    "max_query_length": (1, None),
-    "n_best_size": (1, None),
-    "max_answer_length": (1, None),
-}
-
 
 def main():
     task = tasks.get_task(_required("task_name"))
-    output_dir = _required("output_dir")
+    _required("output_dir")
     if not (FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict):
         raise InputError("Nothing to do: pass --do_train, --do_eval or --do_predict.")
-    network = _network()
-    _set_defaults(task, network)
-    _check_ranges()
-    _check_length(network)
-    job = fine_tuning_job.Job(
-        task=task,
-        data_dir=FLAGS.data_dir or task.folder,
-        output_dir=output_dir,
-        batch_sizes=estimator.BatchSizes(
-            FLAGS.train_batch_size, FLAGS.eval_batch_size, FLAGS.predict_batch_size
-        ),
-        hardware=estimator.Hardware(
-            **{name: FLAGS[name].value for name in estimator.Hardware.flag_names()}
-        ),
-        reading=ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows),
-        compute_type=tf.as_dtype(FLAGS.compute_type),
-        task_settings=_task_settings(),
-        split_seed=FLAGS.random_seed if FLAGS.split_seed is None else FLAGS.split_seed,
-        settings=_settings(task, network),
-        flags=cli.settings(FLAGS),
-        **{
-            name: FLAGS[name].value
-            for name in (
-                "do_train",
-                "do_eval",
-                "do_predict",
-                "pad_to_max",
-                "learning_rate",
-                "num_train_epochs",
-                "warmup_proportion",
-                "weight_decay_rate",
-                "layerwise_lr_decay",
-                "dev_fraction",
-                "eval_every_steps",
-                "patience",
-                "random_seed",
-                "num_trials",
-                "save_checkpoints_steps",
-                "keep_checkpoints",
-                "overwrite",
-            )
-        },
-    )
-    fine_tuning_job.run(job, network)
-
-
-def _set_defaults(task, network):
-    """Gives flags that were not given the values of model, task type or task."""
-    values = dict(
-        network.family.defaults(network.config),
-        **task_types.TASK_TYPES[task.task_type].defaults,
-    )
-    if FLAGS.task_defaults:
-        values = dict(values, **dataclasses.asdict(task.defaults))
-    for name, value in values.items():
-        if FLAGS[name].using_default_value:
-            FLAGS[name].value = FLAGS[name].parser.parse(value)
-
-
-def _task_settings():
-    fields = dataclasses.fields(task_types.TaskSettings)
-    return task_types.TaskSettings(**{f.name: FLAGS[f.name].value for f in fields})
-
-
-def _required(name):
-    value = FLAGS[name].value
-    if not value:
-        raise InputError(f"--{name} is missing.")
-    return value
-
-
-def _check_ranges():
-    cli.check_ranges(FLAGS, _RANGES)
-    for name in ("learning_rate", "num_train_epochs"):
-        value = FLAGS[name].value
-        if not 0 < value < math.inf:
-            raise InputError(f"--{name}={value}, expected a number above 0.")
-    if not 0 < FLAGS.layerwise_lr_decay <= 1:
-        raise InputError(
-            f"--layerwise_lr_decay={FLAGS.layerwise_lr_decay}, expected more than 0, "
-            "at most 1."
-        )
-    if not 0 < FLAGS.dev_fraction < 1:
-        raise InputError(
-            f"--dev_fraction={FLAGS.dev_fraction}, expected more than 0, less than 1."
-        )
     if FLAGS.use_tpu and not (FLAGS.tpu_name or FLAGS.master):
         raise InputError(
             "--use_tpu needs --tpu_name, the TPU's name or grpc:// address."
         )
-
-
-def _network():
-    """Reads configuration and vocabulary and checks that they fit together."""
     family = FAMILIES[FLAGS.model_type]
     files = model_files.find_model_files(
         FLAGS.model_dir,
@@ -265,23 +159,33 @@ def _network():
         FLAGS.vocab_file,
         FLAGS.init_checkpoint,
     )
+    _set_defaults(task, family, files)
+    model = load_model(
+        files, family.config_class, FLAGS.max_seq_length, FLAGS.do_lower_case
+    )
+    settings = _settings(task, model)
+    args = FineTuningArgs.from_flags(FLAGS, task, settings, cli.settings(FLAGS))
+    job.run(args, family, model)
+
+
+def _set_defaults(task, family, files):
+    """Gives flags that were not given the values of model, task type or task."""
     config = family.config_class.from_json_file(files.config_file)
-    tokenizer = build_tokenizer(
-        resolve_config(files.vocab_file, {"lower_case": FLAGS.do_lower_case}),
-        files.vocab_file,
+    values = dict(
+        family.defaults(config), **task_types.TASK_TYPES[task.task_type].defaults
     )
-    check_vocabulary(
-        tokenizer.vocabulary, config.vocab_size, tokenizer.config.special_tokens
-    )
-    if len(tokenizer.vocabulary) < config.vocab_size:
-        logging.warning(
-            "%s has %d pieces, fewer than the %d rows of the embedding table. Is it "
-            "the vocabulary of this model?",
-            files.vocab_file,
-            len(tokenizer.vocabulary),
-            config.vocab_size,
-        )
-    return fine_tuning_job.Network(family, config, tokenizer, files)
+    if FLAGS.task_defaults:
+        values = dict(values, **dataclasses.asdict(task.defaults))
+    for name, value in values.items():
+        if FLAGS[name].using_default_value:
+            FLAGS[name].value = FLAGS[name].parser.parse(value)
+
+
+def _required(name):
+    value = FLAGS[name].value
+    if not value:
+        raise InputError(f"--{name} is missing.")
+    return value
 
 
 def _config_file(model_type):
@@ -295,17 +199,7 @@ def _config_file(model_type):
     return FLAGS[f"{model_type}_config_file"].value
 
 
-def _check_length(network):
-    longest = network.config.max_position_embeddings
-    if FLAGS.max_seq_length > longest:
-        raise InputError(
-            f"--max_seq_length={FLAGS.max_seq_length} is above "
-            f"max_position_embeddings={longest} of {network.files.config_file}: lower "
-            "it."
-        )
-
-
-def _settings(task, network):
+def _settings(task, model):
     """Every flag that decides the result, and what the named files hold."""
     chosen = {k: v for k, v in cli.settings(FLAGS).items() if k not in _FREE_FLAGS}
     if FLAGS.split_seed is None:  # as in runs from before there was this flag
@@ -318,7 +212,7 @@ def _settings(task, network):
         chosen["task"] = record
     return dict(
         chosen,
-        model_config=network.config.to_dict(),
-        tokenizer=network.tokenizer.fingerprint,
-        init_checkpoint=network.files.init_checkpoint,
+        model_config=model.config.to_dict(),
+        tokenizer=model.tokenizer.fingerprint,
+        init_checkpoint=model.files.init_checkpoint,
     )

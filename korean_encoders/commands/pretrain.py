@@ -8,7 +8,6 @@ names and meaning; records of theirs can be read, too.
 """
 
 import functools
-import math
 import os
 import sys
 
@@ -18,12 +17,7 @@ from data.io import flag_files
 from data.io.errors import InputError
 from data.pretraining.shards import vocabulary_traits
 from data.records.dataset import open_records
-from data.tokenization import (
-    build_tokenizer,
-    check_vocabulary,
-    require_same_tokenizer,
-    resolve_config,
-)
+from data.tokenization import require_same_tokenizer
 from electra_ko.model.modeling import config_of_size
 from electra_ko.pretrain.pretrain_helpers import MaskingOptions
 from electra_ko.pretrain.pretraining import ElectraOptions
@@ -31,7 +25,10 @@ from encoder_ko import cli
 from encoder_ko.compat import tf
 from encoder_ko.optimization.optimizers import OPTIMIZERS
 from encoder_ko.pretraining import graph_masking, job, trainer
+from encoder_ko.pretraining.args import EvaluationArgs, OptimizerArgs, Schedule
 from encoder_ko.training import checkpoints, estimator
+from encoder_ko.training.args import OutputArgs
+from encoder_ko.training.loaded_model import check_length, load_tokenizer
 from korean_encoders.model_types import MODEL_TYPES
 
 FLAGS = flags.FlagValues()
@@ -85,8 +82,8 @@ _INTEGERS = {  # default (None = upstream's for the model), meaning, least value
     "ngram": (None, "Dynamic masking: words masked at once at most.", 1),
     "wop_ngram": (None, "Dynamic masking: tokens per moved n-gram.", 2),
 }
-_FLOATS = {
-    "learning_rate": (None, "Peak learning rate."),
+_FLOATS = {  # default, meaning, least, greatest, and what it has to be above
+    "learning_rate": (None, "Peak learning rate.", None, None, 0.0),
     "weight_decay_rate": (0.01, "Decoupled weight decay.", 0.0),
     "poly_power": (1.0, "Power of the decay (ALBERT)."),
     "lr_decay_power": (1.0, "Power of the decay (ELECTRA)."),
@@ -119,16 +116,19 @@ _CHOICES = {
     "compute_type": ("float32", ["float32", "bfloat16"], "Type of the activations."),
 }
 
+_string, _integer, _float, _boolean, _enum = cli.definers(
+    FLAGS, "string", "integer", "float", "boolean", "enum"
+)
 for _name, _text in _STRINGS.items():
-    flags.DEFINE_string(_name, None, _text, flag_values=FLAGS)
+    _string(_name, None, _text)
 for _define, _table in (
-    (flags.DEFINE_integer, _INTEGERS),
-    (flags.DEFINE_float, _FLOATS),
-    (flags.DEFINE_boolean, _BOOLEANS),
-    (flags.DEFINE_enum, _CHOICES),
+    (_integer, _INTEGERS),
+    (_float, _FLOATS),
+    (_boolean, _BOOLEANS),
+    (_enum, _CHOICES),
 ):
     for _name, _rest in _table.items():
-        _define(_name, *_rest, flag_values=FLAGS)
+        _define(_name, *_rest)
 
 # Flags that do not decide the trained model (of files, what they hold does).
 _FREE_FLAGS = (
@@ -168,35 +168,25 @@ def job_of_flags():
     eval_data = data
     if FLAGS.eval_input_file:
         eval_data = _open_records(FLAGS.eval_input_file, "eval_input_file", tokenizer)
-    return job.Job(
+    return job.PretrainingJob(
         model_type=model_type,
+        do_train=FLAGS.do_train,
+        do_eval=FLAGS.do_eval,
         data=data,
         eval_data=eval_data,
         tokenizer=tokenizer,
         network=_network(config, tokenizer, data),
-        schedule=trainer.Schedule(
-            train_steps=FLAGS.num_train_steps,
-            batch_size=FLAGS.train_batch_size,
-            accumulation_steps=FLAGS.gradient_accumulation_steps,
-            seed=FLAGS.random_seed,
-            shuffle=FLAGS.shuffle,
-            skip_nonfinite=FLAGS.skip_nonfinite,
-            log_every_steps=FLAGS.log_every_steps,
+        schedule=Schedule.from_flags(FLAGS),
+        evaluation=EvaluationArgs.from_flags(FLAGS),
+        output=OutputArgs(
+            folder=FLAGS.output_dir,
+            save_checkpoints_steps=FLAGS.save_checkpoints_steps,
+            keep_checkpoints=FLAGS.keep_checkpoint_max,
+            overwrite=FLAGS.overwrite,
         ),
-        hardware=estimator.Hardware(**_values(*estimator.Hardware.flag_names())),
-        keep_checkpoints=FLAGS.keep_checkpoint_max,
+        hardware=estimator.Hardware.from_flags(FLAGS),
         settings=_settings(config, tokenizer, data),
         flags=cli.settings(FLAGS),
-        **_values(
-            "output_dir",
-            "do_train",
-            "do_eval",
-            "eval_batch_size",
-            "max_eval_steps",
-            "eval_every_steps",
-            "save_checkpoints_steps",
-            "overwrite",
-        ),
     )
 
 
@@ -232,8 +222,6 @@ def _check_flags():
             raise InputError(f"--{name} is missing.")
     if not (FLAGS.do_train or FLAGS.do_eval):
         raise InputError("Nothing to do: pass --do_train or --do_eval.")
-    if not 0 < FLAGS.learning_rate < math.inf:
-        raise InputError(f"--learning_rate={FLAGS.learning_rate} is not above 0.")
     if FLAGS.use_tpu and not (FLAGS.tpu_name or FLAGS.master):
         raise InputError("--use_tpu needs --tpu_name, its name or grpc:// address.")
     if FLAGS.use_tpu and FLAGS.gradient_accumulation_steps > 1:
@@ -274,12 +262,7 @@ def _model_config():
             f"--{model_type}_config_file is missing: name a model configuration, for "
             "example one of configs/."
         )
-    if FLAGS.max_seq_length > config.max_position_embeddings:
-        raise InputError(
-            f"--max_seq_length={FLAGS.max_seq_length} is above "
-            f"max_position_embeddings={config.max_position_embeddings} of the model "
-            "configuration: lower it."
-        )
+    check_length(config, FLAGS.max_seq_length, config_file or "the model")
     return config
 
 
@@ -290,14 +273,7 @@ def _tokenizer(config):
                 "--vocab_file is missing: masking at run time needs to know [MASK]."
             )
         return None
-    tokenizer = build_tokenizer(
-        resolve_config(FLAGS.vocab_file, {"lower_case": FLAGS.do_lower_case}),
-        FLAGS.vocab_file,
-    )
-    check_vocabulary(
-        tokenizer.vocabulary, config.vocab_size, tokenizer.config.special_tokens
-    )
-    return tokenizer
+    return load_tokenizer(FLAGS.vocab_file, config, FLAGS.do_lower_case)
 
 
 def _open_records(input_file, flag, tokenizer):
@@ -316,24 +292,13 @@ def _open_records(input_file, flag, tokenizer):
 def _network(config, tokenizer, data):
     recipe = RECIPES[FLAGS.model_type]
     build, masker = recipe.build, None
-    is_electra = FLAGS.model_type == "electra"
-    if is_electra:
+    if FLAGS.model_type == "electra":
         build = functools.partial(build, electra=_electra_options(tokenizer))
     elif FLAGS.dynamic_masking:
         masker = trainer.Masker(_masking_options(data), vocabulary_traits(tokenizer))
-    options = trainer.OptimizerOptions(
-        power=FLAGS.lr_decay_power if is_electra else FLAGS.poly_power,
-        **_values(
-            "optimizer",
-            "learning_rate",
-            "num_train_steps",
-            "num_warmup_steps",
-            "weight_decay_rate",
-            "start_warmup_step",
-        ),
-    )
+    options = OptimizerArgs.from_flags(FLAGS)
     start = FLAGS.do_train and FLAGS.init_checkpoint
-    return trainer.Network(
+    return trainer.PretrainingNetwork(
         config,
         build,
         lambda loss, update: recipe.create_optimizer(loss, options, update),
@@ -349,10 +314,11 @@ def _electra_options(tokenizer):
     never_masked = (tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id)
     return ElectraOptions(
         MaskingOptions(tokenizer.mask_id, never_masked, FLAGS.mask_prob),
-        **_values(
-            *"generator_hidden_size generator_layers gen_weight disc_weight".split(),
-            "electra_objective",
-        ),
+        generator_hidden_size=FLAGS.generator_hidden_size,
+        generator_layers=FLAGS.generator_layers,
+        gen_weight=FLAGS.gen_weight,
+        disc_weight=FLAGS.disc_weight,
+        electra_objective=FLAGS.electra_objective,
     )
 
 
@@ -366,14 +332,10 @@ def _masking_options(data):
         "wop_prob": 0.15 if has_word_order else 0.0,
         "wop_ngram": 3,
     }
+    given = {name: FLAGS[name].value for name in usual}
     return graph_masking.options_for(
-        FLAGS.max_predictions_per_seq, usual, data.settings, _values(*usual)
+        FLAGS.max_predictions_per_seq, usual, data.settings, given
     )
-
-
-def _values(*names):
-    """Values of flags by name."""
-    return {name: FLAGS[name].value for name in names}
 
 
 def _settings(config, tokenizer, data):

@@ -373,7 +373,7 @@ def test_lost_updates_can_be_skipped_and_are_counted(
         (dict(do_train=False), "Nothing to do: pass --do_train or --do_eval."),
         (dict(mask_prob=0.2), "--mask_prob is for electra: leave it out"),
         (dict(ngram=3), "--ngram is for --dynamic_masking; without it the masks"),
-        (dict(learning_rate=-1), "--learning_rate=-1.0 is not above 0."),
+        (dict(learning_rate=-1), "--learning_rate=-1: expected more than 0."),
         (dict(train_batch_size=0), "train_batch_size"),
         (dict(gradient_accumulation_steps=3), "is not a multiple of"),
         (dict(init_checkpoint="nowhere"), "There is no checkpoint 'nowhere'"),
@@ -522,11 +522,11 @@ def test_electras_own_way_of_naming_settings(prepared, tmp_path):
     ]
     parse_into(values, ["run_pretraining.py", *flags], "")
     job = pretrain.job_of_flags()
-    assert job.output_dir == str(data_dir / "models" / "tiny")
+    assert job.output.folder == str(data_dir / "models" / "tiny")
     assert (
         job.data.total
         == open_records(str(folder / "records" / "*.tfrecord"), "electra", 16, 0).total
     )
     assert (job.schedule.train_steps, job.schedule.batch_size) == (2, 4)
-    assert (job.max_eval_steps, job.do_eval) == (2, True)
+    assert (job.evaluation.max_steps, job.do_eval) == (2, True)
     assert job.tokenizer.vocabulary.path == str(data_dir / "vocab.txt")

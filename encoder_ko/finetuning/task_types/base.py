@@ -10,6 +10,7 @@ import re
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
+from absl import flags
 
 from data.features.model_inputs import Encoded
 from data.io.errors import InputError
@@ -40,6 +41,17 @@ class TaskSettings:
     n_best_size: int = 20
     max_answer_length: int = 30
     class_weights: str = ""
+
+    @classmethod
+    def from_flags(cls, values: flags.FlagValues) -> "TaskSettings":
+        return cls(
+            max_seq_length=values.max_seq_length,
+            doc_stride=values.doc_stride,
+            max_query_length=values.max_query_length,
+            n_best_size=values.n_best_size,
+            max_answer_length=values.max_answer_length,
+            class_weights=values.class_weights,
+        )
 
 
 class Head(NamedTuple):

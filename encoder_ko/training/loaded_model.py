@@ -1,0 +1,75 @@
+"""A model's configuration and tokenizer, read and checked to fit together."""
+
+from typing import Any, NamedTuple, Optional
+
+from absl import logging
+
+from data.io.errors import InputError
+from data.tokenization import (
+    Tokenizer,
+    build_tokenizer,
+    check_vocabulary,
+    resolve_config,
+)
+from encoder_ko.training.model_files import ModelFiles
+
+
+class LoadedModel(NamedTuple):
+    """EncoderConfig, tokenizer and the files that they come from."""
+
+    config: Any
+    tokenizer: Tokenizer
+    files: ModelFiles
+
+
+def load_model(
+    files: ModelFiles,
+    config_class: Any,
+    max_seq_length: int,
+    lower_case: Optional[bool] = None,
+) -> LoadedModel:
+    """Reads configuration and tokenizer.
+
+    Args:
+      max_seq_length: tokens of the longest input, by --max_seq_length.
+      lower_case: None = what tokenizer_config.json beside the vocabulary says.
+
+    Raises:
+      InputError: a file is broken; the vocabulary or the length is beyond what the
+        configuration has room for.
+    """
+    config = config_class.from_json_file(files.config_file)
+    check_length(config, max_seq_length, files.config_file)
+    tokenizer = load_tokenizer(files.vocab_file, config, lower_case)
+    return LoadedModel(config, tokenizer, files)
+
+
+def load_tokenizer(
+    vocab_file: str, config: Any, lower_case: Optional[bool] = None
+) -> Tokenizer:
+    """The tokenizer of a vocabulary, whose pieces the embedding table must hold."""
+    tokenizer = build_tokenizer(
+        resolve_config(vocab_file, {"lower_case": lower_case}), vocab_file
+    )
+    check_vocabulary(
+        tokenizer.vocabulary, config.vocab_size, tokenizer.config.special_tokens
+    )
+    if len(tokenizer.vocabulary) < config.vocab_size:
+        logging.warning(
+            "%s has %d pieces, fewer than the %d rows of the embedding table. Is it "
+            "the vocabulary of this model?",
+            vocab_file,
+            len(tokenizer.vocabulary),
+            config.vocab_size,
+        )
+    return tokenizer
+
+
+def check_length(config: Any, max_seq_length: int, source: str) -> None:
+    """Raises InputError for inputs beyond the table of position embeddings."""
+    longest = config.max_position_embeddings
+    if max_seq_length > longest:
+        raise InputError(
+            f"--max_seq_length={max_seq_length} is above "
+            f"max_position_embeddings={longest} of {source}: lower it."
+        )
