@@ -2,10 +2,26 @@
 
 import os
 
+import pytest
+
+from tests.support import shared_data
+
 # The suite runs in as many processes as there are processors: threads that wait for
 # work would only take them from each other. A value from outside wins.
 for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+
+@pytest.fixture(params=shared_data.NUMBERS, ids=str)
+def golden(request):
+    """A set of recorded numbers: `golden("bert", "params.npz")` is a path."""
+    return request.param
+
+
+@pytest.fixture(params=shared_data.TEXTS, ids=str)
+def golden_text(request):
+    """As `golden`, for tokenization, of which every set has lines of its own."""
+    return request.param
 
 
 def pytest_terminal_summary(terminalreporter):

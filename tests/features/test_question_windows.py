@@ -15,7 +15,7 @@ from data.tasks import get_task, load_split
 from data.tasks.question_answering import Answer, Question
 from data.tokenization import Tokenizer, TokenizerConfig, build_tokenizer, preset
 from tests.support import korean_tokenizers
-from tests.support.shared_data import datasets, golden
+from tests.support.shared_data import datasets, shared_golden
 
 CHARACTERS = "대한민국의수도는서울아니다그가말했ㅋ년월일에서태어났으며부산이고좋어디"
 PIECES = (
@@ -246,7 +246,7 @@ def test_answers_of_korquad_come_back():
     What is left, the F1 of 0.97, is what a perfect model reaches with this vocabulary,
     which has pieces that join the end of a name and its particle.
     """
-    vocabulary = golden("tokenization", "vocab.txt")
+    vocabulary = shared_golden("tokenization", "vocab.txt")
     tokenizer = build_tokenizer(preset("krbert_medium_cased"), vocabulary)
     path = datasets("korquad", "small", "KorQuAD_v1.0_dev.json")
     loaded = load_split(get_task("KorQuAD"), os.path.dirname(path), "test")

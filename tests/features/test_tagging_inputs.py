@@ -11,7 +11,7 @@ from data.tasks import get_task
 from data.tasks.tagging import TaggedSentence
 from data.tokenization import Tokenizer, TokenizerConfig, build_tokenizer, preset
 from tests.support import korean_tokenizers
-from tests.support.shared_data import datasets, golden
+from tests.support.shared_data import datasets, shared_golden
 
 PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] 철수 ##는 서울 ##로 갔 ##다 ㅋㅋ , ㅎ".split()
 WORDS = ("철수는", "서울로", "갔다")
@@ -158,7 +158,7 @@ def test_a_tokenizer_without_offsets_is_refused(tokenizer):
 
 
 def test_pieces_are_those_of_running_text():
-    vocabulary = golden("tokenization", "vocab.txt")
+    vocabulary = shared_golden("tokenization", "vocab.txt")
     tokenizer = build_tokenizer(preset("krbert_medium_cased"), vocabulary)
     with open(datasets("ner", "test.tsv"), encoding="utf-8") as reader:
         sentences = [line.split("\t")[0] for line in reader.read().split("\n")[:300]]

@@ -21,9 +21,10 @@ from tests.support.reference_graphs import (
     check_final_values,
     head_start,
     load_parameters,
+    recorded_batch,
     recorded_graph,
+    recorded_head,
 )
-from tests.support.shared_data import golden
 
 FAMILIES = {family.name: family for family in (BERT, ALBERT, ELECTRA)}
 
@@ -151,13 +152,17 @@ def test_an_unlabelled_test_gives_a_submission(tmp_path):
 # --- Beside upstream ---------------------------------------------------------------
 
 
-def golden_task(family):
+def recorded_task(recorded):
+    name, num_labels = recorded_head(recorded)
     return dataclasses.replace(
-        tasks.get_task("HATE"), name="golden", label_names=(), label_values=tuple("abc")
+        tasks.get_task("HATE"),
+        name=name or "recorded",
+        label_names=(),
+        label_values=tuple(map(str, range(num_labels))),
     )
 
 
-def recorded_run(family):
+def recorded_run(family, golden):
     """(configuration, Hyperparameters, recorded arrays) of a golden trajectory."""
     recorded = np.load(golden(family.name, "classifier_trajectory.npz"))
     names = {"electra": "discriminator_config.json"}
@@ -181,12 +186,13 @@ def recorded_run(family):
 
 
 @pytest.mark.parametrize("family", [BERT, ALBERT, ELECTRA], ids=list(FAMILIES))
-def test_fine_tuning_follows_upstreams_trajectory(family, monkeypatch):
+def test_fine_tuning_follows_upstreams_trajectory(golden, family, monkeypatch):
     """The whole model_fn, in training, with every dropout at 0."""
     monkeypatch.setattr(heads, "CLASSIFIER_DROPOUT", 0.0)
-    config, settings, recorded = recorded_run(family)
-    task_type = task_types.build(golden_task(family), None, task_types.TaskSettings())
-    labels = "golden_label_ids" if family is ELECTRA else "label_ids"
+    config, settings, recorded = recorded_run(family, golden)
+    task = recorded_task(recorded)
+    task_type = task_types.build(task, None, task_types.TaskSettings())
+    labels = f"{task.name}_label_ids" if family is ELECTRA else "label_ids"
     names = dict(label_ids=labels)
     with tf.Graph().as_default(), tf.Session() as session:
         fed = {
@@ -203,14 +209,13 @@ def test_fine_tuning_follows_upstreams_trajectory(family, monkeypatch):
         start = np.load(golden(family.name, "params.npz"))
         load_parameters(session, head_start(recorded, start))
         for step, loss in enumerate(recorded["loss"]):
-            batch = {
-                tensor: recorded["batch/" + names.get(name, name)][step % 4]
-                for name, tensor in fed.items()
-            }
-            tasks_of_rows = (
-                recorded["batch/task_id"][step % 4] if family is ELECTRA else 0
+            batch = recorded_batch(
+                recorded, step, {names.get(n, n): fed[n] for n in fed}
             )
-            batch[real] = np.zeros(real.shape.as_list()) + (tasks_of_rows == 0)
+            batch[real] = np.ones(real.shape.as_list())
+            if family is ELECTRA:
+                [task_ids] = recorded_batch(recorded, step, {"task_id": real}).values()
+                batch[real] = task_ids == 0
             actual, _ = session.run([spec.loss, spec.train_op], batch)
             assert actual == pytest.approx(loss, rel=1e-5), step
         check_final_values(session, recorded)
@@ -224,10 +229,10 @@ GRAPHS = {
 
 
 @pytest.mark.parametrize("model_type", sorted(GRAPHS))
-def test_published_checkpoints_load_by_name(model_type, tmp_path, monkeypatch):
+def test_published_checkpoints_load_by_name(golden, model_type, tmp_path, monkeypatch):
     """Every name of the published files, in narrow tables, and the slots."""
     name, key = GRAPHS[model_type]
-    family, recorded = FAMILIES[model_type], recorded_graph(name)
+    family, recorded = FAMILIES[model_type], recorded_graph(golden, name)
     narrow = dict(
         vocab_size=7,
         hidden_size=2,

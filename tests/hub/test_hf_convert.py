@@ -22,7 +22,7 @@ from korean_encoders.commands import convert as command  # noqa: E402
 from korean_encoders.model_types import FAMILIES  # noqa: E402
 from tests.support import pretraining_runs  # noqa: E402
 from tests.support.hf_reference import CONFIGS, batch, run  # noqa: E402
-from tests.support.shared_data import golden  # noqa: E402
+from tests.support.shared_data import shared_golden  # noqa: E402
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 RESULTS = {
@@ -332,7 +332,7 @@ def test_electras_two_networks_go_and_come_together(tmp_path):
 def test_the_limit_of_a_sentencepiece_model_is_told(tmp_path, capfd):
     run_dir = tmp_path / "run"
     run_dir.mkdir()
-    shutil.copy(golden("tokenization", "albert_spm.model"), str(run_dir))
+    shutil.copy(shared_golden("tokenization", "albert_spm.model"), str(run_dir))
     write(run_dir / "tokenizer_config.json", preset("albert_cased").to_json_string())
     model = str(run_dir / "albert_spm.model")
     pieces = len(build_tokenizer(preset("albert_cased"), model).vocabulary)

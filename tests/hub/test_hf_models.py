@@ -28,7 +28,7 @@ from tests.support.hf_reference import (  # noqa: E402
     outputs_of,
     run,
 )
-from tests.support.shared_data import golden  # noqa: E402
+from tests.support.shared_data import shared_golden  # noqa: E402
 
 LOGITS = {
     "tokens": ("prediction_logits", "logits"),
@@ -285,7 +285,9 @@ def test_published_shapes_go_both_ways(tmp_path, record_property, name):
 
 
 def texts(name):
-    with open(golden("tokenization", name + ".jsonl"), encoding="utf-8") as lines:
+    with open(
+        shared_golden("tokenization", name + ".jsonl"), encoding="utf-8"
+    ) as lines:
         return [json.loads(line)["text"] for line in lines]
 
 
@@ -302,7 +304,7 @@ def texts(name):
     ],
 )
 def test_auto_tokenizer_gives_our_ids(tmp_path, settings, vocab, name, most):
-    ours = build_tokenizer(preset(settings), golden("tokenization", vocab))
+    ours = build_tokenizer(preset(settings), shared_golden("tokenization", vocab))
     tokenizer_files.write_tokenizer(ours, str(tmp_path), 512, True)
     model_type = "albert" if vocab.endswith(".model") else "bert"
     (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
@@ -335,7 +337,9 @@ def test_a_published_tokenizer_is_read_with_the_rules_it_runs_with(
 
 
 def test_masks_in_a_text_for_demonstrations(tmp_path):
-    ours = build_tokenizer(preset("bert_cased"), golden("tokenization", "vocab.txt"))
+    ours = build_tokenizer(
+        preset("bert_cased"), shared_golden("tokenization", "vocab.txt")
+    )
     tokenizer_files.write_tokenizer(ours, str(tmp_path), 512, False)
     theirs = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
     assert ours.mask_id in theirs("영화 [MASK]")["input_ids"]

@@ -76,9 +76,9 @@ def test_there_and_back_is_equal_to_the_bit(model_type, head):
     ],
 )
 def test_tables_have_upstreams_names_and_shapes(
-    recorded, network, config_class, scopes
+    golden, recorded, network, config_class, scopes
 ):
-    graph = recorded_graph(recorded)
+    graph = recorded_graph(golden, recorded)
     settings = graph.get("config") or graph["discriminator_config"]
     config = config_class.from_dict(settings)
     theirs = {n: s for n, s in graph["variables"] if n.startswith(scopes)}

@@ -9,7 +9,7 @@ from data.io.errors import InputError
 from data.tokenization import TokenizerConfig, build_tokenizer, preset, resolve_config
 from encoder_ko.hub import tokenizer_files
 from encoder_ko.hub.tokenizer_json import character_classes, tokenizer_json
-from tests.support.shared_data import golden
+from tests.support.shared_data import shared_golden
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "나는", "집", "##에", "가", "!"]
 
@@ -35,8 +35,9 @@ SENTENCEPIECE = [
 ]
 
 
-def records(name):
-    with open(golden("tokenization", name + ".jsonl"), encoding="utf-8") as lines:
+def records(golden_text, name):
+    path = golden_text("tokenization", name + ".jsonl")
+    with open(path, encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 
@@ -48,11 +49,11 @@ def library(tokenizer):
     return loaded
 
 
-def different(name, ours, theirs, knows_special):
+def different(records, ours, theirs, knows_special):
     special = ours.config.special_tokens
     return [
         record["i"]
-        for record in records(name)
+        for record in records
         if (knows_special or not any(token in record["text"] for token in special))
         and theirs.encode(record["text"], add_special_tokens=False).ids
         != ours.encode_ids_batch([record["text"]])[0]
@@ -60,19 +61,21 @@ def different(name, ours, theirs, knows_special):
 
 
 @pytest.mark.parametrize("settings, name", WORDPIECE)
-def test_wordpiece_ids_are_ours(settings, name):
-    ours = build_tokenizer(preset(settings), golden("tokenization", "vocab.txt"))
+def test_wordpiece_ids_are_ours(golden_text, settings, name):
+    ours = build_tokenizer(preset(settings), golden_text("tokenization", "vocab.txt"))
     theirs = library(ours)
     knows_special = hasattr(theirs, "encode_special_tokens")
-    assert different(name, ours, theirs, knows_special) == []
+    lines = records(golden_text, name)
+    assert different(lines, ours, theirs, knows_special) == []
 
 
 @pytest.mark.parametrize("settings, name, most", SENTENCEPIECE)
 def test_sentencepiece_ids_are_ours_but_for_ties(settings, name, most):
-    model = golden("tokenization", "albert_spm.model")
+    model = shared_golden("tokenization", "albert_spm.model")
     ours = build_tokenizer(preset(settings), model)
     theirs = library(ours)
-    found = different(name, ours, theirs, hasattr(theirs, "encode_special_tokens"))
+    knows_special = hasattr(theirs, "encode_special_tokens")
+    found = different(records(shared_golden, name), ours, theirs, knows_special)
     assert len(found) <= most, found
 
 

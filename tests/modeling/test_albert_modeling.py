@@ -12,12 +12,13 @@ from tests.support.reference_graphs import (
     check_final_values,
     head_start,
     load_parameters,
+    recorded_batch,
     recorded_graph,
+    recorded_head,
     relative,
     trainable_shapes,
     variables_below,
 )
-from tests.support.shared_data import golden
 
 INPUTS = ("input_ids", "input_mask", "segment_ids")
 TINY = dict(
@@ -30,8 +31,8 @@ TINY = dict(
 
 
 @pytest.mark.parametrize("size", ["base", "large", "xlarge", "xxlarge"])
-def test_variables_are_upstreams(size):
-    recorded = recorded_graph(f"albert_{size}")
+def test_variables_are_upstreams(golden, size):
+    recorded = recorded_graph(golden, f"albert_{size}")
     with tf.Graph().as_default():
         config = AlbertConfig.from_dict(recorded["config"])
         AlbertModel(config, False, tf.placeholder(tf.int32, [None, None]))
@@ -39,7 +40,7 @@ def test_variables_are_upstreams(size):
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
-def test_forward_equals_upstream(dynamic):
+def test_forward_equals_upstream(golden, dynamic):
     inputs = np.load(golden("albert", "inputs.npz"))
     expected = np.load(golden("albert", "outputs.npz"))
     config = AlbertConfig.from_json_file(golden("albert", "albert_config.json"))
@@ -71,7 +72,7 @@ def test_forward_equals_upstream(dynamic):
 @pytest.mark.parametrize(
     "one_hot, only_first", [(False, False), (True, False), (False, True)]
 )
-def test_classifier_trajectory_equals_upstream(one_hot, only_first):
+def test_classifier_trajectory_equals_upstream(golden, one_hot, only_first):
     recorded = np.load(golden("albert", "classifier_trajectory.npz"))
     suffix = "_onehot" if one_hot else ""
     curve = np.load(golden("albert", f"classifier_trajectory{suffix}.npz"))
@@ -79,6 +80,7 @@ def test_classifier_trajectory_equals_upstream(one_hot, only_first):
         golden("albert", "albert_config_nodropout.json")
     )
     names = INPUTS + ("label_ids",)
+    _, num_labels = recorded_head(recorded)
     start = head_start(recorded, np.load(golden("albert", "params.npz")))
     with tf.Graph().as_default(), tf.Session() as session:
         ids, mask, segments, labels = fed = [
@@ -89,7 +91,7 @@ def test_classifier_trajectory_equals_upstream(one_hot, only_first):
             config, False, ids, mask, segments, one_hot, only_first_token=only_first
         )
         head = heads.classification(
-            heads.classifier_logits(model.get_pooled_output(), 3), labels
+            heads.classifier_logits(model.get_pooled_output(), num_labels), labels
         )
         train = optimization.create_optimizer(
             head.loss,
@@ -101,10 +103,7 @@ def test_classifier_trajectory_equals_upstream(one_hot, only_first):
         session.run(tf.global_variables_initializer())
         load_parameters(session, start)
         for step, loss in enumerate(curve["loss"]):
-            batch = {
-                tensor: recorded["batch/" + name][step % 4]
-                for tensor, name in zip(fed, names)
-            }
+            batch = recorded_batch(recorded, step, dict(zip(names, fed)))
             actual, rate, norm, _ = session.run(
                 [head.loss, train.learning_rate, train.gradient_norm, train.op], batch
             )

@@ -18,31 +18,28 @@ from encoder_ko.modeling import heads
 from encoder_ko.optimization import optimizers
 from tests.support.reference_graphs import (
     check_final_values,
+    generator_share,
     head_start,
     load_parameters,
+    recorded_batch,
     recorded_graph,
+    recorded_head,
     relative,
 )
-from tests.support.shared_data import golden
 
-SIZES = {
-    "small_gen0.25": 0.25,
-    "small_gen1.0_released": 1.0,
-    "base": 0.33333,
-    "large": 0.25,
-}
+SIZES = ("small_gen0.25", "small_gen1.0_released", "base", "large")
 
 
-@pytest.mark.parametrize("size", sorted(SIZES))
-def test_generators_have_upstreams_sizes(size):
-    recorded = recorded_graph(f"electra_{size}")
+@pytest.mark.parametrize("size", SIZES)
+def test_generators_have_upstreams_sizes(golden, size):
+    recorded = recorded_graph(golden, f"electra_{size}")
     config = ElectraConfig.from_dict(recorded["discriminator_config"])
-    small = generator_config(config, SIZES[size])
+    small = generator_config(config, generator_share(recorded))
     assert small.to_dict() == recorded["generator_config"]
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
-def test_forward_equals_upstream(dynamic):
+def test_forward_equals_upstream(golden, dynamic):
     inputs = np.load(golden("electra", "inputs.npz"))
     expected = np.load(golden("electra", "outputs.npz"))
     configs = [
@@ -76,15 +73,17 @@ def test_forward_equals_upstream(dynamic):
 @pytest.mark.parametrize(
     "one_hot, only_first", [(False, False), (True, False), (False, True)]
 )
-def test_classifier_trajectory_equals_upstream(one_hot, only_first):
-    """Layer-wise rates, summed loss, one padding example in batch 1."""
+def test_classifier_trajectory_equals_upstream(golden, one_hot, only_first):
+    """Layer-wise rates, summed loss, a padding example where task_id is 1."""
     recorded = np.load(golden("electra", "classifier_trajectory.npz"))
     suffix = "_onehot" if one_hot else ""
     curve = np.load(golden("electra", f"classifier_trajectory{suffix}.npz"))
     config = ElectraConfig.from_json_file(
         golden("electra", "discriminator_config.json")
     )
-    names = ("input_ids", "input_mask", "segment_ids", "golden_label_ids", "task_id")
+    task_name, num_labels = recorded_head(recorded)
+    names = ("input_ids", "input_mask", "segment_ids", f"{task_name}_label_ids")
+    names += ("task_id",)
     start = head_start(recorded, np.load(golden("electra", "params.npz")))
     with tf.Graph().as_default(), tf.Session() as session:
         ids, mask, segments, labels, task = fed = [
@@ -95,7 +94,9 @@ def test_classifier_trajectory_equals_upstream(one_hot, only_first):
             config, False, ids, mask, segments, one_hot, only_first_token=only_first
         )
         head = heads.classification(
-            heads.task_specific_logits(model.get_pooled_output(), 3, "golden"),
+            heads.task_specific_logits(
+                model.get_pooled_output(), num_labels, task_name
+            ),
             labels,
             tf.cast(tf.equal(task, 0), tf.float32),
             sum_over_batch=True,
@@ -112,19 +113,18 @@ def test_classifier_trajectory_equals_upstream(one_hot, only_first):
         )
         session.run(tf.global_variables_initializer())
         load_parameters(session, start)
-        batches = [
-            {t: recorded["batch/" + n][i] for t, n in zip(fed, names)} for i in range(4)
-        ]
-        for i, batch in enumerate(batches):
+        placeholders = dict(zip(names, fed))
+        for i, expected in enumerate(recorded["eval_before/loss"]):
+            batch = recorded_batch(recorded, i, placeholders)
             loss, per_example = session.run([head.loss, head.per_example_loss], batch)
-            assert loss == pytest.approx(recorded["eval_before/loss"][i], rel=1e-5)
+            assert loss == pytest.approx(expected, rel=1e-5)
             np.testing.assert_allclose(
                 per_example, recorded["eval_before/per_example_loss"][i], rtol=1e-4
             )
         for step, loss in enumerate(curve["loss"]):
             actual, rate, norm, _ = session.run(
                 [head.loss, train.learning_rate, train.gradient_norm, train.op],
-                batches[step % 4],
+                recorded_batch(recorded, step, placeholders),
             )
             assert actual == pytest.approx(loss, rel=1e-5), step
             assert rate == pytest.approx(
@@ -134,7 +134,7 @@ def test_classifier_trajectory_equals_upstream(one_hot, only_first):
         check_final_values(session, curve)
 
 
-def test_layerwise_rates_equal_upstream():
+def test_layerwise_rates_equal_upstream(golden):
     with open(golden("electra", "layerwise_lr_multipliers.json")) as reader:
         recorded = json.load(reader)
     for name, case in recorded.items():

@@ -1,12 +1,13 @@
 """Optimisers and schedules against Google's recorded updates."""
 
+import re
+
 import numpy as np
 import pytest
 
 from encoder_ko.compat import tf
 from encoder_ko.optimization import schedules
 from encoder_ko.optimization.optimizers import AdamWeightDecay, Lamb
-from tests.support.shared_data import golden
 
 RECORDED = {
     "bert_adamw": AdamWeightDecay,
@@ -22,7 +23,7 @@ RECORDED = {
 
 
 @pytest.mark.parametrize("name", sorted(RECORDED))
-def test_updates_equal_upstream(name):
+def test_updates_equal_upstream(golden, name):
     recorded = np.load(golden("optimizers", name + ".npz"))
     names = [str(n) for n in recorded["names"]]
     clip = float(recorded["clip_global_norm"])
@@ -39,7 +40,7 @@ def test_updates_equal_upstream(name):
         optimizer = RECORDED[name](rate, rate_of=rates(recorded))
         update = optimizer.apply_gradients(fed, variables, scale)
         session.run(tf.global_variables_initializer())
-        for step in range(15):
+        for step in range(len(recorded["global_step_before"])):
             feed = {f: recorded["grad/" + n][step] for f, n in zip(fed, names)}
             feed[rate] = base_rate(recorded, step)
             session.run(update, feed)
@@ -83,66 +84,65 @@ def rates(recorded):
     return lambda name: next(f for key, f in factors.items() if key in name)
 
 
-def curve(function, steps):
+def curve(function, steps, **settings):
     with tf.Graph().as_default(), tf.Session() as session:
         step = tf.placeholder(tf.int64, [])
-        rate = function(step)
+        rate = function(step, **settings)
         return [session.run(rate, {step: s}) for s in steps]
 
 
-@pytest.mark.parametrize(
-    "key,peak,total,warm",
-    [
-        ("lr1e-3_train20_warm5", 1e-3, 20, 5),
-        ("lr5e-5_train22_warm0", 5e-5, 22, 0),
-        ("lr2e-4_train24_warm24", 2e-4, 24, 24),
-        ("lr1e-3_train10_warm15", 1e-3, 10, 15),
-    ],
-)
-def test_bert_schedule_equals_upstream(key, peak, total, warm):
-    recorded = np.load(golden("optimizers", "bert_lr_schedules.npz"))
-    actual = curve(
-        lambda step: schedules.warmup_replacing(
-            step, schedules.polynomial_decay(step, peak, total), peak, warm
-        ),
-        recorded["steps"],
-    )
-    np.testing.assert_allclose(actual, recorded[key], rtol=2e-6, atol=1e-10)
+def recorded_schedules(path):
+    """Key, settings and rates: lr1e-3_train20_warm5 is {lr: 0.001, train: 20, ...}."""
+    recorded = np.load(path)
+    keys = [key for key in recorded.files if key.startswith("lr")]
+    assert keys
+    for key in keys:
+        found = re.findall("([a-z]+)([0-9.]+(?:e-?[0-9]+)?)", key)
+        yield key, {n: float(v) for n, v in found}, recorded["steps"], recorded[key]
 
 
-@pytest.mark.parametrize("power,start", [(1, 0), (2, 0), (0.5, 0), (1, 3)])
-def test_albert_schedule_equals_upstream(power, start):
+def test_bert_schedules_equal_upstream(golden):
+    path = golden("optimizers", "bert_lr_schedules.npz")
+    for key, given, steps, expected in recorded_schedules(path):
+        actual = curve(
+            lambda step, lr, train, warm: schedules.warmup_replacing(
+                step, schedules.polynomial_decay(step, lr, train), lr, warm
+            ),
+            steps,
+            **given,
+        )
+        np.testing.assert_allclose(actual, expected, 2e-6, 1e-10, err_msg=key)
+
+
+def test_albert_schedules_equal_upstream(golden):
     """Upstream's rate is negative before the warm-up starts; here it is 0."""
-    recorded = np.load(golden("optimizers", "albert_lr_schedules.npz"))
-    expected = recorded[f"lr1e-3_train20_warm5_pow{power:g}_start{start}"]
-    actual = curve(
-        lambda step: schedules.warmup_replacing(
-            step, schedules.polynomial_decay(step, 1e-3, 20, power), 1e-3, 5, start
-        ),
-        recorded["steps"],
-    )
-    np.testing.assert_allclose(actual, np.maximum(expected, 0), rtol=5e-6, atol=1e-10)
+    path = golden("optimizers", "albert_lr_schedules.npz")
+    for key, given, steps, expected in recorded_schedules(path):
+        actual = curve(
+            lambda step, lr, train, warm, pow, start: schedules.warmup_replacing(
+                step, schedules.polynomial_decay(step, lr, train, pow), lr, warm, start
+            ),
+            steps,
+            **given,
+        )
+        expected = np.maximum(expected, 0)
+        np.testing.assert_allclose(actual, expected, 5e-6, 1e-10, err_msg=key)
 
 
-@pytest.mark.parametrize(
-    "key,total,warm,power",
-    [
-        ("lr1e-3_train20_warm5_pow1", 20, 5, 1),
-        ("lr1e-3_train20_warm5_pow2", 20, 5, 2),
-        ("lr1e-3_train22_prop0.1", 22, 2.2, 1),
-        ("lr1e-3_train20_prop0.5_warm3", 20, 10, 1),
-        ("lr1e-3_train20_warm0", 20, 0, 1),
-    ],
-)
-def test_electra_schedule_equals_upstream(key, total, warm, power):
-    recorded = np.load(golden("optimizers", "electra_lr_schedules.npz"))
-    actual = curve(
-        lambda step: schedules.warmup_multiplying(
-            step, schedules.polynomial_decay(step, 1e-3, total, power), warm
-        ),
-        recorded["steps"],
-    )
-    np.testing.assert_allclose(actual, recorded[key], rtol=5e-6, atol=1e-10)
+def test_electra_schedules_equal_upstream(golden):
+    """The warm-up is a number of steps or a share of all, whichever is longer."""
+    path = golden("optimizers", "electra_lr_schedules.npz")
+    for key, given, steps, expected in recorded_schedules(path):
+        actual = curve(
+            lambda step, lr, train, warm=0, prop=0, pow=1: schedules.warmup_multiplying(
+                step,
+                schedules.polynomial_decay(step, lr, train, pow),
+                max(train * prop, warm),
+            ),
+            steps,
+            **given,
+        )
+        np.testing.assert_allclose(actual, expected, 5e-6, 1e-10, err_msg=key)
 
 
 def test_first_update_by_hand():

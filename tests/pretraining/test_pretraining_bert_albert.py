@@ -15,11 +15,11 @@ from encoder_ko.pretraining import objectives
 from tests.support.reference_graphs import (
     check_final_values,
     load_parameters,
+    recorded_batch,
     recorded_graph,
     relative,
     trainable_shapes,
 )
-from tests.support.shared_data import golden
 
 FEATURES = (
     "input_ids",
@@ -54,8 +54,8 @@ def placeholders(recorded, prefix="", names=FEATURES):
 
 @pytest.mark.parametrize("family", ["bert", "albert"])
 @pytest.mark.parametrize("size", ["base", "large"])
-def test_variables_are_upstreams(family, size):
-    recorded = recorded_graph(f"{family}_{size}")
+def test_variables_are_upstreams(golden, family, size):
+    recorded = recorded_graph(golden, f"{family}_{size}")
     module, _, config_class = MODULES[family]
     with tf.Graph().as_default():
         shapes = dict.fromkeys(FEATURES, [2, 20])
@@ -87,7 +87,7 @@ def test_parameter_totals_of_the_published_korean_models(vocab_size, total):
 
 
 @pytest.mark.parametrize("family", ["bert", "albert"])
-def test_losses_equal_upstream(family):
+def test_losses_equal_upstream(golden, family):
     inputs = np.load(golden(family, "inputs.npz"))
     expected = np.load(golden(family, "outputs.npz"))
     module, _, config_class = MODULES[family]
@@ -130,8 +130,8 @@ def test_losses_equal_upstream(family):
         ("albert", "lamb", True),
     ],
 )
-def test_trajectory_equals_upstream(family, optimizer, one_hot):
-    """Losses, rates, gradient norms and final weights of twelve updates."""
+def test_trajectory_equals_upstream(golden, family, optimizer, one_hot):
+    """Losses, rates, gradient norms and final weights."""
     name = "pretrain_trajectory" + (f"_{optimizer}" if family == "albert" else "")
     recorded = np.load(golden(family, name + ".npz"))
     curve = np.load(golden(family, name + ("_onehot.npz" if one_hot else ".npz")))
@@ -159,7 +159,7 @@ def test_trajectory_equals_upstream(family, optimizer, one_hot):
         session.run(tf.global_variables_initializer())
         load_parameters(session, np.load(golden(family, "params.npz")))
         for step, loss in enumerate(curve["loss"]):
-            batch = {t: recorded["batch/" + n][step % 4] for n, t in features.items()}
+            batch = recorded_batch(recorded, step, features)
             actual, losses, rate, norm, _ = session.run(
                 [
                     output.loss,

@@ -24,7 +24,7 @@ from data.pretraining import builder, named_files
 from data.records import manifest, schema, tfrecords
 from data.tokenization import build_tokenizer, resolve_config
 from tests.support.paths import ROOT
-from tests.support.shared_data import golden
+from tests.support.shared_data import shared_golden
 from tests.support.upstream_code import upstream_checkout
 
 VOCABULARY = os.path.join(ROOT, "samples", "vocab.txt")
@@ -154,7 +154,7 @@ def test_wop_can_be_turned_off(tmp_path):
 
 
 def test_whole_words_of_sentencepiece_follow_the_spacing(tmp_path):
-    model = golden("tokenization", "albert_spm.model")
+    model = shared_golden("tokenization", "albert_spm.model")
     folder = tmp_path / "records"
     create_pretraining_data.main(
         ["create_pretraining_data", f"--input_file={CORPUS}", "--model_type=albert"]

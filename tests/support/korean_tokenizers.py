@@ -6,7 +6,7 @@ import pytest
 
 from data.io.errors import InputError
 from data.tokenization import build_tokenizer, preset
-from tests.support.shared_data import golden
+from tests.support.shared_data import shared_golden
 
 # Name -> preset, vocabulary, settings that differ.
 _SORTS = {
@@ -28,7 +28,7 @@ def build(name):
     preset_name, vocabulary, changes = _SORTS[name]
     config = dataclasses.replace(preset(preset_name), compose=True, **changes)
     try:
-        return build_tokenizer(config, golden("tokenization", vocabulary))
+        return build_tokenizer(config, shared_golden("tokenization", vocabulary))
     except InputError as error:
         if name == "morphemes":
             pytest.skip(str(error))

@@ -1,11 +1,11 @@
 """What every comparison of a graph with recorded numbers needs."""
 
 import json
+import re
 
 import numpy as np
 
 from encoder_ko.compat import tf
-from tests.support.shared_data import golden
 
 
 def load_parameters(session, parameters):
@@ -21,10 +21,15 @@ def relative(actual, expected):
     return difference / np.abs(expected).max() if difference else 0.0
 
 
-def recorded_graph(name):
+def recorded_graph(golden, name):
     """The description of an upstream pre-training graph of real size."""
     with open(golden("checkpoints", name + "_pretraining.json")) as reader:
         return json.load(reader)
+
+
+def generator_share(recorded):
+    """The generator's width as a share of the discriminator's in a recorded graph."""
+    return recorded["hparams"].get("generator_hidden_size", 0.25)
 
 
 def variables_below(recorded, *scopes):
@@ -35,6 +40,25 @@ def variables_below(recorded, *scopes):
 def trainable_shapes():
     """Names and shapes of the current graph's trainable variables."""
     return {v.op.name: v.shape.as_list() for v in tf.trainable_variables()}
+
+
+def recorded_head(recorded):
+    """(task name, number of labels) of a classifier's trajectory.
+
+    ELECTRA's head is named after its task, the others' are not: None.
+    """
+    [bias] = [n for n in recorded.files if re.match("head_init/.*bias$", n)]
+    scopes = bias.split("/")[1:]
+    return (scopes[1] if len(scopes) > 1 else None), len(recorded[bias])
+
+
+def recorded_batch(recorded, step, placeholders):
+    """What the tensors of these names were fed at a step: one batch after another."""
+    count = len(recorded["batch/input_ids"])
+    return {
+        tensor: recorded["batch/" + name][step % count]
+        for name, tensor in placeholders.items()
+    }
 
 
 def head_start(recorded, parameters):

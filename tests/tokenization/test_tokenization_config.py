@@ -17,7 +17,7 @@ from data.tokenization import (
     require_same_tokenizer,
     resolve_config,
 )
-from tests.support.shared_data import golden
+from tests.support.shared_data import shared_golden
 
 SPECIAL = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
 
@@ -143,7 +143,7 @@ def test_a_model_folder_has_one_vocabulary(tmp_path, vocab_file):
 
 
 def test_published_vocabulary_loads():
-    vocabulary = load_vocabulary(golden("tokenization", "vocab.txt"))
+    vocabulary = load_vocabulary(shared_golden("tokenization", "vocab.txt"))
     check_vocabulary(vocabulary, vocab_size=20000)
     assert (len(vocabulary), vocabulary.ids["영화"]) == (20000, 9001)
     with pytest.raises(

@@ -12,7 +12,7 @@ from data.io.errors import InputError
 from data.text.aligned_text import AlignedText
 from data.tokenization import TokenizerConfig, build_tokenizer
 from data.tokenization.morpheme import MorphemeAnalyser, morpheme_starts
-from tests.support.shared_data import golden
+from tests.support.shared_data import shared_golden
 
 RUN_TIME = TokenizerConfig(morpheme_analyser="mecab", morphemes="run_time")
 JAVA_ANALYSERS = ("okt", "komoran", "hannanum", "kkma")
@@ -28,7 +28,9 @@ def analyser(name):
 
 @functools.lru_cache(maxsize=None)
 def golden_texts():
-    with open(str(golden("tokenization", "bert_cased.jsonl")), encoding="utf-8") as f:
+    with open(
+        str(shared_golden("tokenization", "bert_cased.jsonl")), encoding="utf-8"
+    ) as f:
         return [json.loads(line)["text"] for line in f]
 
 
@@ -47,7 +49,7 @@ def test_morphemes_of_ordinary_text_are_those_of_konlpy():
 
 def test_pieces_at_run_time_are_those_of_the_joined_morphemes():
     # Dialog-KoELECTRA's mecab_wordpiece: WordPiece over " ".join(mecab.morphs(text)).
-    vocab_file = str(golden("tokenization", "vocab.txt"))
+    vocab_file = str(shared_golden("tokenization", "vocab.txt"))
     morphs = analyser("mecab")._morphs
     tokenizer = build_tokenizer(RUN_TIME, vocab_file)
     plain = build_tokenizer(TokenizerConfig(), vocab_file)
@@ -63,7 +65,7 @@ def test_morphemes_for_the_vocabulary_only_do_not_change_the_pieces():
     # KR-ELECTRA: plain WordPiece on a vocabulary that morphemes shaped. No analyser
     # is loaded, so none has to be installed.
     config = TokenizerConfig(morpheme_analyser="mecab", morphemes="vocabulary")
-    vocab_file = str(golden("tokenization", "vocab.txt"))
+    vocab_file = str(shared_golden("tokenization", "vocab.txt"))
     tokenizer = build_tokenizer(config, vocab_file)
     plain = build_tokenizer(TokenizerConfig(), vocab_file)
     assert tokenizer.encode("이영화 재밌었어") == plain.encode("이영화 재밌었어")

@@ -9,7 +9,6 @@ from bert_ko.modeling import BertConfig, BertModel
 from data.io.errors import InputError
 from encoder_ko.compat import tf
 from encoder_ko.training import checkpoints
-from tests.support.shared_data import golden
 
 
 def save(prefix, values):
@@ -99,7 +98,7 @@ def test_what_is_restored_missing_unused_or_of_the_optimizer(tmp_path):
     assert written == report._asdict()
 
 
-def test_a_pre_training_checkpoint_fills_the_whole_encoder():
+def test_a_pre_training_checkpoint_fills_the_whole_encoder(golden):
     """golden/bert: every variable of the model, bit for bit; the heads are unused."""
     prefix = golden("bert", "model.ckpt.index")[: -len(".index")]
     expected = np.load(golden("bert", "params.npz"))
