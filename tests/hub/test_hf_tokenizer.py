@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from data.io.errors import InputError
 from data.tokenization import TokenizerConfig, build_tokenizer, preset, resolve_config
 from encoder_ko.hub import tokenizer_files
-from encoder_ko.hub.tokenizer_json import character_classes, tokenizer_json
+from encoder_ko.hub.tokenizer_json import character_classes, fast_tokenizer
 from tests.support.shared_data import golden
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "나는", "집", "##에", "가", "!"]
@@ -42,7 +42,7 @@ def records(name):
 
 def library(tokenizer):
     """The tokenizer of Hugging Face's library, special tokens in text as plain text."""
-    loaded = Tokenizer.from_str(json.dumps(tokenizer_json(tokenizer)))
+    loaded = Tokenizer.from_str(fast_tokenizer(tokenizer).to_str())
     if hasattr(loaded, "encode_special_tokens"):
         loaded.encode_special_tokens = True
     return loaded
