@@ -46,20 +46,21 @@ class _Reply(NamedTuple):
     total: Optional[int]
 
 
-def checksum_of(path: str, kind: str) -> str:
+def checksum_of(path: str, algorithm: str) -> str:
     """The checksum of a file, in the form of `RemoteFile.checksum`.
 
     Args:
-      kind: "sha256", or "git": SHA-1 of "blob <bytes>", a zero byte and the content.
+      algorithm: "sha256", or "git": SHA-1 of "blob <bytes>", a zero byte and the
+        content.
     """
-    if kind == "git":
+    if algorithm == "git":
         digest = hashlib.sha1(b"blob %d\0" % os.path.getsize(path))
     else:
         digest = hashlib.sha256()
     with open(path, "rb") as stream:
         for block in iter(lambda: stream.read(2**20), b""):
             digest.update(block)
-    return f"{kind}:{digest.hexdigest()}"
+    return f"{algorithm}:{digest.hexdigest()}"
 
 
 def is_published(path: str, file: RemoteFile) -> bool:
@@ -132,8 +133,8 @@ def _unpack(file, archive, folder, overwrite):
 
 
 def _check(file: RemoteFile, path: str, advice: str) -> None:
-    kind = file.checksum.split(":")[0]
-    found = checksum_of(path, kind)
+    algorithm = file.checksum.split(":")[0]
+    found = checksum_of(path, algorithm)
     if found != file.checksum:
         raise InputError(
             f"{path} ({os.path.getsize(path):,} bytes) has the checksum {found}, but "

@@ -49,22 +49,22 @@ def fast_tokenizer(tokenizer) -> tokenizers.Tokenizer:
     return fast
 
 
-def character_classes(kind_of: Callable[[str], Hashable]) -> Dict[Hashable, str]:
-    """Regular expressions for the characters of each kind; surrogates are left out.
+def character_classes(class_of: Callable[[str], Hashable]) -> Dict[Hashable, str]:
+    """Regular expressions for the characters of each class; surrogates are left out.
 
     Example: `str.isdigit` -> {True: "[\\x{30}-\\x{39}...]", False: "[...]"}.
     """
     ranges = collections.defaultdict(list)
     previous = object()
     for code in range(sys.maxunicode + 1):
-        kind = None if 0xD800 <= code <= 0xDFFF else kind_of(chr(code))
-        if kind == previous:
-            ranges[kind][-1][1] = code
+        found = None if 0xD800 <= code <= 0xDFFF else class_of(chr(code))
+        if found == previous:
+            ranges[found][-1][1] = code
         else:
-            ranges[kind].append([code, code])
-        previous = kind
+            ranges[found].append([code, code])
+        previous = found
     ranges.pop(None, None)
-    return {k: "[" + "".join(map(_range, found)) + "]" for k, found in ranges.items()}
+    return {k: "[" + "".join(map(_range, pairs)) + "]" for k, pairs in ranges.items()}
 
 
 def _range(ends):
@@ -202,13 +202,13 @@ def _model_normalizers(spec):
 
 def _scores(proto):
     """(piece, score) of each id, as the library of SentencePiece uses them."""
-    kinds = proto.SentencePiece
-    scores = [p.score for p in proto.pieces if p.type == kinds.NORMAL]
+    types = proto.SentencePiece
+    scores = [p.score for p in proto.pieces if p.type == types.NORMAL]
     lowest, highest = min(scores), max(scores)
     vocab = []
     for piece in proto.pieces:
         score = piece.score
-        if piece.type == kinds.USER_DEFINED:
+        if piece.type == types.USER_DEFINED:
             # Its bonus: such a piece is always taken.
             score = len(piece.piece.encode("utf-8")) * highest - 0.1
         elif DIGIT_COMMA.fullmatch(piece.piece):
@@ -223,8 +223,8 @@ def _opening_of_special(proto):
 
     Set apart, since SentencePiece never takes text for a control piece and Rust would.
     """
-    kinds = proto.SentencePiece
-    names = [p.piece for p in proto.pieces if p.type in (kinds.CONTROL, kinds.UNKNOWN)]
+    types = proto.SentencePiece
+    names = [p.piece for p in proto.pieces if p.type in (types.CONTROL, types.UNKNOWN)]
     return "|".join(f"{_literal(name[0])}(?={_literal(name[1:])})" for name in names)
 
 

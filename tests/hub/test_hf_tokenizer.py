@@ -98,7 +98,7 @@ def test_a_long_word_is_unknown_from_our_length_on(tmp_path):
         assert encoded.ids == ours.encode_ids_batch([text])[0]
 
 
-def test_characters_by_kind():
+def test_characters_by_class():
     classes = character_classes(lambda char: char in "0123456789x")
     assert classes[True] == "[\\x{30}-\\x{39}\\x{78}]"
 
