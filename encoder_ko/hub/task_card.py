@@ -95,7 +95,7 @@ class FineTuned(NamedTuple):
         values = kept.get("label_values", ())
         return {
             "name": self.head.task,
-            "kind": task_type,
+            "task_type": task_type,
             "metric": kept.get("metric", _USUAL_METRICS[task_type]),
             "label_values": values if len(values) == len(names) else names,
             "label_names": names,

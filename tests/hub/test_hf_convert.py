@@ -47,7 +47,7 @@ TASKS = {
     "tagging": dataclasses.replace(tasks.get_task("NaverNER"), **TAGS),
     "question_answering": tasks.get_task("KorQuAD"),
 }
-SETTINGS = task_types.KindSettings(max_seq_length=20, max_query_length=4, doc_stride=4)
+SETTINGS = task_types.TaskSettings(max_seq_length=20, max_query_length=4, doc_stride=4)
 
 
 @functools.lru_cache(maxsize=None)
