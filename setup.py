@@ -50,6 +50,7 @@ setup(
         "cloud-tpu-client",
         "sentencepiece>=0.1.96,<0.2.2",  # 0.2.2 breaks ties otherwise
         "konlpy",
+        "markdown>=3.4",
         "absl-py",
         "six",
         "numpy<2",

@@ -24,8 +24,8 @@ _LAYER = (
 _MAPPING = "albert.encoder.embedding_hidden_mapping_in"
 
 
-def _layer(tf, hf, shape, kind=dense):
-    return kind(_LAYER[0] + tf, _LAYER[1] + hf, shape)
+def _layer(tf, hf, shape, pair_of=dense):
+    return pair_of(_LAYER[0] + tf, _LAYER[1] + hf, shape)
 
 
 _ENCODER = [
@@ -51,13 +51,13 @@ _ENCODER = [
 
 def _placeholders(config):
     groups, layers = config.num_hidden_groups, config.num_hidden_layers
-    theirs = [int(layer / (layers / groups)) for layer in range(layers)]
-    ours = [config.group_of_layer(layer) for layer in range(layers)]
-    if theirs != ours:
+    hugging_face = [int(layer / (layers / groups)) for layer in range(layers)]
+    google = [config.group_of_layer(layer) for layer in range(layers)]
+    if hugging_face != google:
         raise InputError(
             f"num_hidden_layers={layers} with num_hidden_groups={groups}: Google's "
-            f"code shares variables as {ours}, Hugging Face's as {theirs}. No file "
-            "can make up for that: choose groups that divide the layers."
+            f"code shares variables as {google}, Hugging Face's as {hugging_face}. "
+            "No file can make up for that: choose groups that divide the layers."
         )
     return {"group": groups, "inner": config.inner_group_num}
 

@@ -13,8 +13,8 @@ from encoder_ko.hub.weight_map import (
 _LAYER = "bert/encoder/layer_{layer}/", "bert.encoder.layer.{layer}."
 
 
-def _layer(tf, hf, shape, kind=dense):
-    return kind(_LAYER[0] + tf, _LAYER[1] + hf, shape)
+def _layer(tf, hf, shape, pair_of=dense):
+    return pair_of(_LAYER[0] + tf, _LAYER[1] + hf, shape)
 
 
 _EMBEDDINGS = [

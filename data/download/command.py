@@ -5,8 +5,8 @@
     python -m data.download PAWS --output_dir=elsewhere/paws
 
 The names are those of --task_name. Files go to datasets/<task>/, where fine-tuning
-looks for them; their content is checked. Those that are there stay as they are. After a
-broken connection the same command goes on where it stopped.
+looks for them; their content is checked. Files that exist stay as they are. After a
+broken connection the same command resumes the download.
 """
 
 import os
@@ -83,7 +83,7 @@ def table() -> str:
 
 
 def download(source: Source, folder: str, overwrite: bool = False) -> None:
-    """Fetches the files of one data set that are not there, and says what it does.
+    """Fetches the missing files of one data set, and says what it does.
 
     Raises:
       InputError: as `fetch`; the data set is not given out, or out of reach, with the
@@ -106,7 +106,7 @@ def download(source: Source, folder: str, overwrite: bool = False) -> None:
             f"{folder}."
         )
     for number, file in enumerate(source.files):
-        if not overwrite and _is_there(file, folder):
+        if not overwrite and _nothing_to_fetch(file, folder):
             continue
         try:
             fetch(file, folder, overwrite)
@@ -125,8 +125,8 @@ def _exist(file: RemoteFile, folder: str) -> bool:
     return all(os.path.exists(os.path.join(folder, name)) for name in file.outputs)
 
 
-def _is_there(file: RemoteFile, folder: str) -> bool:
-    """Whether there is nothing to fetch; says what becomes of existing files."""
+def _nothing_to_fetch(file: RemoteFile, folder: str) -> bool:
+    """Whether all files exist; says what becomes of them."""
     if not _exist(file, folder):
         return False
     for name in file.outputs:

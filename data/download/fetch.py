@@ -1,4 +1,4 @@
-"""Fetches one file over HTTP: goes on after a cut, checks, then gives it its name.
+"""Fetches one file over HTTP: resumes after a cut, verifies, then names the file.
 
 Bytes are collected in `<name>.part` beside the target. A later call asks the server for
 the rest only. The file gets its name when its checksum is the published one.
@@ -9,7 +9,9 @@ import hashlib
 import http.client
 import os
 import re
+import shutil
 import sys
+import tarfile
 import time
 import urllib.error
 import urllib.request
@@ -18,7 +20,7 @@ from typing import Iterable, List, NamedTuple, Optional
 from tqdm import tqdm
 
 from ..io.errors import InputError
-from .archives import unpack
+from ..io.files import new_file
 from .sources import SOURCES, RemoteFile
 
 PART_SUFFIX = ".part"
@@ -44,20 +46,21 @@ class _Reply(NamedTuple):
     total: Optional[int]
 
 
-def checksum_of(path: str, kind: str) -> str:
+def checksum_of(path: str, algorithm: str) -> str:
     """The checksum of a file, in the form of `RemoteFile.checksum`.
 
     Args:
-      kind: "sha256", or "git": SHA-1 of "blob <bytes>", a zero byte and the content.
+      algorithm: "sha256", or "git": SHA-1 of "blob <bytes>", a zero byte and the
+        content.
     """
-    if kind == "git":
+    if algorithm == "git":
         digest = hashlib.sha1(b"blob %d\0" % os.path.getsize(path))
     else:
         digest = hashlib.sha256()
     with open(path, "rb") as stream:
         for block in iter(lambda: stream.read(2**20), b""):
             digest.update(block)
-    return f"{kind}:{digest.hexdigest()}"
+    return f"{algorithm}:{digest.hexdigest()}"
 
 
 def is_published(path: str, file: RemoteFile) -> bool:
@@ -95,7 +98,7 @@ def fetch(file: RemoteFile, folder: str, overwrite: bool = False, wait: float = 
     Raises:
       Unreachable: there is no way to the server.
       InputError: the server refuses, the connection keeps breaking, the bytes are not
-        the published ones, the archive is bad, the disk is full.
+        the published ones, the disk is full.
     """
     target = os.path.join(folder, file.name)
     part = target + PART_SUFFIX
@@ -115,20 +118,23 @@ def fetch(file: RemoteFile, folder: str, overwrite: bool = False, wait: float = 
     except OSError as error:
         raise InputError(
             f"{target} could not be written: {error}. Make room or choose another "
-            "--output_dir; the same command goes on from where it stopped."
+            "--output_dir; the same command resumes the download."
         ) from error
 
 
 def _unpack(file, archive, folder, overwrite):
-    wanted = {inside: os.path.join(folder, name) for inside, name in file.members}
-    if not overwrite:
-        wanted = {k: path for k, path in wanted.items() if not os.path.exists(path)}
-    unpack(archive, wanted, overwrite)
+    """Writes the wanted members of an archive whose checksum has been verified."""
+    with tarfile.open(archive) as members:
+        for inside, name in file.members:
+            path = os.path.join(folder, name)
+            if overwrite or not os.path.exists(path):
+                with new_file(path, overwrite) as out:
+                    shutil.copyfileobj(members.extractfile(inside), out)
 
 
 def _check(file: RemoteFile, path: str, advice: str) -> None:
-    kind = file.checksum.split(":")[0]
-    found = checksum_of(path, kind)
+    algorithm = file.checksum.split(":")[0]
+    found = checksum_of(path, algorithm)
     if found != file.checksum:
         raise InputError(
             f"{path} ({os.path.getsize(path):,} bytes) has the checksum {found}, but "
@@ -155,7 +161,7 @@ def _fetch_part(file: RemoteFile, part: str, wait: float) -> None:
             if attempt == _ATTEMPTS:
                 raise InputError(
                     f"The connection to {file.url} keeps breaking ({cut}). "
-                    f"{_size(part):,} bytes are in {part}: the same command goes on "
+                    f"{_size(part):,} bytes are in {part}: the same command resumes "
                     "from there."
                 ) from cut
         if _size(part) <= before:

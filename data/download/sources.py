@@ -1,7 +1,7 @@
 """Where the public data sets are, under which licence, and how to know them again.
 
 Addresses are those of the authors, pinned to a commit where they lie in a repository,
-so that the bytes cannot change. This module only declares; `downloading.py` fetches.
+so that the bytes cannot change. This module only declares; `fetch.py` fetches.
 """
 
 import difflib
@@ -19,7 +19,7 @@ class RemoteFile(NamedTuple):
 
     Attributes:
       url: the address.
-      name: of the file in the data folder; of the archive where there are `members`.
+      name: of the file in the data folder; of the tar archive if there are `members`.
       size: bytes; rounded up where nobody published the number.
       checksum: "sha256:..." or "git:...", the name that git gives to a file's content.
       members: of an archive, the path inside it of every file wanted, and its name in

@@ -129,12 +129,12 @@ class TokenizerConfig:
 
     def _check_type(self, name, default):
         value = getattr(self, name)
-        kind = str if default is None else type(default)
+        expected = str if default is None else type(default)
         if default is None and value is None:
             return
-        if type(value) is not kind:
+        if type(value) is not expected:
             raise InputError(
-                f"Tokenizer setting {name}={value!r} must be a {kind.__name__}, "
+                f"Tokenizer setting {name}={value!r} must be a {expected.__name__}, "
                 f"not a {type(value).__name__}."
             )
 

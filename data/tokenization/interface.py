@@ -98,10 +98,6 @@ class Tokenizer:
         """The ids of each text; the fastest way where offsets are not needed."""
         raise NotImplementedError
 
-    def encode_batch(self, texts: Iterable[str]) -> List[Encoding]:
-        """``encode`` of each text."""
-        return [self.encode(text) for text in texts]
-
     def tokenize(self, text: str) -> List[str]:
         """The pieces of one text."""
         return self.convert_ids_to_tokens(self.encode_ids_batch([text])[0])

@@ -90,8 +90,8 @@ class MorphemeAnalyser:
         """
         if char.isspace():
             return " "
-        kind = unicode11.category(char)
-        if kind in ("Cc", "Cf", "Cs"):
+        category = unicode11.category(char)
+        if category in ("Cc", "Cf", "Cs"):
             return ""
         if ord(char) > 0xFFFF and self.name in ("komoran", "kkma"):
             return " "

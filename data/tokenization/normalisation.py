@@ -81,17 +81,17 @@ class Normaliser:
         """What a character becomes first: itself, "", " " or itself between spaces."""
         if char in "\t\n\r":
             return " "
-        kind = unicode11.category(char)
+        category = unicode11.category(char)
         if char in "\x00\ufffd":
             return ""
         deleted = self._config.control_characters
-        if kind in deleted.split() or (deleted == "C" and kind.startswith("C")):
+        if category in deleted.split() or (deleted == "C" and category.startswith("C")):
             return ""
-        if kind == "Cs":
+        if category == "Cs":
             return _SURROGATE_MARK
         # Upstream: line and paragraph separators pass the cleaning, but split() does
         # break at them.
-        if kind.startswith("Z"):
+        if category.startswith("Z"):
             return " "
         if self._config.split_cjk and _is_chinese(char):
             return " " + char + " "
@@ -99,10 +99,10 @@ class Normaliser:
 
     def separated(self, char: str) -> str:
         """What it becomes at the end: itself, "" (a mark) or itself between spaces."""
-        kind = unicode11.category(char)
-        if kind == "Mn" and self._config.strip_accents:
+        category = unicode11.category(char)
+        if category == "Mn" and self._config.strip_accents:
             return ""
-        if char in _ASCII_PUNCTUATION or kind.startswith("P"):
+        if char in _ASCII_PUNCTUATION or category.startswith("P"):
             return " " + char + " "
         return char
 

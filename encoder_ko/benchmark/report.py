@@ -1,9 +1,11 @@
 """The report of a benchmark: from results to Markdown. Pure functions of their input.
 
-`benchmark_page` makes the HTML page of the same results.
+`page` renders it as HTML.
 """
 
+import html
 import math
+import re
 import shlex
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -232,10 +234,12 @@ def published_models(tasks: Sequence[TaskResult]) -> List[str]:
 
 def markdown(benchmark: Benchmark) -> str:
     """The whole report; pictures are referred to by their paths."""
-    parts = [f"# {benchmark.title}"]
-    parts.append("\n".join(f"- {name}: {value}" for name, value in benchmark.facts))
+    parts = [f"# {_literal(benchmark.title)}"]
+    parts.append(
+        "\n".join(f"- {name}: {_literal(value)}" for name, value in benchmark.facts)
+    )
     parts.append("## Results")
-    parts.append(_table(_result_rows(benchmark.tasks)))
+    parts.append(_table(_result_rows(benchmark.tasks), text_columns=2))
     parts += _notes(benchmark.tasks)
     models = published_models(benchmark.tasks)
     if models:
@@ -259,7 +263,7 @@ def _result_rows(tasks: Sequence[TaskResult]) -> List[List[str]]:
                 result.name,
                 metric_label(result),
                 f"**{measured(result)}**" if result.runs else NOT_YET,
-                baseline_cell(result),
+                _literal(baseline_cell(result)),
                 verdict(result),
                 data_cell(result),
                 minutes(result),
@@ -281,8 +285,12 @@ def _published_rows(
 
 
 def _notes(tasks: Sequence[TaskResult]) -> List[str]:
-    lines = [f"- {each.name} {each.note}" for each in tasks if each.note]
-    lines += [f"- {each.task.name}: {each.problem}" for each in tasks if each.problem]
+    lines = [f"- {each.name} {_literal(each.note)}" for each in tasks if each.note]
+    lines += [
+        f"- {each.task.name}: {_literal(each.problem)}"
+        for each in tasks
+        if each.problem
+    ]
     return ["\n".join(lines)] if lines else []
 
 
@@ -294,11 +302,18 @@ def _section(result: TaskResult) -> List[str]:
     return parts
 
 
-def _table(rows: Sequence[Sequence[Any]]) -> str:
+def _table(rows: Sequence[Sequence[Any]], text_columns: int = 1) -> str:
+    """A table whose first columns are text; those after them are set right."""
     lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
-    lines.insert(1, "|" + "---|" * len(rows[0]))
+    numbers = len(rows[0]) - text_columns
+    lines.insert(1, "|" + "---|" * text_columns + "---:|" * numbers)
     return "\n".join(lines)
 
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def _literal(text: str) -> str:
+    """Text of users as it stands, where Markdown would take it for a mark or a tag."""
+    return re.sub(r"([\\`*\[\]])", r"\\\1", html.escape(text, quote=False))

@@ -13,7 +13,8 @@ from data.io.errors import InputError
 LAYER_NORM_EPSILON = 1e-12
 CLASSIFIER_DROPOUT = 0.1
 
-# Activations by what they compute: ours, then their names for it, first as written.
+# Activations by what they compute: our name, then those of Hugging Face, of which the
+# first is written.
 _ACTIVATIONS = {
     "gelu_tanh": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast"),
     "gelu_erf": ("gelu", "gelu_python"),
@@ -34,8 +35,8 @@ _OWN_KEYS = {
     "albert": ["embedding_size", "num_hidden_groups", "inner_group_num"],
     "electra": ["embedding_size"],
 }
-# Keys that must have this value, which is theirs when they are absent, too.
-_ONLY = {
+# Keys that must have this value, which is also what Hugging Face takes without them.
+_REQUIRED = {
     "position_embedding_type": "absolute",
     "is_decoder": False,
     "add_cross_attention": False,
@@ -43,27 +44,27 @@ _ONLY = {
     "layer_norm_eps": LAYER_NORM_EPSILON,
 }
 # In `activations.ACTIVATIONS`, "gelu" is the tanh form.
-_OUR_NAMES = {"gelu_tanh": "gelu"}
+_NAMES_IN_LAYERS = {"gelu_tanh": "gelu"}
 
 
-class Head(NamedTuple):
+class HeadDescription(NamedTuple):
     """What config.json says of the head.
 
     Attributes:
-      kind: Architecture.kind; "" = unknown.
+      head_type: Architecture.head_type; "" = unknown.
       labels: names in the order of the logits; empty where there are none.
       task: name of the task it was fine-tuned on, or "".
       is_regression: whether its one output is a number.
     """
 
-    kind: str = ""
+    head_type: str = ""
     labels: Sequence[str] = ()
     task: str = ""
     is_regression: bool = False
 
 
 def hugging_face_config(
-    config, model_type: str, architecture: str, pad_id: int, head: Head
+    config, model_type: str, architecture: str, pad_id: int, head: HeadDescription
 ) -> Dict[str, Any]:
     """The content of config.json.
 
@@ -99,7 +100,7 @@ def hugging_face_config(
     if head.labels:
         content["id2label"] = {str(i): name for i, name in enumerate(head.labels)}
         content["label2id"] = {name: i for i, name in enumerate(head.labels)}
-    if head.kind == "classification":
+    if head.head_type == "classification":
         content["problem_type"] = (
             "regression" if head.is_regression else "single_label_classification"
         )
@@ -128,7 +129,7 @@ def encoder_config(content: Dict[str, Any], names, source: str):
       source: names the file in messages.
 
     Raises:
-      InputError: another kind of model, or something that Google's network cannot do.
+      InputError: another model type, or something that Google's network cannot do.
     """
     model_type = names.model_type
     if content.get("model_type", model_type) != model_type:
@@ -136,7 +137,7 @@ def encoder_config(content: Dict[str, Any], names, source: str):
             f"{source} says model_type={content['model_type']!r} but --model_type is "
             f"{model_type}."
         )
-    for key, value in _ONLY.items():
+    for key, value in _REQUIRED.items():
         found = content.get(key, value)
         if found != value:
             raise InputError(
@@ -148,13 +149,13 @@ def encoder_config(content: Dict[str, Any], names, source: str):
     missing = [key for key in _SHARED_KEYS if key not in content]
     if "vocab_size" in missing or "hidden_size" in missing:
         raise InputError(f"{source} lacks {', '.join(missing)}: is it a config.json?")
-    settings = dict(_their_defaults(model_type), **settings)
-    settings["hidden_act"] = _our_activation(content, model_type, source)
+    settings = dict(_hugging_face_defaults(model_type), **settings)
+    settings["hidden_act"] = _activation(content, model_type, source)
     return names.config_class.from_dict(settings, source)
 
 
-def _their_defaults(model_type):
-    """Hugging Face's defaults where ours, Google's, are others."""
+def _hugging_face_defaults(model_type):
+    """Hugging Face's defaults that differ from Google's, which are ours."""
     defaults = {"type_vocab_size": 2, "max_position_embeddings": 512}
     if model_type == "electra":
         defaults.update(
@@ -165,21 +166,21 @@ def _their_defaults(model_type):
     return defaults
 
 
-def _our_activation(content, model_type, source):
-    theirs = content.get("hidden_act", "gelu_new" if model_type == "albert" else "gelu")
+def _activation(content, model_type, source):
+    name = content.get("hidden_act", "gelu_new" if model_type == "albert" else "gelu")
     computed = next(
-        (ours for ours in _ACTIVATIONS if theirs in _ACTIVATIONS[ours]), None
+        (known for known, names in _ACTIVATIONS.items() if name in names), None
     )
     if computed is None:
         raise InputError(
-            f"{source} has hidden_act={theirs!r}. Known are "
-            f"{', '.join(name for known in _ACTIVATIONS.values() for name in known)}."
+            f"{source} has hidden_act={name!r}. Known are "
+            f"{', '.join(each for names in _ACTIVATIONS.values() for each in names)}."
         )
     if computed == _GELU[model_type]:
         return "gelu"
     if model_type == "electra" and computed == "gelu_tanh":
         raise InputError(
-            f"{source} has hidden_act={theirs!r}, the tanh form of GELU, which this "
+            f"{source} has hidden_act={name!r}, the tanh form of GELU, which this "
             "project's ELECTRA does not have: Google's has the erf form."
         )
     if computed == "gelu_erf":
@@ -189,20 +190,20 @@ def _our_activation(content, model_type, source):
             "Hugging Face. If the model was trained with Google's code, write "
             '"gelu" for "gelu_erf" in the configuration.',
             source,
-            theirs,
+            name,
             model_type.upper(),
         )
-    return _OUR_NAMES.get(computed, computed)
+    return _NAMES_IN_LAYERS.get(computed, computed)
 
 
-def head_of(content: Dict[str, Any], architecture) -> Head:
+def head_of(content: Dict[str, Any], architecture) -> HeadDescription:
     """What config.json says of labels and task."""
     labels = content.get("id2label") or {}
     ordered = tuple(labels[key] for key in sorted(labels, key=int))
-    return Head(
-        kind=architecture.kind,
+    return HeadDescription(
+        head_type=architecture.head_type,
         labels=ordered,
         task=content.get("finetuning_task") or "",
         is_regression=content.get("problem_type") == "regression"
-        or (architecture.kind == "classification" and len(ordered) == 1),
+        or (architecture.head_type == "classification" and len(ordered) == 1),
     )

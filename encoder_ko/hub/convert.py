@@ -1,6 +1,6 @@
 """Converts a model between the files of TensorFlow and of Hugging Face.
 
-Everything is written beside its place first, so that a folder that is there is whole.
+Everything is written beside its place first, so that a folder that exists is whole.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ class TensorFlowModel(NamedTuple):
       config: EncoderConfig.
       tokenizer: Tokenizer.
       checkpoint: prefix.
-      head: hf_config.Head; its kind may be "".
+      head: hf_config.HeadDescription; its head_type may be "".
       run: see `model_card.facts_of`.
       described: content of task.json; {} without one.
     """
@@ -47,7 +47,7 @@ class TensorFlowModel(NamedTuple):
     config: Any
     tokenizer: Tokenizer
     checkpoint: str
-    head: hf_config.Head
+    head: hf_config.HeadDescription
     run: Dict[str, Any]
     described: Dict[str, Any] = {}
 
@@ -83,7 +83,7 @@ def export(
         networks,
         model.config,
         tensor_files.read_checkpoint(model.checkpoint),
-        _kind(model.head.kind),
+        _network_head(model.head.head_type),
         model.checkpoint,
     )
     folders = []
@@ -100,18 +100,18 @@ def export(
     return folders
 
 
-def _kind(kind):
+def _network_head(head_type):
     """Regression has the network of classification."""
-    return "classification" if kind == "regression" else kind
+    return "classification" if head_type == "regression" else head_type
 
 
 def _export_one(network, model, folder, title, split_special):
     architecture = network.architecture
     head = model.head._replace(
-        kind=architecture.kind,
+        head_type=architecture.head_type,
         labels=_labels(network, model.head, model.checkpoint),
         task=network.task or model.head.task,
-        is_regression=model.head.is_regression or model.head.kind == "regression",
+        is_regression=model.head.is_regression or model.head.head_type == "regression",
     )
     content = hf_config.hugging_face_config(
         network.config,
@@ -141,7 +141,7 @@ def _export_one(network, model, folder, title, split_special):
     card = model_card.Card(
         title,
         architecture.name,
-        architecture.kind,
+        architecture.head_type,
         head.labels,
         model.run,
         before,
@@ -156,7 +156,7 @@ def _labels(network, head, source):
     """Names of the outputs of a classifier or tagger, in order."""
     if not network.num_labels:
         return ()
-    if head.kind == "regression" or head.is_regression:
+    if head.head_type == "regression" or head.is_regression:
         return ("LABEL_0",)
     return task_card.label_names(head.labels, network.num_labels, source)
 
@@ -246,7 +246,9 @@ def _import_one(names, folder, encoder_only, task):
     config = hf_config.encoder_config(content, names, path)
     class_name = _class_name(content)
     if encoder_only:
-        class_name = next(a.name for a in names.architectures if a.kind == "encoder")
+        class_name = next(
+            a.name for a in names.architectures if a.head_type == "encoder"
+        )
     architecture = names.architecture(class_name)
     tensors = weights.plain_tensors(
         names, tensor_files.read_hugging_face(folder), folder
@@ -295,10 +297,10 @@ def _import_tokenizer(one: _Imported, target: str) -> str:
     _write_text(os.path.join(target, CONFIG_FILE_NAME), config.to_json_string())
     tokenizer = build_tokenizer(config, vocab_file)
     check_vocabulary(tokenizer.vocabulary, one.config.vocab_size, config.special_tokens)
-    theirs = one.origin.content.get("pad_token_id", 0)
-    if theirs is not None and theirs != tokenizer.pad_id:
+    pad_id = one.origin.content.get("pad_token_id", 0)
+    if pad_id not in (None, tokenizer.pad_id):
         raise InputError(
-            f"{one.origin.source} says pad_token_id={theirs} but {config.pad_token} "
+            f"{one.origin.source} says pad_token_id={pad_id} but {config.pad_token} "
             f"has the id {tokenizer.pad_id} in the vocabulary: it is not this model's."
         )
     return os.path.basename(vocab_file)
@@ -339,7 +341,7 @@ def _move_files(temporary, path, overwrite):
 
 
 def check_free(path: str, files: Sequence[str], overwrite: bool) -> None:
-    """Raises InputError if one of the files is there and may not be replaced."""
+    """Raises InputError if one of the files exists and may not be replaced."""
     taken = [name for name in files if os.path.exists(os.path.join(path, name))]
     if taken and not overwrite:
         raise InputError(

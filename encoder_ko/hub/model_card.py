@@ -25,7 +25,7 @@ class Card(NamedTuple):
     Attributes:
       title: name of the model.
       architecture: name of the class.
-      kind: Architecture.kind.
+      head_type: Architecture.head_type.
       labels: names in the order of the logits.
       run: see `facts_of`.
       before: what has to be done to text before the tokenizer.
@@ -35,7 +35,7 @@ class Card(NamedTuple):
 
     title: str
     architecture: str
-    kind: str
+    head_type: str
     labels: Sequence[str]
     run: Dict[str, Any]
     before: Sequence[str]
@@ -93,7 +93,7 @@ def model_card(card: Card) -> str:
 
 def _front_matter(card):
     lines = ["---", "language: ko", "library_name: transformers"]
-    lines.append(f"pipeline_tag: {_PIPELINES[card.kind]}")
+    lines.append(f"pipeline_tag: {_PIPELINES[card.head_type]}")
     return "\n".join(lines + ["---", ""])
 
 

@@ -1,7 +1,7 @@
 """task.json of a fine-tuned model that comes from Hugging Face.
 
-config.json tells the kind and the labels. What else a task.json holds is in there too,
-under EXPORTED_KEY, where this project wrote it; a model of others gets what is usual.
+config.json tells the head type and the labels. What else a task.json holds is in there
+too, under EXPORTED_KEY, where this project wrote it; others' models get the defaults.
 """
 
 from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
@@ -13,7 +13,7 @@ from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING
 from data.tokenization.config import EXPORTED_KEY
 from encoder_ko.finetuning import saved_run
 from encoder_ko.finetuning.task_types import TASK_TYPES, TaskSettings
-from encoder_ko.hub.config import Head
+from encoder_ko.hub.config import HeadDescription
 
 _USUAL_METRICS = {
     CLASSIFICATION: "accuracy",
@@ -36,22 +36,22 @@ class FineTuned(NamedTuple):
 
     content: Dict[str, Any]
     source: str
-    head: Head
+    head: HeadDescription
     num_labels: int
     score_range: Tuple[float, float]
     max_seq_length: int
 
     def described(self, model_type: str, vocab_file: str) -> Optional[Dict[str, Any]]:
-        """The content of task.json; None for a head that no kind of ours is.
+        """The content of task.json; None for a head that no task type has.
 
         Raises:
           InputError: there are not as many names of labels as outputs; settings that
             are unknown.
         """
-        kind = self._kind()
-        if kind not in TASK_TYPES:
+        task_type = self._task_type()
+        if task_type not in TASK_TYPES:
             return None
-        task = saved_run.task_of(self._task(kind, _kept(self.content, "task")))
+        task = saved_run.task_of(self._task(task_type, _kept(self.content, "task")))
         settings = dict(self._usual_settings(), **_kept(self.content, "settings"))
         try:
             settings = TaskSettings(**settings)
@@ -71,9 +71,9 @@ class FineTuned(NamedTuple):
             "doc_stride": min(usual.doc_stride, longest // 4),
         }
 
-    def _kind(self):
-        if self.head.kind != CLASSIFICATION:
-            return self.head.kind
+    def _task_type(self):
+        if self.head.head_type != CLASSIFICATION:
+            return self.head.head_type
         is_regression = self.head.is_regression or self.num_labels == 1
         problem = self.content.get("problem_type") or ""
         if problem.startswith("multi") or (is_regression and self.num_labels > 1):
@@ -86,17 +86,17 @@ class FineTuned(NamedTuple):
             return None
         return REGRESSION if is_regression else CLASSIFICATION
 
-    def _task(self, kind, kept):
+    def _task(self, task_type, kept):
         names, scores = (), None
-        if kind in (CLASSIFICATION, TAGGING):
+        if task_type in (CLASSIFICATION, TAGGING):
             names = label_names(self.head.labels, self.num_labels, self.source)
-        elif kind == REGRESSION:
+        elif task_type == REGRESSION:
             scores = kept.get("score_range", self.score_range)
         values = kept.get("label_values", ())
         return {
             "name": self.head.task,
-            "kind": kind,
-            "metric": kept.get("metric", _USUAL_METRICS[kind]),
+            "task_type": task_type,
+            "metric": kept.get("metric", _USUAL_METRICS[task_type]),
             "label_values": values if len(values) == len(names) else names,
             "label_names": names,
             "score_range": scores,

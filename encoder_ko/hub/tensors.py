@@ -1,4 +1,4 @@
-"""Tensors by name in the three kinds of files: TensorFlow, safetensors, PyTorch.
+"""Tensors by name in the three formats: TensorFlow, safetensors, PyTorch.
 
 Of PyTorch's files only tensors are read (`weights_only`): nothing else is unpickled.
 """
@@ -63,7 +63,7 @@ def read_hugging_face(folder: str) -> Tensors:
     Names of old files (gamma, beta) are brought up to date.
 
     Raises:
-      InputError: neither is there, or a file cannot be read.
+      InputError: neither exists, or a file cannot be read.
     """
     for name, read in ((SAFETENSORS, _read_safetensors), (PYTORCH, _read_pytorch)):
         tensors = {}

@@ -11,7 +11,7 @@ from data.io.errors import InputError
 from data.io.json_files import read_json_object
 from data.tokenization import CONFIG_FILE_NAME, TokenizerConfig, find_vocabulary, preset
 from data.tokenization.config import EXPORTED_KEY, bert_normaliser_settings
-from encoder_ko.hub.tokenizer_json import tokenizer_json
+from encoder_ko.hub.tokenizer_json import fast_tokenizer
 
 _TOKEN_NAMES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 
@@ -51,7 +51,7 @@ def write_tokenizer(tokenizer, folder: str, max_length: int, split_special: bool
     name = "vocab.txt" if is_wordpiece else "spiece.model"
     shutil.copyfile(tokenizer.vocabulary.path, os.path.join(folder, name))
     special = {key: getattr(config, key) for key in _TOKEN_NAMES}
-    _write_json(os.path.join(folder, "tokenizer.json"), tokenizer_json(tokenizer))
+    fast_tokenizer(tokenizer).save(os.path.join(folder, "tokenizer.json"))
     _write_json(os.path.join(folder, "special_tokens_map.json"), special)
     _write_json(
         os.path.join(folder, CONFIG_FILE_NAME),

@@ -1,51 +1,70 @@
-"""The content of Hugging Face's tokenizer.json for our tokenizers.
+"""Our tokenizers as those of Hugging Face's library, whose file is tokenizer.json.
 
-It says every rule itself: characters as ranges of code points from
+Every rule is said in full: characters as ranges of code points from
 `data.text.unicode11`, so that neither the library's idea of a control character nor its
 version of Unicode matters. Where it cannot be exact: a unigram model's two ways of
 equal score, digits with commas (`TokenizerConfig.digit_comma`), letters in disorder
 under "letters".
 """
 
-import base64
 import collections
 import functools
 import sys
-from typing import Any, Callable, Dict, Hashable
+from typing import Callable, Dict, Hashable
+
+import tokenizers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
 
 from data.io.errors import InputError
 from data.text import unicode11
 from data.tokenization.normalisation import Normaliser
-from data.tokenization.sentencepiece import DIGIT_COMMA, SentencePieceTokenizer
+from data.tokenization.sentencepiece import DIGIT_COMMA
 
 
-def tokenizer_json(tokenizer) -> Dict[str, Any]:
-    """The content of tokenizer.json.
+def fast_tokenizer(tokenizer) -> tokenizers.Tokenizer:
+    """The library's tokenizer that gives the ids of ours.
 
     Raises:
       InputError: a SentencePiece model that is not a unigram model.
     """
-    if tokenizer.config.algorithm == "sentencepiece":
-        return sentencepiece_json(tokenizer)
-    return wordpiece_json(tokenizer)
+    config, ids = tokenizer.config, tokenizer.vocabulary.ids
+    is_wordpiece = config.algorithm == "wordpiece"
+    fast = _wordpiece(tokenizer) if is_wordpiece else _unigram(tokenizer)
+    special = sorted(config.special_tokens, key=ids.get)
+    fast.add_special_tokens([AddedToken(name, normalized=False) for name in special])
+    cls, sep = config.cls_token, config.sep_token
+    fast.post_processor = processors.TemplateProcessing(
+        single=[cls, "$A", sep],
+        pair=[cls, "$A", sep, "$B:1", f"{sep}:1"],
+        special_tokens=[(name, ids[name]) for name in (cls, sep)],
+    )
+    return fast
 
 
-def character_classes(kind_of: Callable[[str], Hashable]) -> Dict[Hashable, str]:
-    """Regular expressions for the characters of each kind; surrogates are left out.
+def character_classes(class_of: Callable[[str], Hashable]) -> Dict[Hashable, str]:
+    """Regular expressions for the characters of each class; surrogates are left out.
 
     Example: `str.isdigit` -> {True: "[\\x{30}-\\x{39}...]", False: "[...]"}.
     """
     ranges = collections.defaultdict(list)
     previous = object()
     for code in range(sys.maxunicode + 1):
-        kind = None if 0xD800 <= code <= 0xDFFF else kind_of(chr(code))
-        if kind == previous:
-            ranges[kind][-1][1] = code
+        found = None if 0xD800 <= code <= 0xDFFF else class_of(chr(code))
+        if found == previous:
+            ranges[found][-1][1] = code
         else:
-            ranges[kind].append([code, code])
-        previous = kind
+            ranges[found].append([code, code])
+        previous = found
     ranges.pop(None, None)
-    return {k: "[" + "".join(map(_range, found)) + "]" for k, found in ranges.items()}
+    return {k: "[" + "".join(map(_range, pairs)) + "]" for k, pairs in ranges.items()}
 
 
 def _range(ends):
@@ -53,115 +72,54 @@ def _range(ends):
     return first if first == last else f"{first}-{last}"
 
 
-def replace(pattern: str, content: str) -> Dict[str, Any]:
-    """Normalizer: each match becomes `content`."""
-    return {"type": "Replace", "pattern": {"Regex": pattern}, "content": content}
-
-
-def _split(pattern, behavior):
-    return {
-        "type": "Split",
-        "pattern": {"Regex": pattern},
-        "behavior": behavior,
-        "invert": False,
-    }
-
-
-def _sequence(kind, steps):
-    return {"type": "Sequence", kind: steps}
+def _replace(pattern: str, content: str):
+    return normalizers.Replace(Regex(pattern), content)
 
 
 def _lower_case():
     """A sigma at the end of a word has a form of its own, which Rust does not use."""
     final = "(?<=[\\p{L}])\\x{3A3}(?!\\p{L})"
-    return [replace(final, "\u03c2"), {"type": "Lowercase"}]
+    return [_replace(final, "\u03c2"), normalizers.Lowercase()]
 
 
-def _document(tokenizer, normalizers, pre_tokenizers, model, decoder):
-    config = tokenizer.config
-    cls, sep = config.cls_token, config.sep_token
-    ids = tokenizer.vocabulary.ids
-
-    def token(name, kind):
-        return {"SpecialToken": {"id": name, "type_id": kind}}
-
-    def text(name, kind):
-        return {"Sequence": {"id": name, "type_id": kind}}
-
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [
-            {
-                "id": ids[name],
-                "content": name,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
-                "normalized": False,
-                "special": True,
-            }
-            for name in sorted(config.special_tokens, key=lambda name: ids[name])
-        ],
-        "normalizer": _sequence("normalizers", normalizers),
-        "pre_tokenizer": _sequence("pretokenizers", pre_tokenizers),
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": [token(cls, 0), text("A", 0), token(sep, 0)],
-            "pair": [
-                token(cls, 0),
-                text("A", 0),
-                token(sep, 0),
-                text("B", 1),
-                token(sep, 1),
-            ],
-            "special_tokens": {
-                name: {"id": name, "ids": [ids[name]], "tokens": [name]}
-                for name in (cls, sep)
-            },
-        },
-        "decoder": decoder,
-        "model": model,
-    }
+def _decomposition(extent):
+    """Rust takes Hangul apart, too; for "letters" NFC puts it together again."""
+    if extent == "none":
+        return []
+    return [normalizers.NFKD() if extent == "compatibility" else normalizers.NFD()]
 
 
 # --- WordPiece -------------------------------------------------------------------
 
 
-def wordpiece_json(tokenizer) -> Dict[str, Any]:
-    """The content of tokenizer.json for a WordPieceTokenizer."""
+def _wordpiece(tokenizer):
     config = tokenizer.config
     classes = _classes(config)
-    normalizers = [{"type": "NFC"}] if config.compose else []
-    normalizers += [
-        replace(classes["deleted"], ""),
-        replace(classes["space"], " "),
-    ]
+    steps = [normalizers.NFC()] if config.compose else []
+    steps += [_replace(classes["deleted"], ""), _replace(classes["space"], " ")]
     if config.lower_case:
-        normalizers += _lower_case()
-    normalizers += _decomposition(config.effective_decompose)
+        steps += _lower_case()
+    steps += _decomposition(config.effective_decompose)
     if config.strip_accents:
-        normalizers.append(replace(classes["mark"], ""))
+        steps.append(_replace(classes["mark"], ""))
     if config.effective_decompose == "letters":
-        normalizers.append({"type": "NFC"})
-
-    return _document(
-        tokenizer,
-        normalizers,
-        [
-            _split(" +", "Removed"),
-            _split(classes["word"], "Isolated"),
-        ],
-        {
-            "type": "WordPiece",
-            "unk_token": config.unk_token,
-            "continuing_subword_prefix": "##",
-            "max_input_chars_per_word": config.max_chars_per_word,
-            "vocab": dict(tokenizer.vocabulary.ids),
-        },
-        {"type": "WordPiece", "prefix": "##", "cleanup": False},
+        steps.append(normalizers.NFC())
+    fast = tokenizers.Tokenizer(
+        models.WordPiece(
+            dict(tokenizer.vocabulary.ids),
+            unk_token=config.unk_token,
+            max_input_chars_per_word=config.max_chars_per_word,
+        )
     )
+    fast.normalizer = normalizers.Sequence(steps)
+    fast.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(" +"), "removed"),
+            pre_tokenizers.Split(Regex(classes["word"]), "isolated"),
+        ]
+    )
+    fast.decoder = decoders.WordPiece(prefix="##", cleanup=False)
+    return fast
 
 
 @functools.lru_cache(maxsize=8)  # seconds of work, the same for ELECTRA's two networks
@@ -182,56 +140,31 @@ def _rule_of(rules: Normaliser):
     return rule
 
 
-def _decomposition(extent):
-    """Rust takes Hangul apart, too; for "letters" NFC puts it together again."""
-    if extent == "none":
-        return []
-    return [{"type": "NFKD" if extent == "compatibility" else "NFD"}]
-
-
 # --- SentencePiece ---------------------------------------------------------------
 
-_METASPACE = {
-    "type": "Metaspace",
-    "replacement": "\u2581",
-    "prepend_scheme": "always",
-    "add_prefix_space": True,  # the same, for tokenizers before 0.15
-    "split": True,
-}
 
-
-def sentencepiece_json(tokenizer: SentencePieceTokenizer) -> Dict[str, Any]:
-    """The content of tokenizer.json for a unigram model.
-
-    Raises:
-      InputError: the model is of another kind (BPE).
-    """
+def _unigram(tokenizer):
     proto = _read_model(tokenizer.vocabulary.path)
     config = tokenizer.config
-    normalizers = [{"type": "NFC"}] if config.compose else []
+    steps = [normalizers.NFC()] if config.compose else []
     if config.collapse_spaces:
-        normalizers.append(replace(character_classes(str.isspace)[True] + "+", " "))
-    normalizers += _decomposition(config.effective_decompose)
+        steps.append(_replace(character_classes(str.isspace)[True] + "+", " "))
+    steps += _decomposition(config.effective_decompose)
     if config.strip_accents:
-        normalizers.append(replace(character_classes(_combines)[True], ""))
+        steps.append(_replace(character_classes(_combines)[True], ""))
     if config.lower_case:
-        normalizers += _lower_case()
-    normalizers += _model_normalizers(proto.normalizer_spec)
-    return _document(
-        tokenizer,
-        normalizers,
+        steps += _lower_case()
+    steps += _model_normalizers(proto.normalizer_spec)
+    fast = tokenizers.Tokenizer(models.Unigram(_scores(proto), tokenizer.unk_id))
+    fast.normalizer = normalizers.Sequence(steps)
+    fast.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            _METASPACE,
-            _split(_opening_of_special(proto), "Isolated"),
-        ],
-        {
-            "type": "Unigram",
-            "unk_id": tokenizer.unk_id,
-            "vocab": _scores(proto),
-            "byte_fallback": False,
-        },
-        _METASPACE,
+            pre_tokenizers.Metaspace(),
+            pre_tokenizers.Split(Regex(_opening_of_special(proto)), "isolated"),
+        ]
     )
+    fast.decoder = decoders.Metaspace()
+    return fast
 
 
 def _combines(char):
@@ -259,30 +192,29 @@ def _model_normalizers(spec):
     """
     steps = []
     if spec.precompiled_charsmap:
-        charsmap = base64.b64encode(spec.precompiled_charsmap).decode("ascii")
-        steps.append({"type": "Precompiled", "precompiled_charsmap": charsmap})
-        steps.append({"type": "NFC"})
+        steps.append(normalizers.Precompiled(spec.precompiled_charsmap))
+        steps.append(normalizers.NFC())
     if spec.remove_extra_whitespaces:
-        steps.append(replace("[ \u2581]+", " "))
-        steps.append({"type": "Strip", "strip_left": True, "strip_right": True})
+        steps.append(_replace("[ \u2581]+", " "))
+        steps.append(normalizers.Strip())
     return steps
 
 
 def _scores(proto):
-    """[piece, score] of each id, as the library of SentencePiece uses them."""
-    kinds = proto.SentencePiece
-    scores = [p.score for p in proto.pieces if p.type == kinds.NORMAL]
+    """(piece, score) of each id, as the library of SentencePiece uses them."""
+    types = proto.SentencePiece
+    scores = [p.score for p in proto.pieces if p.type == types.NORMAL]
     lowest, highest = min(scores), max(scores)
     vocab = []
     for piece in proto.pieces:
         score = piece.score
-        if piece.type == kinds.USER_DEFINED:
+        if piece.type == types.USER_DEFINED:
             # Its bonus: such a piece is always taken.
             score = len(piece.piece.encode("utf-8")) * highest - 0.1
         elif DIGIT_COMMA.fullmatch(piece.piece):
             # Our tokenizer cuts such a piece in two (TokenizerConfig.digit_comma).
             score = 2 * lowest
-        vocab.append([piece.piece, score])
+        vocab.append((piece.piece, score))
     return vocab
 
 
@@ -291,8 +223,8 @@ def _opening_of_special(proto):
 
     Set apart, since SentencePiece never takes text for a control piece and Rust would.
     """
-    kinds = proto.SentencePiece
-    names = [p.piece for p in proto.pieces if p.type in (kinds.CONTROL, kinds.UNKNOWN)]
+    types = proto.SentencePiece
+    names = [p.piece for p in proto.pieces if p.type in (types.CONTROL, types.UNKNOWN)]
     return "|".join(f"{_literal(name[0])}(?={_literal(name[1:])})" for name in names)
 
 

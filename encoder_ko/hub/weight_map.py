@@ -1,8 +1,8 @@
 """Tables of variable names: in a TensorFlow checkpoint and in a Hugging Face model.
 
-A table (`*_ko/hf_names.py`) is a list of `Pair`s for each part of a model. Everything
-else follows from it: which parts a file has, which Hugging Face class that makes, the
-tensors in the other form, and what is left over.
+A table (`*_ko/hugging_face.py`) is a list of `Pair`s for each part of a model.
+Everything else follows from it: which parts a file has, which Hugging Face class that
+makes, the tensors in the other form, and what is left over.
 """
 
 import itertools
@@ -83,14 +83,14 @@ class Architecture(NamedTuple):
 
     Attributes:
       name: of the class, as in config.json.
-      kind: what the head is for: "pretraining", "masked_lm", "classification",
+      head_type: what the head is for: "pretraining", "masked_lm", "classification",
         "tagging", "question_answering", "encoder", ...
       parts: names of parts that it must have.
       may_have: parts that it carries along, such as a pooler it does not use.
     """
 
     name: str
-    kind: str
+    head_type: str
     parts: Tuple[str, ...]
     may_have: Tuple[str, ...] = ()
 
@@ -263,7 +263,7 @@ def _check_shape(name, pair, shape, numbers, labels, source):
         )
 
 
-# --- Which parts are there -------------------------------------------------------
+# --- Which parts exist -----------------------------------------------------------
 
 
 def parts_of(names: ModelNames, found: Iterable[str], to_hf: bool) -> Dict[str, set]:
@@ -291,13 +291,18 @@ def _pattern(names):
 
 
 def choose_architecture(
-    names: ModelNames, config, found: Sequence[str], to_hf: bool, kind: str, source: str
+    names: ModelNames,
+    config,
+    found: Sequence[str],
+    to_hf: bool,
+    head_type: str,
+    source: str,
 ) -> Architecture:
     """The class whose parts a file has, with exactly those parts that are there.
 
     Args:
       found: names in the file.
-      kind: Architecture.kind where it is known, since heads of several kinds may have
+      head_type: Architecture.head_type if known, since heads of several types may have
         the same names; "" = whichever fits first.
 
     Raises:
@@ -314,10 +319,10 @@ def choose_architecture(
         needed = architecture.parts + tuple(names.needs(config))
         carried = tuple(part for part in architecture.may_have if part in present)
         covered = set().union(*(present.get(part, ()) for part in needed + carried))
-        right_kind = not kind or architecture.kind == kind
-        if right_kind and set(needed) <= set(present) and covered == set(found):
+        fits = not head_type or architecture.head_type == head_type
+        if fits and set(needed) <= set(present) and covered == set(found):
             return architecture._replace(parts=needed + carried)
-    wanted = f"{kind.replace('_', ' ')} " if kind else ""
+    wanted = f"{head_type.replace('_', ' ')} " if head_type else ""
     raise InputError(
         f"{source} has the parts {', '.join(present) or '(none)'}, which make no "
         f"{wanted}model of {names.model_type}. Possible are "

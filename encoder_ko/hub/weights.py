@@ -1,6 +1,6 @@
 """Variables of a TensorFlow checkpoint as tensors of a Hugging Face model, and back.
 
-Pure: arrays in, arrays out. The names are those of `*_ko/hf_names.py`.
+Pure: arrays in, arrays out. The names are those of `*_ko/hugging_face.py`.
 """
 
 import re
@@ -45,7 +45,11 @@ class Model(NamedTuple):
 
 
 def to_hugging_face(
-    networks: Sequence[ModelNames], config, variables: Tensors, kind: str, source: str
+    networks: Sequence[ModelNames],
+    config,
+    variables: Tensors,
+    head_type: str,
+    source: str,
 ) -> List[Model]:
     """Every network of a checkpoint as a Hugging Face model.
 
@@ -53,7 +57,7 @@ def to_hugging_face(
       networks: the networks that a checkpoint of this model can hold.
       config: EncoderConfig of the run.
       variables: all of the checkpoint.
-      kind: Architecture.kind, "" if unknown.
+      head_type: Architecture.head_type, "" if unknown.
       source: names the checkpoint in messages.
 
     Raises:
@@ -63,7 +67,7 @@ def to_hugging_face(
     for names, owned in _owned(networks, variables):
         own_config = names.config_of(config, owned)
         architecture = choose_architecture(
-            names, own_config, list(owned), True, kind, source
+            names, own_config, list(owned), True, head_type, source
         )
         task = _task(owned, source)
         pairs = _pairs(names, architecture, own_config, task)
@@ -105,7 +109,7 @@ def to_tensorflow(
         config,
         list(reduced),
         False,
-        architecture.kind,
+        architecture.head_type,
         source,
     )
     pairs = _pairs(names, architecture, config, task)
@@ -148,7 +152,7 @@ def plain_tensors(names: ModelNames, tensors: Tensors, source: str) -> Tensors:
 
 def names_of_head(names: ModelNames, tensors: Tensors) -> List[str]:
     """The names of the tensors that are not the encoder's."""
-    base = next(a for a in names.architectures if a.kind == "encoder")
+    base = next(a for a in names.architectures if a.head_type == "encoder")
     present = parts_of(names, tensors, False)
     encoder = set().union(
         *(present.get(part, ()) for part in base.parts + base.may_have + names.adapters)

@@ -21,8 +21,8 @@ FLAGS = flags.FlagValues()
 
 NETWORKS = {name: found.networks for name, found in MODEL_TYPES.items()}
 _FORMS = ["tf", "hf"]
-_KINDS = sorted(
-    {a.kind for names in NETWORKS.values() for n in names for a in n.architectures}
+_HEAD_TYPES = sorted(
+    {a.head_type for names in NETWORKS.values() for n in names for a in n.architectures}
     | {"regression"}
 )
 
@@ -30,7 +30,11 @@ _CHOICES = {
     "from": (None, _FORMS, "Form of the input: TensorFlow or Hugging Face."),
     "to": (None, _FORMS, "Form of the output."),
     "model_type": (None, sorted(NETWORKS), "Kind of encoder; default: as task.json."),
-    "head": (None, _KINDS, "What the head is for, where no task.json tells."),
+    "head_type": (
+        None,
+        _HEAD_TYPES,
+        "What the head is for, where there is no task.json.",
+    ),
 }
 _STRINGS = {
     "input_dir": "Output folder of a run, or folder of a published model.",
@@ -58,6 +62,7 @@ for _define, _table in (
 ):
     for _name, _rest in _table.items():
         _define(_name, *_rest, flag_values=FLAGS)
+flags.DEFINE_alias("head", "head_type", flag_values=FLAGS)
 
 
 def main():
@@ -135,8 +140,8 @@ def _tensorflow_model(model_type, described):
         config=NETWORKS[model_type][0].config_class.from_json_file(files.config_file),
         tokenizer=build_tokenizer(resolve_config(files.vocab_file), files.vocab_file),
         checkpoint=files.init_checkpoint,
-        head=config.Head(
-            kind=FLAGS.head or task.get("task_type", task.get("kind", "")),
+        head=config.HeadDescription(
+            head_type=FLAGS.head_type or task.get("task_type", task.get("kind", "")),
             labels=tuple(labels),
             task=task.get("name", ""),
         ),

@@ -77,8 +77,9 @@ def test_markdown_of_two_tasks():
     lines = text.split("\n")
     assert lines[0] == "# 작은 모델"
     assert (
-        "| NSMC | accuracy, test | **86.00 ± 1.41** | 50.00 (always “긍정 <b>”) | "
-        "yes (+36.00) | 1,500 train, 70 dev, 500 test | 1.5 |"
+        "| NSMC | accuracy, test | **86.00 ± 1.41** | "
+        "50.00 (always “긍정 &lt;b&gt;”) | yes (+36.00) | "
+        "1,500 train, 70 dev, 500 test | 1.5 |"
     ) in lines
     assert any(
         line.startswith("| KorQuAD* | EM / F1, test | **40.00 / 60.00** | 0.00 / 10.00")
@@ -119,11 +120,12 @@ class Tags(HTMLParser):
     def __init__(self):
         super().__init__()
         self.open, self.text, self.pictures, self.links = [], [], [], []
-        self.ids = set()
+        self.ids, self.seen = set(), set()
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
         self.ids.add(attrs.get("id"))
+        self.seen.add(tag)
         if tag == "img":
             self.pictures.append(attrs["src"])
         elif tag not in ("meta", "br"):
@@ -159,12 +161,24 @@ def test_the_page_is_whole_and_escapes_what_users_write():
         "--task_name='a|b <c>'",
         "86.00 ± 1.41",
         "yes (+36.00)",
-        "2 seeds",
         "KorQuAD* is a part.",
     ):
         assert expected in text
     inner = [link[1:] for link in found.links if link.startswith("#")]
-    assert len(inner) == 2 and set(inner) <= found.ids
+    assert inner == ["results", "beside-published-figures", "nsmc", "korquad"]
+    assert set(inner) <= found.ids
+
+
+def test_marks_of_markdown_in_a_users_words_are_shown_as_they_are():
+    marks = r"a*b*c `d` [e](f) <script> C:\_dir &lt; & \*"
+    results = result(figures=TWO_SEEDS, note=marks, problem=marks)
+    report_of_marks = benchmark(results)._replace(title=marks, facts=[("Model", marks)])
+    found = Tags()
+    found.feed(page(report_of_marks, lambda path: PNG))
+    text = "".join(found.text)
+    for where in ("", "Model: ", "NSMC* ", "NSMC: "):
+        assert where + marks in text
+    assert "script" not in found.seen
 
 
 def test_a_command_is_broken_between_its_arguments():

@@ -134,7 +134,7 @@ def test_the_report_of_two_seeds(root, called, capfd):
     assert "| NSMC* | accuracy, test | **83.00 ± 1.41** | 55.56 (always “neg" in text
     assert "| by chance (+27.44) | 12 train, 7 dev, 9 test |" in text
     assert "| KorSTS* | Spearman, test | **70.00 ± 0.00** | 0.00 (always 2." in text
-    assert "NSMC* is <a> made-up | 표본." in text
+    assert "NSMC* is &lt;a&gt; made-up | 표본." in text
     names = "sts-train.tsv, sts-dev.tsv, sts-test.tsv"
     assert f"- KorSTS* has other files than the published ones ({names}).\n" in text
     assert "91.168" in text and "85.41" in text

@@ -3,13 +3,18 @@
 import pytest
 
 from data.io.errors import InputError
-from encoder_ko.hub.config import Head, encoder_config, head_of, hugging_face_config
+from encoder_ko.hub.config import (
+    HeadDescription,
+    encoder_config,
+    head_of,
+    hugging_face_config,
+)
 from tests.support.hf_reference import CONFIGS, NETWORKS
 
 FIRST = {"bert": "BertModel", "albert": "AlbertModel", "electra": "ElectraModel"}
 
 
-def content_of(model_type, head=Head(), **changes):  # noqa: B008 (immutable)
+def content_of(model_type, head=HeadDescription(), **changes):  # noqa: B008 (immutable)
     config = CONFIGS[model_type].replace(**changes)
     return hugging_face_config(config, model_type, FIRST[model_type], 0, head)
 
@@ -57,7 +62,7 @@ def test_what_googles_networks_cannot_do_is_refused(key, value):
         read("bert", dict(content_of("bert"), **{key: value}))
 
 
-def test_another_kind_of_model_is_refused():
+def test_another_model_type_is_refused():
     with pytest.raises(InputError, match="model_type='electra' but --model_type is"):
         read("bert", content_of("electra"))
 
@@ -65,11 +70,13 @@ def test_another_kind_of_model_is_refused():
 def test_electras_generator_has_the_erf_form_in_its_head():
     config = CONFIGS["electra"].replace(hidden_act="relu")
     with pytest.raises(InputError, match="always has the erf form"):
-        hugging_face_config(config, "electra", "ElectraForMaskedLM", 0, Head())
+        hugging_face_config(
+            config, "electra", "ElectraForMaskedLM", 0, HeadDescription()
+        )
 
 
 def test_label_names_and_task():
-    head = Head("classification", ("부정", "긍정"), "NSMC")
+    head = HeadDescription("classification", ("부정", "긍정"), "NSMC")
     content = content_of("bert", head)
     assert content["id2label"] == {"0": "부정", "1": "긍정"}
     assert content["label2id"] == {"부정": 0, "긍정": 1}
@@ -79,7 +86,7 @@ def test_label_names_and_task():
 
 
 def test_regression_has_one_output():
-    head = Head("classification", ("LABEL_0",), "KORSTS", is_regression=True)
+    head = HeadDescription("classification", ("LABEL_0",), "KORSTS", is_regression=True)
     content = content_of("bert", head)
     assert content["problem_type"] == "regression"
     architecture = NETWORKS["bert"][0].architecture("BertForSequenceClassification")
@@ -87,7 +94,9 @@ def test_regression_has_one_output():
 
 
 def test_the_id_of_padding_is_the_vocabularys():
-    content = hugging_face_config(CONFIGS["bert"], "bert", "BertModel", 7, Head())
+    content = hugging_face_config(
+        CONFIGS["bert"], "bert", "BertModel", 7, HeadDescription()
+    )
     assert content["pad_token_id"] == 7
 
 

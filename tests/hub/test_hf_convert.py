@@ -47,7 +47,7 @@ TASKS = {
     "tagging": dataclasses.replace(tasks.get_task("NaverNER"), **TAGS),
     "question_answering": tasks.get_task("KorQuAD"),
 }
-SETTINGS = task_types.KindSettings(max_seq_length=20, max_query_length=4, doc_stride=4)
+SETTINGS = task_types.TaskSettings(max_seq_length=20, max_query_length=4, doc_stride=4)
 
 
 @functools.lru_cache(maxsize=None)
@@ -258,7 +258,7 @@ def change_config(folder, remove=(), **changes):
     [("bert", head) for head in sorted(TASKS)] + [("electra", "regression")],
 )
 def test_a_model_of_others_means_the_same(tmp_path, model_type, head):
-    """config.json tells kind and labels; ELECTRA's tensors tell the range of scores."""
+    """config.json tells head type and labels; ELECTRA's tensors the range of scores."""
     run_dir, theirs, ours, again = (tmp_path / name for name in "abcd")
     model_folder(run_dir, model_type, head)
     to_hf(run_dir, theirs)

@@ -67,7 +67,7 @@ def write_model(folder, model_type, head, config, values):
     write("vocab.txt", "".join(p + "\n" for p in vocabulary(config.vocab_size)))
     if head not in ("pretraining", "encoder"):
         labels = [f"이름{n}" for n in range(NUM_LABELS.get(head, 0))]
-        task = {"name": TASK, "kind": head, "label_names": labels}
+        task = {"name": TASK, "task_type": head, "label_names": labels}
         write("task.json", json.dumps({"model_type": model_type, "task": task}))
 
 

@@ -17,7 +17,7 @@ from tests.support.reference_graphs import recorded_graph
 BERT, ALBERT, ELECTRA = (NETWORKS[n][0] for n in ("bert", "albert", "electra"))
 
 
-def kind_of(head):
+def head_type_of(head):
     return "classification" if head == "regression" else head
 
 
@@ -31,7 +31,7 @@ def to_hugging_face(model_type, variables, head="", config=None):
         NETWORKS[model_type],
         config or CONFIGS[model_type],
         variables,
-        kind_of(head),
+        head_type_of(head),
         "model.ckpt",
     )
 
@@ -150,9 +150,11 @@ def test_positions_and_vocabulary_are_those_of_the_configuration(change, named):
         to_hugging_face("bert", variables_of("bert", "pretraining"), config=config)
 
 
-def test_heads_of_several_kinds_have_the_same_names():
+def test_heads_of_several_types_have_the_same_names():
     variables = variables_of("bert", "tagging")
-    assert to_hugging_face("bert", variables)[0].architecture.kind == "classification"
+    assert (
+        to_hugging_face("bert", variables)[0].architecture.head_type == "classification"
+    )
     found = to_hugging_face("bert", variables, "tagging")[0]
     assert found.architecture.name == "BertForTokenClassification"
     with pytest.raises(InputError, match="make no question answering model"):

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from data.io.errors import InputError
 from data.tokenization import TokenizerConfig, build_tokenizer, preset, resolve_config
 from encoder_ko.hub import tokenizer_files
-from encoder_ko.hub.tokenizer_json import character_classes, tokenizer_json
+from encoder_ko.hub.tokenizer_json import character_classes, fast_tokenizer
 from tests.support.shared_data import shared_golden
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "나는", "집", "##에", "가", "!"]
@@ -43,7 +43,7 @@ def records(golden_text, name):
 
 def library(tokenizer):
     """The tokenizer of Hugging Face's library, special tokens in text as plain text."""
-    loaded = Tokenizer.from_str(json.dumps(tokenizer_json(tokenizer)))
+    loaded = Tokenizer.from_str(fast_tokenizer(tokenizer).to_str())
     if hasattr(loaded, "encode_special_tokens"):
         loaded.encode_special_tokens = True
     return loaded
@@ -101,7 +101,7 @@ def test_a_long_word_is_unknown_from_our_length_on(tmp_path):
         assert encoded.ids == ours.encode_ids_batch([text])[0]
 
 
-def test_characters_by_kind():
+def test_characters_by_class():
     classes = character_classes(lambda char: char in "0123456789x")
     assert classes[True] == "[\\x{30}-\\x{39}\\x{78}]"
 
