@@ -52,7 +52,7 @@ endif
 
 demo: env
 	$(RUN) run_recipe.py --name=kr_bert_medium,kore_albert_base,kr_electra \
-	    --output_dir=$(DEMO) --overwrite
+	    --output_dir=$(DEMO) --parallel --overwrite
 
 recipe: env
 	$(RUN) run_recipe.py --name='$(NAME)' --scale='$(SCALE)' --corpus='$(CORPUS)' \
