@@ -15,6 +15,32 @@ PYTHON ?= $(call first,3.9 3.10 3.11,python3.11 python3.10 python3.9 python3 pyt
 LEGACY_PYTHON ?= $(call first,3.7,python3.7 $(call pyenv,3.7))
 UV := $(shell command -v uv)
 
+# How an environment is made: by a Python that fits; else uv fetches one, which the pip
+# of any Python brings, into .uv. In a folder of its own, so that make clean removes it.
+any = $(shell for p in $(1); do \
+    $$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 8))' 2>/dev/null \
+    && echo $$p && break; done)
+uv_venv = UV_PYTHON_INSTALL_DIR='$(CURDIR)/.uv/python' $(1) venv --seed --python 3.11
+ifneq ($(PYTHON),)
+venv = $(PYTHON) -m venv
+else ifneq ($(UV),)
+venv = $(call uv_venv,$(UV))
+else
+ANY_PYTHON := $(call any,python3 python $(call pyenv,3.13) $(call pyenv,3.12))
+ifneq ($(ANY_PYTHON),)
+venv = $(ANY_PYTHON) -m venv .uv && \
+    .uv/bin/python -m pip install --quiet --disable-pip-version-check uv && \
+    $(call uv_venv,.uv/bin/uv)
+else
+venv = false
+endif
+endif
+define no_python
+{ echo "No Python 3.9, 3.10 or 3.11 was found, and none could be fetched with uv."; \
+  echo "Install one, or name it:"; \
+  echo "  make $(or $(MAKECMDGOALS),env) PYTHON=/path/to/python3.11"; exit 1; } >&2
+endef
+
 RUN = .venv/bin/python
 DEMO = runs/demo
 
@@ -37,22 +63,14 @@ SETTINGS =
 env: .venv/installed
 
 .venv/installed: setup.py constraints.txt
-ifneq ($(PYTHON),)
-	$(PYTHON) -m venv .venv
-else ifneq ($(UV),)
-	$(UV) venv --seed --python 3.11 .venv
-else
-	@echo "No Python 3.9, 3.10 or 3.11 was found. Install one (or uv), or name it:" >&2
-	@echo "  make $(or $(MAKECMDGOALS),env) PYTHON=/path/to/python3.11" >&2
-	@exit 1
-endif
+	$(venv) .venv$(if $(PYTHON),, || $(no_python))
 	$(RUN) -m pip install --quiet --disable-pip-version-check \
 	    -c constraints.txt -e '.[dev,mecab]'
 	touch $@
 
 demo: env
 	$(RUN) run_recipe.py --name=kr_bert_medium,kore_albert_base,kr_electra \
-	    --output_dir=$(DEMO) --overwrite
+	    --output_dir=$(DEMO) --parallel --overwrite
 
 recipe: env
 	$(RUN) run_recipe.py --name='$(NAME)' --scale='$(SCALE)' --corpus='$(CORPUS)' \
@@ -69,7 +87,7 @@ test: env
 # PyTorch for the CPU alone is far smaller, where its own index can be reached:
 # make test-hf HF_PIP='--extra-index-url https://download.pytorch.org/whl/cpu'
 .venv-hf/installed: setup.py constraints.txt
-	$(PYTHON) -m venv .venv-hf
+	$(venv) .venv-hf$(if $(PYTHON),, || $(no_python))
 	.venv-hf/bin/python -m pip install --quiet --disable-pip-version-check \
 	    $(HF_PIP) -c constraints.txt -e '.[dev,hf,onnx]'
 	touch $@
@@ -100,4 +118,5 @@ test-legacy:
 endif
 
 clean:
-	rm -rf .venv .venv-legacy .venv-hf *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv .venv-legacy .venv-hf .uv build *.egg-info
+	rm -rf .pytest_cache .ruff_cache .mypy_cache

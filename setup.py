@@ -1,10 +1,38 @@
 """Packages and requirements. Versions of the main lane are in constraints.txt."""
 
+import os
+import re
+import shutil
+
 from setuptools import setup
+from setuptools.command.build_py import build_py
+
+VERSION = os.path.join("korean_encoders", "version.py")
+# What run_recipe.py reads: in a wheel they lie within korean_encoders/.
+DATA = ("configs", "samples")
+
+
+def version():
+    with open(VERSION, encoding="utf-8") as reader:
+        return re.search('^__version__ = "(.+)"$', reader.read(), re.M).group(1)
+
+
+class BuildWithData(build_py):
+    """Copies DATA from the root into the wheel; a checkout is left as it is."""
+
+    def run(self):
+        super().run()
+        if getattr(self, "editable_mode", False):
+            return
+        for folder in DATA:
+            target = os.path.join(self.build_lib, "korean_encoders", folder)
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(folder, target)
+
 
 setup(
     name="korean-encoders",
-    version="0.2.0",
+    version=version(),
     description="Korean BERT, ALBERT and ELECTRA: raw text in, fine-tuned encoder out",
     license="Apache-2.0",
     packages=[
@@ -40,6 +68,7 @@ setup(
         "korean_encoders",
         "korean_encoders.commands",
     ],
+    cmdclass={"build_py": BuildWithData},
     entry_points={
         "console_scripts": ["korean-encoders = korean_encoders.console:main"]
     },
@@ -71,13 +100,15 @@ setup(
             "onnxruntime; python_version >= '3.10'",
         ],
         "mecab": ["mecab-python3", "python-mecab-ko-dic"],
-        "beam": ["apache-beam"],
+        "gpu": ["tensorflow[and-cuda]>=2.15.1,<2.16; python_version >= '3.9'"],
         "dev": [
             "pytest",
             "pytest-xdist",
             "hypothesis",
             "safetensors>=0.4.5",
             "ruff; python_version >= '3.8'",
+            "mypy; python_version >= '3.9'",
+            "wheel",
         ],
     },
 )

@@ -133,6 +133,8 @@ def _quiet_tensorflow():
 
     Its errors are raised as well, and are ours to explain.
     """
+    # absl's own flags: without them it warns that it writes to the standard error.
+    flags.FLAGS([sys.argv[0], "--logtostderr"], known_only=True)
     logging.set_verbosity(logging.INFO)
     logging.use_absl_handler()
     logging.get_absl_handler().setFormatter(None)

@@ -2,10 +2,11 @@
 
 import contextlib
 import ctypes
+import os
 import signal
 import subprocess
 import sys
-from typing import Mapping, Optional, Sequence
+from typing import Any, BinaryIO, Iterator, Mapping, Optional, Sequence
 
 # After Ctrl-C, which a terminal sends to both; until then the command can tidy up.
 SECONDS_TO_LEAVE = 5.0
@@ -34,10 +35,9 @@ def call(
       SystemExit: this process got SIGTERM, and the command has ended; status 143.
       KeyboardInterrupt: this process got SIGINT, and the command has ended.
     """
-    previous = signal.signal(signal.SIGTERM, _leave)
-    try:
+    with leaving_on_sigterm():
         child = subprocess.Popen(
-            command, env=environment, preexec_fn=_end_with_parent if _LIBC else None
+            command, env=environment, preexec_fn=end_with_parent if _LIBC else None
         )
         try:
             return child.wait()
@@ -49,14 +49,32 @@ def call(
             if child.poll() is None:
                 child.terminate()
                 child.wait()
+
+
+@contextlib.contextmanager
+def leaving_on_sigterm() -> Iterator[None]:
+    """SIGTERM raises SystemExit inside, so that what has to be ended can be."""
+    previous = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _leave(number, frame):
+def leave(number: int, frame: Any) -> None:
+    """Handler of a signal: SystemExit, once."""
     signal.signal(number, signal.SIG_IGN)  # a second one must not cut off the waiting
     sys.exit(128 + number)
 
 
-def _end_with_parent():
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def end_with_parent() -> None:
+    """This process gets SIGTERM when its parent is gone; on Linux only."""
+    if _LIBC:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def write_output_to(stream: BinaryIO) -> None:
+    """What this process prints from now on, and its children, goes to a file."""
+    for output in (sys.stdout, sys.stderr):
+        output.flush()
+        os.dup2(stream.fileno(), output.fileno())

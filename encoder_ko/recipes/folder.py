@@ -22,6 +22,7 @@ _PREPARED = (
     "vocabulary/tokenizer_config.json",
     "records/pretraining-*.tfrecord",
     "records/manifest.json",
+    "output.log",
 )
 _RUNS = ("pretrained", "finetuned")
 

@@ -159,14 +159,16 @@ def start_from(
     Args:
       checkpoint: prefix of the files; None = nothing is restored.
       report_path: where every name is written, as JSON; None = nothing is restored.
+        Nor where its folder has a checkpoint, from which training resumes.
       use_tpu: on TPU it happens in the scaffold, as its API wants.
       resizable: see `restore_on_initialization`.
 
     Returns:
       scaffold_fn of a TPUEstimatorSpec, or None.
     """
-
     if checkpoint is None or report_path is None:
+        return None
+    if tf.train.latest_checkpoint(os.path.dirname(report_path)):
         return None
 
     def restore():

@@ -18,8 +18,6 @@ ones.
 """
 
 import os
-import shlex
-import sys
 import time
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
@@ -34,7 +32,7 @@ from encoder_ko.benchmark import runs as benchmark_runs
 from encoder_ko.benchmark.plan import PlannedTask
 from encoder_ko.benchmark.report import Benchmark, TaskResult
 from encoder_ko.benchmark.runs import RunRecord
-from encoder_ko.recipes import child_process
+from korean_encoders import launch
 from korean_encoders.model_types import FAMILIES
 
 FLAGS = flags.FlagValues()
@@ -62,8 +60,6 @@ _string("vocab_file", None, "Its vocabulary.")
 _string("init_checkpoint", None, "Its checkpoint.")
 _boolean("run", True, "False: run nothing, write the report of what is there.")
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SCRIPT = os.path.join(ROOT, "run_classifier.py")
 _MODEL_FLAGS = (
     "model_type",
     "model_dir",
@@ -207,11 +203,11 @@ def _run_one(run: Run) -> Tuple[int, float]:
     earlier = benchmark_runs.read_record(run.folder)
     is_same = earlier is not None and list(earlier.arguments) == run.arguments
     before = earlier.seconds if is_same else 0.0
-    logging.info("$ python3 %s", _shell(run.command))
+    logging.info("$ %s", launch.shell_command("finetune", run.command[1:]))
     started = time.time()
     status = 1
     try:
-        status = child_process.call([sys.executable, SCRIPT, *run.command[1:]])
+        status = launch.call("finetune", run.command[1:])
     finally:
         seconds = before + time.time() - started
         # A run that was refused leaves the record of the one that is there.
@@ -234,10 +230,6 @@ def _time_left(remaining: Sequence[Run], runs: Sequence[Run]) -> str:
         return ""
     left = sum(run.planned.work for run in remaining if not run.is_finished)
     return f"; about {seconds / work * left / 60:.0f} minutes left for all"
-
-
-def _shell(command: Sequence[str]) -> str:
-    return " ".join(map(shlex.quote, command))
 
 
 # --- The report -------------------------------------------------------------------

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 from unittest import mock
 
 import pytest
@@ -12,7 +11,7 @@ from data import tasks
 from encoder_ko import cli
 from encoder_ko.benchmark import runs as benchmark_runs
 from encoder_ko.finetuning import job as fine_tuning_job
-from encoder_ko.recipes import child_process
+from korean_encoders import launch
 from korean_encoders.commands import benchmark
 from tests.support import fine_tuning_runs as runs
 
@@ -71,16 +70,16 @@ def called(monkeypatch):
     """The commands; each leaves what run_classifier.py would, or fails."""
     commands = []
 
-    def call(command):
-        assert command[:2] == [sys.executable, benchmark.SCRIPT]
-        values = dict(argument[2:].split("=", 1) for argument in command[2:])
+    def call(name, arguments):
+        assert name == "finetune"
+        values = dict(argument[2:].split("=", 1) for argument in arguments)
         commands.append(values)
         if values["max_seq_length"] == "500":
             return 1
         leave_results(values)
         return 0
 
-    monkeypatch.setattr(child_process, "call", call)
+    monkeypatch.setattr(launch, "call", call)
     return commands
 
 
@@ -108,8 +107,7 @@ def leave_results(values):
 
 
 def test_two_tasks_with_the_real_script(root, monkeypatch):
-    assert os.path.isfile(benchmark.SCRIPT)
-    monkeypatch.setattr(child_process, "call", lambda command: runs.run(*command[2:]))
+    monkeypatch.setattr(launch, "call", lambda name, arguments: runs.run(*arguments))
     assert run(*flags(root, "real")) == 0
     output = root / "real"
     text = (output / "report.md").read_text(encoding="utf-8")
@@ -284,15 +282,15 @@ def test_all_seeds_hold_out_the_same_dev_set(root, monkeypatch):
     path.write_text(json.dumps(declared), encoding="utf-8")
     commands, jobs = [], []
 
-    def call(command):
+    def call(name, arguments):
         with mock.patch.object(fine_tuning_job, "run") as run_job:
-            assert runs.run(*command[2:]) == 0
-        commands.append(dict(argument[2:].split("=", 1) for argument in command[2:]))
+            assert runs.run(*arguments) == 0
+        commands.append(dict(argument[2:].split("=", 1) for argument in arguments))
         jobs.append(run_job.call_args[0][0])
         leave_results(commands[-1])
         return 0
 
-    monkeypatch.setattr(child_process, "call", call)
+    monkeypatch.setattr(launch, "call", call)
     with mock.patch.object(tasks, "held_out_split", wraps=tasks.held_out_split) as held:
         assert run(*flags(root, "splits", tasks=path, seeds="1,2")) == 0
     assert [call[0][2] for call in held.call_args_list] == [1]  # the baseline's

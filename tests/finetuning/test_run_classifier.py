@@ -95,6 +95,7 @@ def test_published_command_on_official_nsmc(tmp_path):
     assert any(line.startswith("test: accuracy ") for line in lines)
     assert lines[-1] == "Results are in OUT"
     # TensorFlow's own words: at most that it compiles, once for the process.
+    assert not [line for line in lines if "before flag parsing" in line]
     native = [
         line for line in lines if re.match(r"[IWEF]\d{4} |\d{4}-\d\d-\d\d ", line)
     ]

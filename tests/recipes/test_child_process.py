@@ -13,7 +13,7 @@ from tests.support.paths import ROOT
 
 PARENT = """
 import sys
-from data import child_process
+from encoder_ko.recipes import child_process
 child_process.SECONDS_TO_LEAVE = 0.1
 child_process.call([sys.executable, "-c", sys.argv[1], sys.argv[2]])
 """

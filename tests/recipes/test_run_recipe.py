@@ -14,7 +14,7 @@ import pytest
 from data import clean_corpus, create_pretraining_data, tasks, train_vocab
 from data.io import cli
 from data.io.errors import InputError
-from encoder_ko.recipes import child_process
+from korean_encoders import launch
 from korean_encoders.commands import finetune, pretrain
 from korean_encoders.commands import recipe as command
 from korean_encoders.model_types import FAMILIES
@@ -30,14 +30,14 @@ NAMES = (
 # As their authors published them: flags by program.
 PUBLISHED = {
     "kr_bert_medium": {
-        "data.train_vocab": {"algorithm": "wordpiece", "vocab_size": 20000},
-        "run_pretraining.py": {
+        "vocab": {"algorithm": "wordpiece", "vocab_size": 20000},
+        "pretrain": {
             "model_type": "bert",
             "train_batch_size": 64,
             "num_train_steps": 2000000,
             "learning_rate": 1e-4,
         },
-        "run_classifier.py": {
+        "finetune": {
             "max_seq_length": 128,
             "train_batch_size": 128,
             "learning_rate": 5e-5,
@@ -46,9 +46,9 @@ PUBLISHED = {
         },
     },
     "kore_albert_base": {
-        "data.train_vocab": {"algorithm": "unigram", "do_lower_case": False},
-        "data.create_pretraining_data": {"wop_prob": 0.15, "wop_ngram": 3},
-        "run_pretraining.py": {
+        "vocab": {"algorithm": "unigram", "do_lower_case": False},
+        "records": {"wop_prob": 0.15, "wop_ngram": 3},
+        "pretrain": {
             "model_type": "albert",
             "train_batch_size": 2048,
             "learning_rate": 1.25e-3,
@@ -57,8 +57,8 @@ PUBLISHED = {
         },
     },
     "kr_electra": {
-        "data.train_vocab": {"algorithm": "wordpiece", "vocab_size": 30000},
-        "run_pretraining.py": {
+        "vocab": {"algorithm": "wordpiece", "vocab_size": 30000},
+        "pretrain": {
             "model_type": "electra",
             "train_batch_size": 256,
             "num_train_steps": 700000,
@@ -67,15 +67,15 @@ PUBLISHED = {
         },
     },
     "dialog_koelectra_small": {
-        "data.clean_corpus": {"recipe": "dialog_koelectra", "drop_duplicates": False},
-        "data.train_vocab": {
+        "clean": {"recipe": "dialog_koelectra", "drop_duplicates": False},
+        "vocab": {
             "algorithm": "wordpiece",
             "vocab_size": 40000,
             "num_unused_tokens": 500,
             "limit_alphabet": 6000,
             "min_frequency": 3,
         },
-        "run_pretraining.py": {
+        "pretrain": {
             "model_type": "electra",
             "train_batch_size": 512,
             "num_train_steps": 700000,
@@ -83,13 +83,13 @@ PUBLISHED = {
         },
     },
     "kcelectra_base": {
-        "data.clean_corpus": {
+        "clean": {
             "recipe": "kcelectra",
             "min_chars": 10,
             "drop_duplicates": True,
         },
-        "data.train_vocab": {"algorithm": "wordpiece", "vocab_size": 30000},
-        "run_pretraining.py": {"model_type": "electra", "num_train_steps": 848000},
+        "vocab": {"algorithm": "wordpiece", "vocab_size": 30000},
+        "pretrain": {"model_type": "electra", "num_train_steps": 848000},
     },
 }
 # KR-ELECTRA's epochs, batch, rate and length; without warm-up and weight decay.
@@ -104,16 +104,16 @@ KR_ELECTRA_BY_TASK = {
     "KorQuAD": (7, 8, 5e-5, 512),
 }
 RESULTS = {
-    "run_pretraining.py": {"metrics": {"masked_lm_accuracy": 0.25}},
-    "run_classifier.py": {"metrics": {"score": 0.875}},
+    "pretrain": {"metrics": {"masked_lm_accuracy": 0.25}},
+    "finetune": {"metrics": {"score": 0.875}},
 }
 
 
 def flags_of(program, arguments):
     """The flags of a command, parsed by itself: each has to be one that it knows."""
     values = {
-        "run_pretraining.py": pretrain.FLAGS,
-        "run_classifier.py": finetune.FLAGS,
+        "pretrain": pretrain.FLAGS,
+        "finetune": finetune.FLAGS,
     }.get(program)
     if values is not None:
         values = copy.deepcopy(values)
@@ -122,9 +122,9 @@ def flags_of(program, arguments):
         assert cli.parse_into(values, [program, *arguments], "")
         return values
     module = {
-        "data.clean_corpus": clean_corpus,
-        "data.train_vocab": train_vocab,
-        "data.create_pretraining_data": create_pretraining_data,
+        "clean": clean_corpus,
+        "vocab": train_vocab,
+        "records": create_pretraining_data,
     }[program]
     return cli.parse(module.define_flags, [program, *arguments], "")
 
@@ -134,17 +134,14 @@ def called(monkeypatch):
     """(program, flags) of every command, which leaves what a real one would."""
     commands = []
 
-    def call(command, environment):
-        program, arguments = os.path.basename(command[1]), command[2:]
-        if program == "-m":
-            program, arguments = command[2], command[3:]
+    def call(program, arguments):
         values = flags_of(program, arguments)
         commands.append((program, values))
-        if program == "data.clean_corpus":
+        if program == "clean":
             shutil.copy(
                 os.path.join(ROOT, "samples/corpus/diary.txt"), values.output_file
             )
-        if program == "data.train_vocab":
+        if program == "vocab":
             os.makedirs(values.output_dir, exist_ok=True)
             source = os.path.join(ROOT, "samples/vocab.txt")
             name = "vocab.txt" if values.algorithm == "wordpiece" else "spm.model"
@@ -159,7 +156,7 @@ def called(monkeypatch):
                 json.dump(RESULTS[program], writer)
         return 0
 
-    monkeypatch.setattr(child_process, "call", call)
+    monkeypatch.setattr(launch, "call", call)
     monkeypatch.chdir(ROOT)
     return commands
 
@@ -174,14 +171,12 @@ def run(tmp_path, name, *flags):
 def test_the_chain_of_a_published_model(tmp_path, called, capsys, name):
     run(tmp_path, name)
     programs = [program for program, _ in called]
-    cleaned = ["data.clean_corpus"] * (
-        name in ("dialog_koelectra_small", "kcelectra_base")
-    )
+    cleaned = ["clean"] * (name in ("dialog_koelectra_small", "kcelectra_base"))
     assert programs == cleaned + [
-        "data.train_vocab",
-        "data.create_pretraining_data",
-        "run_pretraining.py",
-        "run_classifier.py",
+        "vocab",
+        "records",
+        "pretrain",
+        "finetune",
     ]
     (_, vocabulary), (_, records), (_, training), (_, tuning) = called[-4:]
     corpus = str(tmp_path / name / "corpus.txt") if cleaned else "samples/corpus/*.txt"
@@ -213,7 +208,7 @@ def test_full_scale_is_what_was_published(tmp_path, called, name):
     for program, published in PUBLISHED[name].items():
         found = {flag: commands[program][flag].value for flag in published}
         assert found == published
-    for program in ("data.create_pretraining_data", "run_pretraining.py"):
+    for program in ("records", "pretrain"):
         assert commands[program].max_seq_length == 128
 
 
@@ -252,9 +247,9 @@ def test_a_full_network_has_the_rows_of_its_vocabulary(tmp_path, called, capsys)
         "--scale=full",
         "--merge_vocab_file=samples/vocab.txt",
     )
-    assert dict(called)["data.train_vocab"].merge_vocab_file == "samples/vocab.txt"
+    assert dict(called)["vocab"].merge_vocab_file == "samples/vocab.txt"
     path = tmp_path / "kcelectra_base" / "electra_config.json"
-    assert dict(called)["run_pretraining.py"].electra_config_file == str(path)
+    assert dict(called)["pretrain"].electra_config_file == str(path)
     config = json.loads(path.read_text())
     assert (config["vocab_size"], config["num_hidden_layers"]) == (3007, 12)
     expected = "has 3,007 pieces, and the embedding table as many rows; the published "
@@ -267,18 +262,18 @@ def test_it_goes_on_where_it_stopped(tmp_path, called, monkeypatch):
     del called[:]
     run(tmp_path, "kcelectra_base")
     assert [program for program, _ in called] == [
-        "data.create_pretraining_data",
-        "run_pretraining.py",
-        "run_classifier.py",
+        "records",
+        "pretrain",
+        "finetune",
     ]
     (tmp_path / "kcelectra_base" / "vocabulary" / "vocab.txt").unlink()
     run(tmp_path, "kcelectra_base")  # its settings alone are no vocabulary
-    assert called[3][0] == "data.train_vocab"
+    assert called[3][0] == "vocab"
     with pytest.raises(InputError, match="holds a run with is_smoke=True, not False"):
         run(tmp_path, "kcelectra_base", "--scale=full")
     del called[:]
     run(tmp_path, "kcelectra_base", "--scale=full", "--overwrite")
-    assert called[0][0] == "data.clean_corpus"
+    assert called[0][0] == "clean"
 
 
 def test_from_another_working_directory(tmp_path, called, monkeypatch, capsys):
@@ -291,22 +286,55 @@ def test_from_another_working_directory(tmp_path, called, monkeypatch, capsys):
     assert called[-1][1].output_dir == "runs/recipes/kr_electra/finetuned"
     assert os.path.samefile(called[-1][1].data_dir, f"{ROOT}/samples/sentiment")
     printed = capsys.readouterr().out
-    scripts = re.findall(r"^\$ .*python3 (\S*/run_\w+\.py) ", printed, re.M)
-    assert [os.path.dirname(os.path.abspath(path)) for path in scripts] == [ROOT] * 2
-    variable = re.search(
-        r"^\$ (PYTHONPATH=\S+) python3 -m data.train_vocab", printed, re.M
-    )
-    program = "import data; print(data.__file__)"
-    found = subprocess.check_output(
-        ["env", variable.group(1), sys.executable, "-c", program]
-    )
-    assert os.path.samefile(os.path.dirname(found.decode().strip()), f"{ROOT}/data")
+    commands = re.findall(r"^\$ (.*)$", printed, re.M)
+    names = ["vocab", "records", "pretrain", "finetune"]
+    assert [line.split()[:2] for line in commands] == [
+        ["korean-encoders", name] for name in names
+    ]
 
 
 def test_a_command_that_fails_ends_the_chain(tmp_path, called, monkeypatch):
-    monkeypatch.setattr(child_process, "call", lambda command, environment: 1)
-    with pytest.raises(InputError, match="kr_electra: data.train_vocab failed, see"):
+    monkeypatch.setattr(launch, "call", lambda name, arguments: 1)
+    with pytest.raises(InputError, match="kr_electra: vocab failed, see above. The"):
         run(tmp_path, "kr_electra")
+
+
+FAILING = """
+from data.io import cli
+from korean_encoders import launch
+from korean_encoders.commands import recipe
+
+def call(name, arguments):
+    print("said by", name)
+    return 1
+
+launch.call = call
+if __name__ == "__main__":
+    cli.run(recipe.main)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="replaces a function by fork")
+def test_in_parallel_each_failure_is_told_at_its_place(tmp_path):
+    names = "kr_electra,kr_bert_medium"
+    flags = [f"--name={names}", "--parallel", f"--output_dir={tmp_path}"]
+    found = subprocess.run(
+        [sys.executable, "-c", FAILING, *flags],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert found.returncode == 1
+    assert found.stderr == (
+        "error: 2 of 2 recipes failed (kr_electra, kr_bert_medium), see above. The "
+        "same command again resumes there.\n"
+    )
+    first, second = found.stdout.split("error: kr_bert_medium: vocab failed, see above")
+    assert first.index("configs/kr_electra") < first.index("error: kr_electra: vocab")
+    assert first.index("error: kr_electra: vocab") < first.index("kr_bert_medium/voc")
+    log = (tmp_path / "kr_electra" / "output.log").read_text(encoding="utf-8")
+    assert "$ python3 -m data.train_vocab --config=" in log and "said by vocab" in log
 
 
 # --- Whose the folder is -------------------------------------------------------------
@@ -366,7 +394,7 @@ def test_a_corpus_that_changed_is_noticed(tmp_path, called, text):
     assert f"{text.parent}/b.txt was not there, now 4 bytes" in refusal(*flags)
     del called[:]
     run(*flags, "--overwrite")
-    assert called[0][0] == "data.clean_corpus"
+    assert called[0][0] == "clean"
 
 
 def test_overwriting_deletes_what_a_recipe_wrote_and_nothing_else(
@@ -387,7 +415,7 @@ def test_overwriting_deletes_what_a_recipe_wrote_and_nothing_else(
         left.update(contents(folder))
         return 1
 
-    monkeypatch.setattr(child_process, "call", call)
+    monkeypatch.setattr(launch, "call", call)
     assert "failed" in refusal(tmp_path, "kcelectra_base", "--overwrite")
     assert not left.keys() & {str(folder / name) for name in written}
     assert left.keys() >= {str(folder / name) for name in users}

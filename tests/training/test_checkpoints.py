@@ -116,6 +116,21 @@ def test_a_pre_training_checkpoint_fills_the_whole_encoder(golden):
         np.testing.assert_array_equal(value, expected[name])
 
 
+def test_a_run_that_resumes_takes_nothing_from_where_it_started(tmp_path):
+    """Its own checkpoint has all; the log does not list the variables again."""
+    prefix = save(tmp_path / "model.ckpt", {"bert/a": np.ones([2])})
+    report_path = tmp_path / "run" / "restored.json"
+    report_path.parent.mkdir()
+    with tf.Graph().as_default():
+        tf.get_variable("bert/a", [2])
+        checkpoints.start_from(prefix, str(report_path))
+        assert json.loads(report_path.read_text())["restored"] == ["bert/a"]
+        report_path.unlink()
+        checkpoints.copy_checkpoint(prefix, str(report_path.parent))
+        assert checkpoints.start_from(prefix, str(report_path)) is None
+    assert not report_path.exists()
+
+
 def test_resizable_variables_of_another_shape_start_anew(tmp_path):
     prefix = save(
         tmp_path / "model.ckpt",

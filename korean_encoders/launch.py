@@ -1,0 +1,44 @@
+"""Starts a command of this package in a process of its own."""
+
+import os
+import shlex
+import sys
+from typing import List, Sequence
+
+from encoder_ko.recipes import child_process
+from korean_encoders.console import COMMANDS
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# These packages, wherever they are, before any other of the name in the user's folder.
+_PROGRAM = (
+    f"import sys; sys.path[0] = {_ROOT!r}; "
+    "from korean_encoders.console import main; main()"
+)
+
+
+def call(name: str, arguments: Sequence[str]) -> int:
+    """Runs a command to its end; see `child_process.call`.
+
+    Args:
+      name: of the command, as `korean-encoders` takes it.
+      arguments: its flags.
+
+    Returns:
+      Its exit status.
+    """
+    return child_process.call([sys.executable, "-c", _PROGRAM, name, *arguments])
+
+
+def print_and_call(name: str, arguments: Sequence[str]) -> int:
+    """`call`, after the command was printed so that it can be given by hand."""
+    print(f"\n$ {shell_command(name, arguments)}", flush=True)
+    return call(name, arguments)
+
+
+def shell_command(name: str, arguments: Sequence[str]) -> str:
+    """What a user types: in the root of a checkout the script, else the console's."""
+    script = os.path.join(_ROOT, "run_recipe.py")
+    words: List[str] = ["korean-encoders", name]
+    if os.path.exists(script) and os.path.realpath(os.curdir) == _ROOT:
+        words = ["python3", *COMMANDS[name].script.split()]
+    return " ".join(map(shlex.quote, [*words, *arguments]))

@@ -1,0 +1,30 @@
+"""Commands in processes of their own: found from any folder, printed as one types."""
+
+import os
+
+from korean_encoders import launch
+from tests.support.paths import ROOT
+
+
+def test_a_command_runs_in_a_folder_that_has_other_packages(
+    tmp_path, monkeypatch, capfd
+):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "__init__.py").write_text("raise SystemExit(9)")
+    monkeypatch.chdir(tmp_path)
+    assert launch.call("vocab", ["--help"]) == 0
+    assert "--vocab_size" in capfd.readouterr().out
+    assert launch.print_and_call("vocab", ["--input_file=no such.txt"]) == 1
+    found = capfd.readouterr()
+    assert "\n$ korean-encoders vocab '--input_file=no such.txt'\n" in found.out
+    assert found.err.startswith("error: ")
+
+
+def test_how_a_command_is_shown(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    shown = launch.shell_command("finetune", ["--data_dir=a b"])
+    assert shown == "python3 run_classifier.py '--data_dir=a b'"
+    assert launch.shell_command("vocab", []) == "python3 -m data.train_vocab"
+    assert os.path.exists("run_classifier.py")
+    monkeypatch.chdir(tmp_path)
+    assert launch.shell_command("vocab", []) == "korean-encoders vocab"
