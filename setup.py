@@ -77,6 +77,14 @@ setup(
             "hypothesis",
             "safetensors>=0.4.5",
             "ruff; python_version >= '3.8'",
+            # To run the notebook.
+            "nbclient; python_version >= '3.9'",
+            "ipykernel; python_version >= '3.9'",
+        ],
+        # The site of docs/.
+        "docs": [
+            "mkdocs-material; python_version >= '3.9'",
+            "mkdocstrings[python]; python_version >= '3.9'",
         ],
     },
 )
