@@ -75,8 +75,9 @@ def upstream_rows():
         for each in documents.sections(documents.MIGRATING)
         if each.title == "Commands and flags"
     ]
-    for upstream, here, differs in documents.rows(table)[1:]:
-        command = documents.inline_code(here)[0].split()
+    for programs, differs in documents.rows(table)[1:]:
+        upstream, here = programs.split("→")
+        command = " ".join(documents.inline_code(here)).split()
         scripts = re.findall(r"`([\w.]+)` (\(\w+\))", upstream)
         yield (
             [" ".join(script) for script in scripts],
