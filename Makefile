@@ -90,6 +90,7 @@ lint: env
 
 docs: .venv/docs-installed
 	NO_MKDOCS_2_WARNING=true $(RUN) -m mkdocs build --strict --quiet
+	@echo 'The site is in build/site: open build/site/index.html.'
 
 .venv-legacy/installed: setup.py constraints-legacy.txt
 	$(LEGACY_PYTHON) -m venv .venv-legacy
