@@ -3,6 +3,7 @@
 # make benchmark MODEL_DIR=models MODEL_TYPE=electra   every benchmark, one report
 # make test   the tests (main lane: Python 3.9 to 3.11, TensorFlow 2.15)
 # make test-hf   conversions against Hugging Face and ONNX, in .venv-hf (gigabytes)
+# make docs   the pages of docs/ as a site, in build/site
 # make env    the environment in .venv that both use
 # make test-legacy   the tests under Python 3.7 and TensorFlow 1.15, where 3.7 is found
 
@@ -58,7 +59,7 @@ TASKS = NSMC,HATE,PAWS,KorNLI,QuestionPair,KorSTS,NaverNER,KorQuAD
 SEEDS = 12345
 SETTINGS =
 
-.PHONY: env demo recipe benchmark test test-legacy test-hf lint clean
+.PHONY: env demo recipe benchmark test test-legacy test-hf lint docs clean
 
 env: .venv/installed
 
@@ -99,6 +100,15 @@ test-hf: .venv-hf/installed
 lint: env
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
+
+.venv/docs-installed: .venv/installed
+	$(RUN) -m pip install --quiet --disable-pip-version-check \
+	    -c constraints.txt -e '.[docs]'
+	touch $@
+
+docs: .venv/docs-installed
+	NO_MKDOCS_2_WARNING=true $(RUN) -m mkdocs build --strict --quiet
+	@echo 'The site is in build/site: open build/site/index.html.'
 
 .venv-legacy/installed: setup.py constraints-legacy.txt
 	$(LEGACY_PYTHON) -m venv .venv-legacy

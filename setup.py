@@ -109,6 +109,14 @@ setup(
             "ruff; python_version >= '3.8'",
             "mypy; python_version >= '3.9'",
             "wheel",
+            # To run the notebook.
+            "nbclient; python_version >= '3.9'",
+            "ipykernel; python_version >= '3.9'",
+        ],
+        # The site of docs/.
+        "docs": [
+            "mkdocs-material; python_version >= '3.9'",
+            "mkdocstrings[python]; python_version >= '3.9'",
         ],
     },
 )

@@ -48,6 +48,7 @@ def build_tokenizer(
       vocab_file: vocab.txt, or the *.model file of SentencePiece.
       allow_duplicates: accepts a vocabulary with a piece on several lines.
       read_bytes: reads a whole file; give another one for gs:// paths.
+
     Raises:
       InputError: the vocabulary cannot be read, lacks special tokens or holds
         duplicates.

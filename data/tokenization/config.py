@@ -188,6 +188,7 @@ class TokenizerConfig:
         Args:
           path: the file.
           read_bytes: reads a whole file; give another one for gs:// paths.
+
         Raises:
           InputError: no such file, not a JSON object, unknown settings.
         """
@@ -334,6 +335,7 @@ def resolve_config(
       default: settings where there is no JSON; None: those of "korean_cased", or
         of "korean_sentencepiece" for a *.model file.
       read_bytes: reads a whole file; give another one for gs:// paths.
+
     Raises:
       InputError: a flag contradicts the JSON (both values are named).
     """

@@ -196,6 +196,7 @@ def require_same_tokenizer(
       recorded: what ``Tokenizer.identity`` returned when `source` was written.
       tokenizer: the tokenizer in use now.
       source: names the records or the checkpoint in the message.
+
     Raises:
       InputError: they differ; each setting is named with both values.
     """

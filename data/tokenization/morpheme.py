@@ -36,6 +36,7 @@ class MorphemeAnalyser:
 
         Args:
           name: "mecab", "okt", "komoran", "hannanum" or "kkma".
+
         Raises:
           InputError: it is unknown or not installed; the message says how to.
         """
@@ -104,6 +105,7 @@ def morpheme_starts(text: str, morphemes: List[str]) -> List[int]:
     Args:
       text: the analysed text.
       morphemes: in order; base forms that are not in the text are allowed.
+
     Returns:
       Ascending positions. ``("했다 곧", ["하", "았", "다", "곧"])`` -> ``[1, 3]``.
     """

@@ -41,6 +41,7 @@ def load_model(
     Args:
       path: the *.model file.
       read_bytes: reads a whole file; give another one for gs:// paths.
+
     Returns:
       The model and its pieces.
     Raises:

@@ -37,6 +37,7 @@ def load_vocabulary(path: str, read_bytes: ReadBytes = read_local_bytes) -> Voca
     Args:
       path: the file, UTF-8, a byte order mark is allowed.
       read_bytes: reads a whole file; give another one for gs:// paths.
+
     Raises:
       InputError: no such file, empty, not UTF-8.
     """
@@ -80,6 +81,7 @@ def check_vocabulary(
       vocab_size: rows of the model's embedding table; None leaves this out.
       special_tokens: pieces that must be there.
       allow_duplicates: lets a piece stand on several lines (the last one counts).
+
     Raises:
       InputError: special tokens missing, duplicates, more pieces than vocab_size.
     """
