@@ -24,6 +24,6 @@ FAMILY = Family(
     name="albert",
     config_class=AlbertConfig,
     model_class=AlbertModel,
-    logits=heads.untold_logits,
+    logits=heads.classifier_logits,
     create_optimizer=_create_optimizer,
 )

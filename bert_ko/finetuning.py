@@ -22,6 +22,6 @@ FAMILY = Family(
     name="bert",
     config_class=BertConfig,
     model_class=BertModel,
-    logits=heads.untold_logits,
+    logits=heads.classifier_logits,
     create_optimizer=_create_optimizer,
 )

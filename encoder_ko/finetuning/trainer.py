@@ -34,7 +34,7 @@ class Family(NamedTuple):
       logits: (inputs [B, H], width, task name, dropout or None) -> float32 [B, width],
         the output layer on the first token.
       create_optimizer: (loss, config, Hyperparameters) -> TrainOp.
-      sums_losses: whether a batch's loss is the sum of its examples', not the mean.
+      loss_reduction: "mean" or "sum", how the losses of a batch become one.
       unit_scores: whether scores are learnt as shares of the greatest, 0 to 1.
       token_heads: the output layers on every token.
       defaults: config -> values of flags where upstream's differ from BERT's.
@@ -45,7 +45,7 @@ class Family(NamedTuple):
     model_class: Any
     logits: Callable[..., Any]
     create_optimizer: Callable[..., Any]
-    sums_losses: bool = False
+    loss_reduction: str = "mean"
     unit_scores: bool = False
     token_heads: TokenHeads = BERT_HEADS
     defaults: Callable[[Any], Dict[str, Any]] = lambda config: {}

@@ -98,7 +98,7 @@ def test_classifier_trajectory_equals_upstream(one_hot, only_first):
             heads.task_specific_logits(model.get_pooled_output(), 3, "golden"),
             labels,
             tf.cast(tf.equal(task, 0), tf.float32),
-            sum_over_batch=True,
+            loss_reduction="sum",
         )
         train = optimization.create_optimizer(
             head.loss,

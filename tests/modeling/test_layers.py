@@ -261,7 +261,7 @@ def our_layer(dropout, v):
         output_norm=layers.NormVariables(v["output_gamma"], v["output_beta"]),
     )
     weights = transformer.layer_weights(variables, tf.float32)
-    encoder = transformer.Encoder(config, "gelu", dropout, 2, 3)
+    encoder = transformer.TransformerEncoder(config, "gelu", dropout, 2, 3)
     return encoder.run(v["x"], tf.constant(INPUT_MASK), [weights])[0]
 
 
