@@ -15,7 +15,7 @@ from data.io.errors import InputError
 from data.records import input_pipeline
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.task_types.base import Outputs, TaskType
-from encoder_ko.modeling import layers
+from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.token_heads import BERT_HEADS, TokenHeads
 from encoder_ko.training import checkpoints, estimator, hooks
 from encoder_ko.training.run_folder import BEST, HISTORY, RunFolder
@@ -123,7 +123,7 @@ def model_fn_builder(
         dropout = None
         if is_training:
             step = tf.train.get_or_create_global_step()
-            dropout = layers.DropoutStream(hyperparameters.seed, step)
+            dropout = DropoutStream(hyperparameters.seed, step)
         model = encoder.family.model_class(
             encoder.config,
             is_training,

@@ -6,9 +6,8 @@ P predicted positions.
 
 from typing import NamedTuple, Optional, Sequence
 
-from encoder_ko import compat
 from encoder_ko.compat import tf
-from encoder_ko.modeling import layers
+from encoder_ko.modeling import fused, layers
 from encoder_ko.modeling.gather import gather_positions
 
 # Upstream writes 0.9 = keep probability into the code, whatever the configuration.
@@ -212,16 +211,13 @@ def weighted_mean(values, weights, epsilon: float):
     return tf.reduce_sum(weights * values) / (tf.reduce_sum(weights) + epsilon)
 
 
-VOCABULARY_BLOCK = 128
-
-
 class Exponents(NamedTuple):
     """What a softmax over a large vocabulary needs of its logits; no gradient flows.
 
     Attributes:
       highest: float32 [N, 1], the highest logit of each row.
-      sums: float32 [N, K], sums of exp(logit - highest) over VOCABULARY_BLOCK tokens
-        each, the last block what is left.
+      sums: float32 [N, K], sums of exp(logit - highest) over blocks of tokens; see
+        `fused.exponents`.
     """
 
     highest: object
@@ -230,52 +226,8 @@ class Exponents(NamedTuple):
 
 def exponents_of(products, bias) -> Exponents:
     """Exponents of `products + bias`, [N, V] and [V]."""
-    highest, sums = _exponents(tf.stop_gradient(products), tf.stop_gradient(bias))
+    highest, sums = fused.exponents(tf.stop_gradient(products), tf.stop_gradient(bias))
     return Exponents(highest, sums)
-
-
-@compat.compiled
-def _exponents(products, bias):
-    rows, size = tf.shape(products)[0], products.shape[-1]
-    highest = _row_maximum(tf.cast(products, tf.float32) + bias)
-    whole = size // VOCABULARY_BLOCK * VOCABULARY_BLOCK
-
-    def exponents(first, last):
-        logits = tf.cast(products[:, first:last], tf.float32) + bias[first:last]
-        return tf.exp(logits - highest)
-
-    parts = []
-    if whole:
-        shape = tf.stack([rows, whole // VOCABULARY_BLOCK, VOCABULARY_BLOCK])
-        parts.append(tf.reduce_sum(tf.reshape(exponents(0, whole), shape), -1))
-    if whole < size:
-        parts.append(tf.reduce_sum(exponents(whole, size), -1, keepdims=True))
-    return highest, tf.concat(parts, -1)
-
-
-def _row_maximum(x):
-    """float32 [N, V] -> [N, 1], by way of integers of the same order.
-
-    A maximum of integers is compiled into vector instructions; that of floating point
-    numbers, with its rules for NaN, is not and takes twice as long.
-    """
-    highest = tf.reduce_max(_swap_negative(tf.bitcast(x, tf.int32)), -1, keepdims=True)
-    return tf.bitcast(_swap_negative(highest), tf.float32)
-
-
-def _swap_negative(bits):
-    """Turns the order of negative numbers round, which as bits is the wrong way."""
-    sign = tf.bitwise.right_shift(bits, 31)
-    return tf.bitwise.bitwise_xor(bits, tf.bitwise.bitwise_and(sign, 0x7FFFFFFF))
-
-
-@compat.compiled
-def _token_losses_backward(products, bias, labels, total, upstream):
-    rows, size = tf.shape(products)[0], products.shape[-1]
-    logits = tf.cast(products, tf.float32) + bias
-    is_label = tf.equal(tf.range(size)[None, :], tf.reshape(labels, [rows, 1]))
-    errors = tf.exp(logits - total[:, None]) - tf.cast(is_label, tf.float32)
-    return tf.cast(errors * upstream[:, None], products.dtype)
 
 
 def _token_losses(products, bias, labels, exponents: Exponents):
@@ -288,7 +240,7 @@ def _token_losses(products, bias, labels, exponents: Exponents):
         losses = total - tf.cast(chosen, tf.float32) - tf.gather(bias, labels)
 
         def gradients(upstream):
-            by_products = _token_losses_backward(
+            by_products = fused.token_loss_gradient(
                 products, bias, labels, total, upstream
             )
             return by_products, layers.column_sums(by_products)

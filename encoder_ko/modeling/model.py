@@ -5,16 +5,17 @@ from typing import Optional, Sequence
 from data.io.errors import InputError
 from encoder_ko.compat import tf
 from encoder_ko.modeling import embeddings, layers, transformer
+from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.gather import gather_positions
 from encoder_ko.modeling.unpadding import unpadding_of
 
 
-def default_dropout(seed: int = 0) -> layers.DropoutStream:
+def default_dropout(seed: int = 0) -> DropoutStream:
     """Dropout that follows the global step or, without one, a new draw each run."""
     step = tf.train.get_global_step()
     if step is None:
         step = tf.random.uniform([], maxval=2**31 - 1, dtype=tf.int32, seed=seed)
-    return layers.DropoutStream(seed, step)
+    return DropoutStream(seed, step)
 
 
 class EncoderModel:
@@ -58,7 +59,7 @@ class EncoderModel:
         use_one_hot_embeddings=False,
         scope=None,
         dtype=tf.float32,
-        dropout: Optional[layers.DropoutStream] = None,
+        dropout: Optional[DropoutStream] = None,
         only_first_token: bool = False,
         predicted_positions=None,
         skip_padding: bool = False,

@@ -11,7 +11,8 @@ from typing import NamedTuple, Optional, Sequence
 
 from encoder_ko import compat
 from encoder_ko.compat import tf
-from encoder_ko.modeling import layers
+from encoder_ko.modeling import fused, layers
+from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.gather import gather_positions
 from encoder_ko.modeling.unpadding import Unpadding
 
@@ -119,17 +120,11 @@ def shared_weights(weights: LayerWeights, uses: int) -> Sequence[LayerWeights]:
     return [weights._replace(**dict(zip(products, of_use))) for of_use in zip(*copies)]
 
 
-def _sum_in_float32(*values):
-    return tf.cast(tf.add_n([tf.cast(v, tf.float32) for v in values]), values[0].dtype)
-
-
-_sum_in_float32 = compat.compiled(_sum_in_float32)
-
-
 def _copies(kernel, uses):
     @compat.custom_gradient
     def apply(kernel):
-        return [tf.identity(kernel) for _ in range(uses)], _sum_in_float32
+        copies = [tf.identity(kernel) for _ in range(uses)]
+        return copies, lambda *upstream: fused.sum_in_float32(upstream)
 
     return apply(kernel)
 
@@ -147,29 +142,6 @@ def unshared_weights(config, scopes: LayerScopes, dtype) -> Sequence[LayerWeight
 # --- Attention -------------------------------------------------------------------
 
 
-def _mask_forward(scores, key_bias, scale):
-    logits = tf.cast(scores, tf.float32) * scale + key_bias
-    return tf.cast(logits, scores.dtype)
-
-
-def _softmax_backward(upstream, probabilities, along, scale, *mask):
-    by_whole = tf.cast(upstream, tf.float32)
-    if mask:
-        by_whole *= layers.keep_factor(*mask)
-    by_logits = tf.cast(probabilities, tf.float32) * (by_whole - along)
-    return tf.cast(by_logits * scale, probabilities.dtype)
-
-
-def _row_products(a, b):
-    """Inner products over the last axis: [..., D] -> float32 [..., 1]."""
-    return tf.reduce_sum(tf.cast(a, tf.float32) * tf.cast(b, tf.float32), -1, True)
-
-
-_mask_forward = compat.compiled(_mask_forward)
-_softmax_backward = compat.compiled(_softmax_backward)
-_row_products = compat.compiled(_row_products)
-
-
 def attend(query, key, value, key_bias, mask=None):
     """dropout(softmax(query key^T / sqrt(D) + key_bias)) value.
 
@@ -184,24 +156,23 @@ def attend(query, key, value, key_bias, mask=None):
     Returns:
       [B, N, Q, D], the type of `query`.
     """
-    drawn = tuple(mask) if mask is not None else ()
     scale = tf.constant(1.0 / math.sqrt(query.shape.as_list()[-1]))
 
     @compat.custom_gradient
     def apply(query, key, value):
         scores = tf.matmul(query, key, transpose_b=True)
-        masked = _mask_forward(scores, key_bias, scale)
+        masked = fused.mask_scores(scores, key_bias, scale)
         whole = compat.softmax(tf.reshape(masked, tf.shape(scores)))
         kept = layers.dropout(whole, mask)
         context = tf.matmul(kept, value)
 
         def gradients(upstream):
-            by_scores = _softmax_backward(
+            by_scores = fused.softmax_gradient(
                 tf.matmul(upstream, value, transpose_b=True),
                 whole,
-                _row_products(upstream, context),
+                fused.row_products(upstream, context),
                 scale,
-                *drawn,
+                mask,
             )
             return (
                 tf.matmul(by_scores, key),
@@ -238,7 +209,7 @@ class TransformerEncoder(NamedTuple):
 
     config: object
     activation: str
-    dropout: Optional[layers.DropoutStream]
+    dropout: Optional[DropoutStream]
     batch: object
     length: object
     unpadding: Optional[Unpadding] = None

@@ -16,7 +16,7 @@ from data.io.errors import InputError
 from data.pretraining.masking import MaskingOptions, VocabularyTraits
 from data.records import dataset, input_pipeline
 from encoder_ko.compat import tf
-from encoder_ko.modeling.layers import DropoutStream
+from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.random_stream import step_of_contents
 from encoder_ko.optimization import updates
 from encoder_ko.pretraining import graph_masking, objectives

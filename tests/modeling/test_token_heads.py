@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from encoder_ko.compat import tf
-from encoder_ko.modeling import heads, layers, token_heads
+from encoder_ko.modeling import heads, token_heads
+from encoder_ko.modeling.dropout import DropoutStream
 
 B, S, H = 2, 5, 4
 
@@ -178,7 +179,7 @@ def test_dropout_on_tokens_before_tags(family, drops):
     """BERT's tokens as its classifier's vector; ELECTRA's have none upstream."""
 
     def build():
-        dropout = layers.DropoutStream(1, tf.constant(3))
+        dropout = DropoutStream(1, tf.constant(3))
         sequence = tf.ones([B, S, 64])
         return family.tag_logits(sequence, 2, "ner", dropout)
 

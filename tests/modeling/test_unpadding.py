@@ -5,7 +5,7 @@ import pytest
 
 from bert_ko.modeling import BertConfig, BertModel
 from encoder_ko.compat import tf
-from encoder_ko.modeling import layers
+from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.unpadding import unpadding_of
 
 CONFIG = BertConfig(
@@ -107,7 +107,7 @@ def outputs_and_gradients(mask, skip_padding, positions=None, dtype=tf.float32):
             tf.constant(ids, tf.int32),
             fed,
             dtype=dtype,
-            dropout=layers.DropoutStream(1, tf.constant(1)),
+            dropout=DropoutStream(1, tf.constant(1)),
             predicted_positions=chosen,
             skip_padding=skip_padding,
         )
@@ -163,7 +163,7 @@ def test_padding_is_left_out_and_has_no_gradient():
             True,
             tf.ones([2, 8], tf.int32),
             mask,
-            dropout=layers.DropoutStream(1, tf.constant(1)),
+            dropout=DropoutStream(1, tf.constant(1)),
             skip_padding=True,
         )
         gradient = tf.gradients(
