@@ -167,10 +167,11 @@ def _progress(head, train, tokens, hyperparameters, batch_size):
         "loss": tf.reduce_mean(head.per_example_loss),
         "learning_rate": train.learning_rate,
     }
-    hook = hooks.ProgressHook(
-        hyperparameters.train_steps, batch_size, shown, tokens=tokens
+    steps = hooks.StepHook()
+    progress = hooks.ProgressHook(
+        steps, hyperparameters.train_steps, batch_size, shown, tokens=tokens
     )
-    return [hook]
+    return [steps, progress]
 
 
 def _prediction_spec(head, features):

@@ -150,6 +150,7 @@ def _update_function(step_of):
       step_of: (weights, u) -> the step that is multiplied by the learning rate.
     """
 
+    @compat.compiled
     def update(variable, m, v, gradient, scale, rate, decay, settings):
         beta_1, rest_1, beta_2, rest_2, epsilon = tf.unstack(settings, num=5)
         weights, old_m, old_v = (
@@ -168,7 +169,7 @@ def _update_function(step_of):
         with tf.control_dependencies(assigned):
             return tf.zeros([])  # a compiled function must answer something
 
-    return compat.compiled(update)
+    return update
 
 
 def _trusted_step(weights, u):
