@@ -16,6 +16,7 @@ def _create_optimizer(loss, config, settings: Hyperparameters):
         int(settings.warmup_steps),
         optimizer="adamw",
         weight_decay_rate=settings.weight_decay_rate,
+        adam=settings.adam,
         rate_of=optimizers.layerwise_rate(config, settings.layerwise_lr_decay),
     )
 

@@ -46,6 +46,7 @@ def _create_optimizer(loss, options: trainer.OptimizerOptions, update):
         start_warmup_step=options.start_warmup_step,
         update=update,
         weight_decay_rate=options.weight_decay_rate,
+        adam=options.adam,
     )
 
 

@@ -40,6 +40,7 @@ def _create_optimizer(loss, options: trainer.OptimizerOptions, update):
         optimizer=options.optimizer,
         update=update,
         weight_decay_rate=options.weight_decay_rate,
+        adam=options.adam,
     )
 
 

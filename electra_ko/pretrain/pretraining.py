@@ -206,6 +206,7 @@ def _create_optimizer(loss, options: trainer.OptimizerOptions, update):
         lr_decay_power=options.power,
         optimizer=options.optimizer,
         update=update,
+        adam=options.adam,
     )
 
 

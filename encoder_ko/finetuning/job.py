@@ -15,6 +15,7 @@ from data.records import input_pipeline, schema, tfrecords
 from data.tokenization import Tokenizer
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import results, saved_run, task_types, trainer
+from encoder_ko.optimization.optimizers import AdamOptions
 from encoder_ko.training import checkpoints, estimator
 from encoder_ko.training.model_files import ModelFiles
 from encoder_ko.training.run_folder import SETTINGS, RunFolder
@@ -47,6 +48,7 @@ class Job:
     warmup_proportion: float
     weight_decay_rate: float
     layerwise_lr_decay: float
+    adam: AdamOptions
     dev_fraction: float
     eval_every_steps: int
     patience: int
@@ -345,6 +347,7 @@ def _fine_tuner(job, network, task_type, folder, num_examples) -> trainer.FineTu
             job.random_seed,
             job.weight_decay_rate,
             job.layerwise_lr_decay,
+            job.adam,
         ),
         folder,
         job.batch_sizes,

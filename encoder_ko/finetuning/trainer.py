@@ -17,6 +17,7 @@ from encoder_ko.compat import tf
 from encoder_ko.finetuning.task_types.base import Outputs, TaskType
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.token_heads import BERT_HEADS, TokenHeads
+from encoder_ko.optimization.optimizers import AdamOptions
 from encoder_ko.training import checkpoints, estimator, hooks
 from encoder_ko.training.run_folder import BEST, HISTORY, RunFolder
 
@@ -65,6 +66,7 @@ class Hyperparameters:
       seed: decides initial values, order of examples and dropout.
       weight_decay_rate: decoupled weight decay.
       layerwise_lr_decay: factor on the learning rate from layer to layer downwards.
+      adam: the constants of the moments.
     """
 
     learning_rate: float
@@ -75,6 +77,7 @@ class Hyperparameters:
     seed: int = 12345
     weight_decay_rate: float = 0.01
     layerwise_lr_decay: float = 1.0
+    adam: AdamOptions = AdamOptions()
 
     def evaluation_step(self, number: int) -> int:
         """The step of an evaluation, counted from 0; the last is at `train_steps`.

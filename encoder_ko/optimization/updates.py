@@ -162,7 +162,14 @@ class _Updater:
     def _apply(self, gradients, norm):
         clip_norm = self.options.clip_norm
         scale = clip_norm / tf.maximum(norm, clip_norm)
-        return self._optimizer.apply_gradients(gradients, self.variables, scale)
+        return self._optimizer.apply_gradients(
+            gradients, self.variables, scale, self._number()
+        )
+
+    def _number(self):
+        """int64 scalar, from 1: this update among those that reached the moments."""
+        number = tf.identity(self._step) + 1
+        return number if self._skipped is None else number - self._skipped
 
 
 def _accumulate(gradients, updater):

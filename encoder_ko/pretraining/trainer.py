@@ -19,6 +19,7 @@ from encoder_ko.compat import tf
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.random_stream import step_of_contents
 from encoder_ko.optimization import updates
+from encoder_ko.optimization.optimizers import AdamOptions
 from encoder_ko.pretraining import graph_masking, objectives
 from encoder_ko.training import checkpoints, estimator, hooks
 from encoder_ko.training.run_folder import RunFolder
@@ -31,6 +32,7 @@ class OptimizerOptions:
 
     Attributes:
       power: of the decay. Rates and steps count updates.
+      adam: the constants of the moments, also LAMB's.
     """
 
     optimizer: str
@@ -40,6 +42,7 @@ class OptimizerOptions:
     weight_decay_rate: float = 0.01
     power: float = 1.0
     start_warmup_step: int = 0
+    adam: AdamOptions = AdamOptions()
 
 
 class Recipe(NamedTuple):

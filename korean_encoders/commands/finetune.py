@@ -21,6 +21,7 @@ from encoder_ko import cli
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import job as fine_tuning_job
 from encoder_ko.finetuning import task_types
+from encoder_ko.optimization.optimizers import ADAM_FLAGS, AdamOptions
 from encoder_ko.training import estimator, model_files
 from korean_encoders.model_types import FAMILIES
 
@@ -61,6 +62,15 @@ _float("num_train_epochs", 3.0, "Passes over the training data.")
 _float("warmup_proportion", 0.1, "Share of the steps that warm up.")
 _float("weight_decay_rate", 0.01, "Decoupled weight decay.")
 _float("layerwise_lr_decay", 1.0, "Factor on the learning rate, layer by layer down.")
+_float("adam_beta1", 0.9, "What an update leaves of Adam's first moment.")
+_float("adam_beta2", 0.999, "What an update leaves of Adam's second moment.")
+_float("adam_epsilon", 1e-6, "Added to the root of Adam's second moment.")
+_boolean(
+    "adam_bias_correction",
+    False,
+    "Divide Adam's moments by 1 - beta^t, which Google's code leaves out; steadier on "
+    "few examples.",
+)
 _integer("save_checkpoints_steps", 1000, "Steps between checkpoints.")
 _integer("iterations_per_loop", 1000, "Steps per call of the TPU.")
 _boolean("use_tpu", False, "Train on a TPU.")
@@ -178,6 +188,7 @@ def main():
             **{name: FLAGS[name].value for name in estimator.Hardware.flag_names()}
         ),
         reading=ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows),
+        adam=AdamOptions.from_flags(FLAGS),
         compute_type=tf.as_dtype(FLAGS.compute_type),
         task_settings=_task_settings(),
         split_seed=FLAGS.random_seed if FLAGS.split_seed is None else FLAGS.split_seed,
@@ -310,6 +321,9 @@ def _settings(task, network):
     chosen = {k: v for k, v in cli.settings(FLAGS).items() if k not in _FREE_FLAGS}
     if FLAGS.split_seed is None:  # as in runs from before there was this flag
         del chosen["split_seed"]
+    for name in ADAM_FLAGS:  # as in runs from before there were these
+        if FLAGS[name].value == FLAGS[name].default:
+            del chosen[name]
     if task.data_folder:  # a user's: its file may change
         record = dataclasses.asdict(task)
         record["kind"] = record.pop(

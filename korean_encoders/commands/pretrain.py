@@ -29,7 +29,7 @@ from electra_ko.pretrain.pretrain_helpers import MaskingOptions
 from electra_ko.pretrain.pretraining import ElectraOptions
 from encoder_ko import cli
 from encoder_ko.compat import tf
-from encoder_ko.optimization.optimizers import OPTIMIZERS
+from encoder_ko.optimization.optimizers import ADAM_FLAGS, OPTIMIZERS, AdamOptions
 from encoder_ko.pretraining import graph_masking, job, trainer
 from encoder_ko.training import checkpoints, estimator
 from korean_encoders.model_types import MODEL_TYPES
@@ -88,6 +88,9 @@ _INTEGERS = {  # default (None = upstream's for the model), meaning, least value
 _FLOATS = {
     "learning_rate": (None, "Peak learning rate."),
     "weight_decay_rate": (0.01, "Decoupled weight decay.", 0.0),
+    "adam_beta1": (0.9, "What an update leaves of Adam's (or LAMB's) first moment."),
+    "adam_beta2": (0.999, "What an update leaves of the second moment."),
+    "adam_epsilon": (1e-6, "Added to the root of the second moment."),
     "poly_power": (1.0, "Power of the decay (ALBERT)."),
     "lr_decay_power": (1.0, "Power of the decay (ELECTRA)."),
     "mask_prob": (0.15, "ELECTRA: share of the tokens masked.", 0.0, 1.0),
@@ -107,6 +110,11 @@ _BOOLEANS = {
     "dynamic_masking": (False, "BERT and ALBERT: draw masks anew at every step."),
     "do_whole_word_mask": (None, "Dynamic masking: whole words."),
     "favor_shorter_ngram": (None, "Dynamic masking: n words with probability 1/n."),
+    "adam_bias_correction": (
+        False,
+        "Divide the moments by 1 - beta^t, which Google's code leaves out; for runs "
+        "with a short warm-up.",
+    ),
     "skip_nonfinite": (False, "Leave out updates that are not finite."),
     "electra_objective": (True, "ELECTRA: else masked words, as BERT."),
     "shuffle": (True, "Shuffle the records; else file order."),
@@ -323,6 +331,7 @@ def _network(config, tokenizer, data):
         masker = trainer.Masker(_masking_options(data), vocabulary_traits(tokenizer))
     options = trainer.OptimizerOptions(
         power=FLAGS.lr_decay_power if is_electra else FLAGS.poly_power,
+        adam=AdamOptions.from_flags(FLAGS),
         **_values(
             "optimizer",
             "learning_rate",
@@ -379,8 +388,10 @@ def _values(*names):
 def _settings(config, tokenizer, data):
     """Every flag that decides the result, and what the named files hold."""
     given = cli.settings(FLAGS)
+    left_out = set(_FREE_FLAGS)  # and, as in runs from before there were these:
+    left_out |= {n for n in ADAM_FLAGS if FLAGS[n].value == FLAGS[n].default}
     return dict(
-        {name: value for name, value in given.items() if name not in _FREE_FLAGS},
+        {name: value for name, value in given.items() if name not in left_out},
         model_config=config.to_dict(),
         tokenizer=tokenizer.fingerprint if tokenizer else None,
         records=dict(files=len(data.paths), total=data.total, digest=data.digest),
