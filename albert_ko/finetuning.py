@@ -16,6 +16,7 @@ def _create_optimizer(loss, config, settings: Hyperparameters):
         int(settings.warmup_steps),
         optimizer="adamw",
         weight_decay_rate=settings.weight_decay_rate,
+        adam=settings.adam,
         rate_of=optimizers.layerwise_rate(config, settings.layerwise_lr_decay),
     )
 
@@ -24,6 +25,6 @@ FAMILY = Family(
     name="albert",
     config_class=AlbertConfig,
     model_class=AlbertModel,
-    logits=heads.untold_logits,
+    logits=heads.classifier_logits,
     create_optimizer=_create_optimizer,
 )

@@ -47,6 +47,7 @@ def _create_optimizer(loss, options: OptimizerArgs, update):
         start_warmup_step=options.start_warmup_step,
         update=update,
         weight_decay_rate=options.weight_decay_rate,
+        adam=options.adam,
     )
 
 

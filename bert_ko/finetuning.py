@@ -14,6 +14,7 @@ def _create_optimizer(loss, config, settings: Hyperparameters):
         settings.train_steps,
         int(settings.warmup_steps),
         weight_decay_rate=settings.weight_decay_rate,
+        adam=settings.adam,
         rate_of=optimizers.layerwise_rate(config, settings.layerwise_lr_decay),
     )
 
@@ -22,6 +23,6 @@ FAMILY = Family(
     name="bert",
     config_class=BertConfig,
     model_class=BertModel,
-    logits=heads.untold_logits,
+    logits=heads.classifier_logits,
     create_optimizer=_create_optimizer,
 )

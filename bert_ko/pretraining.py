@@ -41,6 +41,7 @@ def _create_optimizer(loss, options: OptimizerArgs, update):
         optimizer=options.optimizer,
         update=update,
         weight_decay_rate=options.weight_decay_rate,
+        adam=options.adam,
     )
 
 

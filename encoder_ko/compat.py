@@ -17,6 +17,7 @@ import tensorflow as _tensorflow
 import tensorflow.compat.v1 as tf
 from tensorflow.python.tpu import tpu_function
 
+Tensor = tf.Tensor
 TF_VERSION = _tensorflow.__version__
 IS_TF2 = not TF_VERSION.startswith("1.")
 
@@ -94,6 +95,7 @@ def softmax(logits):
     return tf.cast(tf.nn.softmax(tf.cast(logits, tf.float32)), logits.dtype)
 
 
+@compiled
 def _random_words(count, seed):
     if not IS_TF2:
         return tf.random.stateless_uniform(
@@ -104,9 +106,6 @@ def _random_words(count, seed):
     return tf.random.stateless_uniform(
         [count], seed, None, None, tf.int32, alg=algorithm
     )
-
-
-_random_words = compiled(_random_words)
 
 
 def random_bytes(shape, seed):

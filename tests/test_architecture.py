@@ -171,16 +171,14 @@ def test_no_contrib_layers_or_keras():
             assert "keras" not in name and "contrib" not in name, f"{module}: {name}"
 
 
-def test_flags_live_in_scripts_and_commands():
+def test_flags_live_in_commands_and_are_passed_on_by_from_flags():
     for module, tree in TREES.items():
-        is_script = layer(module) == SCRIPTS or module in COMMANDS
-        if is_script:
+        if layer(module) == SCRIPTS or module in COMMANDS or module in FLAG_PARSERS:
             continue
-        if module not in FLAG_PARSERS:
-            assert "absl.flags" not in list(imports(module)), module
-        if module != "data.io.cli":  # which adds --help to a command's flags
-            defined = [n for n, _ in names_used(tree) if n.startswith("flags.DEFINE")]
-            assert not defined, f"{module}: {defined}"
+        if "absl.flags" in list(imports(module)):
+            assert "def from_flags(" in read(FILES[module]), module
+        used = [n for n, _ in names_used(tree) if n.startswith(("flags.D", "FLAGS"))]
+        assert not used, f"{module}: {used}"
 
 
 STATELESS = (

@@ -28,6 +28,7 @@ def _create_optimizer(loss, config, settings: Hyperparameters):
         settings.learning_rate,
         settings.train_steps,
         weight_decay_rate=settings.weight_decay_rate,
+        adam=settings.adam,
         warmup_steps=settings.warmup_steps,
         rate_of=optimizers.layerwise_rate(config, settings.layerwise_lr_decay),
     )
@@ -39,7 +40,7 @@ FAMILY = Family(
     model_class=ElectraModel,
     logits=heads.task_specific_logits,
     create_optimizer=_create_optimizer,
-    sums_losses=True,
+    loss_reduction="sum",
     unit_scores=True,
     token_heads=ELECTRA_HEADS,
     defaults=_defaults,

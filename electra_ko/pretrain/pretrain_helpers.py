@@ -11,8 +11,9 @@ import dataclasses
 from typing import NamedTuple, Tuple
 
 from encoder_ko.compat import tf
+from encoder_ko.modeling.fused import VOCABULARY_BLOCK
 from encoder_ko.modeling.gather import gather_positions, scatter_update
-from encoder_ko.modeling.heads import VOCABULARY_BLOCK, TokenPredictions
+from encoder_ko.modeling.heads import TokenPredictions
 from encoder_ko.modeling.random_stream import RandomStream
 
 __all__ = [

@@ -207,6 +207,7 @@ def _create_optimizer(loss, options: OptimizerArgs, update):
         lr_decay_power=options.power,
         optimizer=options.optimizer,
         update=update,
+        adam=options.adam,
     )
 
 

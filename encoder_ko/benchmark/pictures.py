@@ -11,14 +11,14 @@ from encoder_ko.benchmark.report import Picture
 
 
 def write_pictures(
-    planned: PlannedTask, folders: Dict[int, str], output_dir: str, sums_losses: bool
+    planned: PlannedTask, folders: Dict[int, str], output_dir: str, loss_reduction: str
 ) -> List[Picture]:
     """Curves of all runs on a task; the first one's picture of its predictions.
 
     Args:
       folders: of the finished runs, by their seeds.
       output_dir: of the report; the pictures go to pictures/ in it.
-      sums_losses: whether the loss of a batch is the sum of its examples'.
+      loss_reduction: "sum" where the loss of a batch is that of its examples.
     """
     if not folders:
         return []
@@ -26,7 +26,7 @@ def write_pictures(
     name = planned.task.name.lower()
     pictures = [Picture("Course of the runs", f"pictures/{name}_curves.png")]
     path = os.path.join(output_dir, pictures[0].path)
-    _draw_curves(planned, folders, path, sums_losses)
+    _draw_curves(planned, folders, path, loss_reduction)
     suffix = "_test" if planned.split == "test" else ""
     seed, folder = next(iter(folders.items()))
     for picture, what in (
@@ -43,13 +43,13 @@ def write_pictures(
 
 
 def _draw_curves(
-    planned: PlannedTask, folders: Dict[int, str], path: str, sums_losses: bool
+    planned: PlannedTask, folders: Dict[int, str], path: str, loss_reduction: str
 ) -> None:
     metric, losses = [], []
     for seed, folder in folders.items():
         of_seed = f", seed {seed}" if len(folders) > 1 else ""
         size = 1
-        if sums_losses:
+        if loss_reduction == "sum":
             facts = runs.read_facts(planned, folder)
             size = facts["flags"]["train_batch_size"]
         found = runs.read_curves(planned, folder, size)

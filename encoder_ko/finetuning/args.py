@@ -12,6 +12,7 @@ from data.io.tables import ReadingOptions
 from data.tasks import Task
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.task_types import TaskSettings
+from encoder_ko.optimization.optimizers import AdamOptions
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.estimator import BatchSizes, Hardware
 
@@ -39,6 +40,7 @@ class TrainingArgs:
       warmup_proportion: share of the updates.
       weight_decay_rate: decoupled weight decay.
       layerwise_lr_decay: factor on the learning rate from layer to layer downwards.
+      adam: constants of Adam's moments.
       compute_type: dtype of the activations.
       seed: of every random choice. num_trials: runs with seed, seed + 1, ...
       eval_every_steps: updates between evaluations on dev; 0 = once an epoch.
@@ -50,6 +52,7 @@ class TrainingArgs:
     warmup_proportion: float
     weight_decay_rate: float
     layerwise_lr_decay: float
+    adam: AdamOptions
     compute_type: Any
     seed: int
     num_trials: int
@@ -64,6 +67,7 @@ class TrainingArgs:
             warmup_proportion=values.warmup_proportion,
             weight_decay_rate=values.weight_decay_rate,
             layerwise_lr_decay=values.layerwise_lr_decay,
+            adam=AdamOptions.from_flags(values),
             compute_type=tf.as_dtype(values.compute_type),
             seed=values.random_seed,
             num_trials=values.num_trials,

@@ -300,6 +300,7 @@ def _fine_tuner(
             seed=training.seed,
             weight_decay_rate=training.weight_decay_rate,
             layerwise_lr_decay=training.layerwise_lr_decay,
+            adam=training.adam,
         ),
         folder,
         args.batch_sizes,

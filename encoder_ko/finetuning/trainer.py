@@ -15,8 +15,9 @@ from data.io.errors import InputError
 from data.records import input_pipeline
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.task_types.base import Outputs, TaskType
-from encoder_ko.modeling import layers
+from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.token_heads import BERT_HEADS, TokenHeads
+from encoder_ko.optimization.optimizers import AdamOptions
 from encoder_ko.training import checkpoints, estimator, hooks
 from encoder_ko.training.run_folder import BEST, HISTORY, RunFolder
 
@@ -34,7 +35,7 @@ class Family(NamedTuple):
       logits: (inputs [B, H], width, task name, dropout or None) -> float32 [B, width],
         the output layer on the first token.
       create_optimizer: (loss, config, Hyperparameters) -> TrainOp.
-      sums_losses: whether a batch's loss is the sum of its examples', not the mean.
+      loss_reduction: "mean" or "sum", how the losses of a batch become one.
       unit_scores: whether scores are learnt as shares of the greatest, 0 to 1.
       token_heads: the output layers on every token.
       defaults: config -> values of flags where upstream's differ from BERT's.
@@ -45,7 +46,7 @@ class Family(NamedTuple):
     model_class: Any
     logits: Callable[..., Any]
     create_optimizer: Callable[..., Any]
-    sums_losses: bool = False
+    loss_reduction: str = "mean"
     unit_scores: bool = False
     token_heads: TokenHeads = BERT_HEADS
     defaults: Callable[[Any], Dict[str, Any]] = lambda config: {}
@@ -65,6 +66,7 @@ class Hyperparameters:
       seed: decides initial values, order of examples and dropout.
       weight_decay_rate: decoupled weight decay.
       layerwise_lr_decay: factor on the learning rate from layer to layer downwards.
+      adam: the constants of the moments.
     """
 
     learning_rate: float
@@ -75,6 +77,7 @@ class Hyperparameters:
     seed: int = 12345
     weight_decay_rate: float = 0.01
     layerwise_lr_decay: float = 1.0
+    adam: AdamOptions = AdamOptions()
 
     def evaluation_step(self, number: int) -> int:
         """The step of an evaluation, counted from 0; the last is at `train_steps`.
@@ -123,7 +126,7 @@ def model_fn_builder(
         dropout = None
         if is_training:
             step = tf.train.get_or_create_global_step()
-            dropout = layers.DropoutStream(hyperparameters.seed, step)
+            dropout = DropoutStream(hyperparameters.seed, step)
         model = encoder.family.model_class(
             encoder.config,
             is_training,
@@ -167,10 +170,11 @@ def _progress(head, train, tokens, hyperparameters, batch_size):
         "loss": tf.reduce_mean(head.per_example_loss),
         "learning_rate": train.learning_rate,
     }
-    hook = hooks.ProgressHook(
-        hyperparameters.train_steps, batch_size, shown, tokens=tokens
+    steps = hooks.StepHook()
+    progress = hooks.ProgressHook(
+        steps, hyperparameters.train_steps, batch_size, shown, tokens=tokens
     )
-    return [hook]
+    return [steps, progress]
 
 
 def _prediction_spec(head, features):

@@ -6,16 +6,15 @@ P predicted positions.
 
 from typing import NamedTuple, Optional, Sequence
 
-from encoder_ko import compat
 from encoder_ko.compat import tf
-from encoder_ko.modeling import layers
+from encoder_ko.modeling import fused, layers
 from encoder_ko.modeling.gather import gather_positions
 
 # Upstream writes 0.9 = keep probability into the code, whatever the configuration.
 CLASSIFIER_DROPOUT = 0.1
 
 
-class Classification(NamedTuple):
+class ClassificationOutput(NamedTuple):
     """loss: scalar; per_example_loss: [B]; logits, probabilities: [B, L]; float32."""
 
     loss: object
@@ -31,12 +30,16 @@ def cross_entropy(logits, labels):
     return -tf.reduce_sum(one_hot * log_probabilities, axis=-1)
 
 
-def classifier_logits(pooled, num_labels, dropout=None, initializer_range=0.02):
+def classifier_logits(
+    pooled, num_labels, task_name=None, dropout=None, initializer_range=0.02
+):
     """BERT's and ALBERT's classifier: pooled x output_weights^T + output_bias.
 
     Args:
       pooled: [B, H], any compute type.
       num_labels: L.
+      task_name: as in `task_specific_logits`; here the variables have the same names
+        for every task.
       dropout: DropoutStream while training.
       initializer_range: of the weights. Upstream: 0.02 in every classifier, whatever
         the configuration; only the pre-training objective follows it.
@@ -44,6 +47,7 @@ def classifier_logits(pooled, num_labels, dropout=None, initializer_range=0.02):
     Returns:
       float32 [B, L].
     """
+    del task_name
     width = pooled.shape.as_list()[-1]
     weights = layers.variable(
         "output_weights",
@@ -74,12 +78,6 @@ def task_specific_logits(pooled, num_labels, task_name, dropout=None):
     return layers.dense(_dropped_pooled(pooled, dropout), variables)
 
 
-def untold_logits(pooled, num_labels, task_name, dropout=None):
-    """`classifier_logits`, whose variables' names do not tell the task."""
-    del task_name
-    return classifier_logits(pooled, num_labels, dropout)
-
-
 def _dropped_pooled(pooled, dropout):
     """float32 [B, H], with the dropout of classifiers while training."""
     pooled = tf.cast(pooled, tf.float32)
@@ -89,38 +87,45 @@ def _dropped_pooled(pooled, dropout):
     return layers.dropout(pooled, dropout.mask([batch, width], CLASSIFIER_DROPOUT))
 
 
-def total_loss(losses, is_real_example=None, sum_over_batch=False):
+def total_loss(losses, is_real_example=None, loss_reduction="mean"):
     """Losses of real examples as one number: their mean, or ELECTRA's sum.
 
     Args:
       losses: float32 [B].
       is_real_example: float32 [B], 0 for padding examples; None = all are real.
-      sum_over_batch: whether it is the sum.
+      loss_reduction: "mean" or "sum".
 
     Returns:
       float32 scalar.
     """
     if is_real_example is None:
         is_real_example = tf.ones_like(losses)
-    loss = tf.reduce_sum(losses * is_real_example)
-    if not sum_over_batch:
-        loss /= tf.maximum(tf.reduce_sum(is_real_example), 1.0)
-    return loss
+    total = tf.reduce_sum(losses * is_real_example)
+    return reduce_loss(total, tf.reduce_sum(is_real_example), loss_reduction)
+
+
+def reduce_loss(total, count, loss_reduction):
+    """`total` for "sum", `total / max(count, 1)` for "mean"; float32 scalars."""
+    if loss_reduction == "sum":
+        return total
+    if loss_reduction == "mean":
+        return total / tf.maximum(count, 1.0)
+    raise ValueError(f"loss_reduction={loss_reduction!r}, expected 'mean' or 'sum'.")
 
 
 def classification(
     logits,
     labels,
     is_real_example=None,
-    sum_over_batch=False,
+    loss_reduction="mean",
     class_weights: Optional[Sequence[float]] = None,
-) -> Classification:
+) -> ClassificationOutput:
     """Cross entropy over the real examples.
 
     Args:
       logits: float32 [B, L].
       labels: int32 [B].
-      is_real_example, sum_over_batch: as in `total_loss`.
+      is_real_example, loss_reduction: as in `total_loss`.
       class_weights: L factors on what an example adds to the loss, by its label. The
         mean is over examples, not over weights, so that a rare class keeps its weight
         in a batch of its own; `per_example_loss` is without them.
@@ -129,8 +134,8 @@ def classification(
     weighted = per_example
     if class_weights is not None:
         weighted *= tf.gather(tf.constant(class_weights, tf.float32), labels)
-    return Classification(
-        total_loss(weighted, is_real_example, sum_over_batch),
+    return ClassificationOutput(
+        total_loss(weighted, is_real_example, loss_reduction),
         per_example,
         logits,
         tf.nn.softmax(logits, axis=-1),
@@ -206,16 +211,13 @@ def weighted_mean(values, weights, epsilon: float):
     return tf.reduce_sum(weights * values) / (tf.reduce_sum(weights) + epsilon)
 
 
-VOCABULARY_BLOCK = 128
-
-
 class Exponents(NamedTuple):
     """What a softmax over a large vocabulary needs of its logits; no gradient flows.
 
     Attributes:
       highest: float32 [N, 1], the highest logit of each row.
-      sums: float32 [N, K], sums of exp(logit - highest) over VOCABULARY_BLOCK tokens
-        each, the last block what is left.
+      sums: float32 [N, K], sums of exp(logit - highest) over blocks of tokens; see
+        `fused.exponents`.
     """
 
     highest: object
@@ -224,52 +226,8 @@ class Exponents(NamedTuple):
 
 def exponents_of(products, bias) -> Exponents:
     """Exponents of `products + bias`, [N, V] and [V]."""
-    highest, sums = _exponents(tf.stop_gradient(products), tf.stop_gradient(bias))
+    highest, sums = fused.exponents(tf.stop_gradient(products), tf.stop_gradient(bias))
     return Exponents(highest, sums)
-
-
-@compat.compiled
-def _exponents(products, bias):
-    rows, size = tf.shape(products)[0], products.shape[-1]
-    highest = _row_maximum(tf.cast(products, tf.float32) + bias)
-    whole = size // VOCABULARY_BLOCK * VOCABULARY_BLOCK
-
-    def exponents(first, last):
-        logits = tf.cast(products[:, first:last], tf.float32) + bias[first:last]
-        return tf.exp(logits - highest)
-
-    parts = []
-    if whole:
-        shape = tf.stack([rows, whole // VOCABULARY_BLOCK, VOCABULARY_BLOCK])
-        parts.append(tf.reduce_sum(tf.reshape(exponents(0, whole), shape), -1))
-    if whole < size:
-        parts.append(tf.reduce_sum(exponents(whole, size), -1, keepdims=True))
-    return highest, tf.concat(parts, -1)
-
-
-def _row_maximum(x):
-    """float32 [N, V] -> [N, 1], by way of integers of the same order.
-
-    A maximum of integers is compiled into vector instructions; that of floating point
-    numbers, with its rules for NaN, is not and takes twice as long.
-    """
-    highest = tf.reduce_max(_swap_negative(tf.bitcast(x, tf.int32)), -1, keepdims=True)
-    return tf.bitcast(_swap_negative(highest), tf.float32)
-
-
-def _swap_negative(bits):
-    """Turns the order of negative numbers round, which as bits is the wrong way."""
-    sign = tf.bitwise.right_shift(bits, 31)
-    return tf.bitwise.bitwise_xor(bits, tf.bitwise.bitwise_and(sign, 0x7FFFFFFF))
-
-
-@compat.compiled
-def _token_losses_backward(products, bias, labels, total, upstream):
-    rows, size = tf.shape(products)[0], products.shape[-1]
-    logits = tf.cast(products, tf.float32) + bias
-    is_label = tf.equal(tf.range(size)[None, :], tf.reshape(labels, [rows, 1]))
-    errors = tf.exp(logits - total[:, None]) - tf.cast(is_label, tf.float32)
-    return tf.cast(errors * upstream[:, None], products.dtype)
 
 
 def _token_losses(products, bias, labels, exponents: Exponents):
@@ -282,7 +240,7 @@ def _token_losses(products, bias, labels, exponents: Exponents):
         losses = total - tf.cast(chosen, tf.float32) - tf.gather(bias, labels)
 
         def gradients(upstream):
-            by_products = _token_losses_backward(
+            by_products = fused.token_loss_gradient(
                 products, bias, labels, total, upstream
             )
             return by_products, layers.column_sums(by_products)

@@ -5,16 +5,17 @@ from typing import Optional, Sequence
 from data.io.errors import InputError
 from encoder_ko.compat import tf
 from encoder_ko.modeling import embeddings, layers, transformer
+from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.gather import gather_positions
-from encoder_ko.modeling.unpadding import packing_of
+from encoder_ko.modeling.unpadding import unpadding_of
 
 
-def default_dropout(seed: int = 0) -> layers.DropoutStream:
+def default_dropout(seed: int = 0) -> DropoutStream:
     """Dropout that follows the global step or, without one, a new draw each run."""
     step = tf.train.get_global_step()
     if step is None:
         step = tf.random.uniform([], maxval=2**31 - 1, dtype=tf.int32, seed=seed)
-    return layers.DropoutStream(seed, step)
+    return DropoutStream(seed, step)
 
 
 class EncoderModel:
@@ -37,7 +38,7 @@ class EncoderModel:
         `get_output_at` these positions is wanted: the last layer is then computed for
         the first token and for these alone, and its output is [B, 1 + P, H].
       skip_padding: True where nothing is wanted for padding, and every sequence begins
-        with a token: the layers leave padding out (see `packing`), and what stands in
+        with a token: the layers leave padding out (see `unpadding`), and what stands in
         its place in their outputs has no meaning. Not on TPU, where shapes are fixed.
 
     Raises:
@@ -58,7 +59,7 @@ class EncoderModel:
         use_one_hot_embeddings=False,
         scope=None,
         dtype=tf.float32,
-        dropout: Optional[layers.DropoutStream] = None,
+        dropout: Optional[DropoutStream] = None,
         only_first_token: bool = False,
         predicted_positions=None,
         skip_padding: bool = False,
@@ -89,13 +90,13 @@ class EncoderModel:
             self._encoder_input = self.encoder_input(self._embedding_output)
             with tf.variable_scope("encoder"):
                 weights = self.weights_of_blocks(dtype)
-            encoder = transformer.Encoder(
+            encoder = transformer.TransformerEncoder(
                 config,
                 self.activation,
                 self._dropout,
                 batch,
                 length,
-                packing_of(input_mask) if skip_padding else None,
+                unpadding_of(input_mask) if skip_padding else None,
             )
             first = tf.zeros([batch, 1], tf.int32)
             positions = first if only_first_token else None

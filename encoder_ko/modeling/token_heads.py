@@ -40,13 +40,13 @@ class TokenLoss(NamedTuple):
     per_example_loss: object
 
 
-def tagging_loss(logits, label_ids, sum_over_batch=False) -> TokenLoss:
+def tagging_loss(logits, label_ids, loss_reduction="mean") -> TokenLoss:
     """Cross entropy of the labelled tokens: their mean, or ELECTRA's sum.
 
     Args:
       logits: float32 [B, S, L].
       label_ids: int32 [B, S], 1 + the tag, 0 where there is none.
-      sum_over_batch: whether the loss is the sum over all words of the batch.
+      loss_reduction: "mean" over all words of the batch, or their "sum".
 
     Returns:
       The loss; ``per_example_loss`` is the mean over the words of each sentence.
@@ -54,9 +54,8 @@ def tagging_loss(logits, label_ids, sum_over_batch=False) -> TokenLoss:
     weights = tf.cast(label_ids > 0, tf.float32)
     losses = heads.cross_entropy(logits, tf.maximum(label_ids - 1, 0)) * weights
     words = tf.maximum(tf.reduce_sum(weights, -1), 1.0)
-    loss = tf.reduce_sum(losses)
-    if not sum_over_batch:
-        loss /= tf.maximum(tf.reduce_sum(weights), 1.0)
+    total = tf.reduce_sum(losses)
+    loss = heads.reduce_loss(total, tf.reduce_sum(weights), loss_reduction)
     return TokenLoss(loss, tf.reduce_sum(losses, -1) / words)
 
 
@@ -69,7 +68,7 @@ class SpanOutput(NamedTuple):
     end_logits: object
 
 
-def spans(logits, possible, features, sum_over_batch=False) -> SpanOutput:
+def spans(logits, possible, features, loss_reduction="mean") -> SpanOutput:
     """The mean of the cross entropies of the answer's two ends.
 
     Upstream: BERT and ALBERT let padding take part in the softmax. Here it does not,
@@ -79,7 +78,7 @@ def spans(logits, possible, features, sum_over_batch=False) -> SpanOutput:
       logits: float32 [B, S, 2].
       possible: float32 [B, S], 0 where no answer can begin or end.
       features: start_positions, end_positions int32 [B], is_real_example float32 [B].
-      sum_over_batch: as in `heads.total_loss`.
+      loss_reduction: as in `heads.total_loss`.
     """
     logits += _IMPOSSIBLE * (1.0 - possible)[:, :, tf.newaxis]
     start_logits, end_logits = logits[:, :, 0], logits[:, :, 1]
@@ -87,7 +86,7 @@ def spans(logits, possible, features, sum_over_batch=False) -> SpanOutput:
         _position_loss(start_logits, features["start_positions"])
         + _position_loss(end_logits, features["end_positions"])
     )
-    loss = heads.total_loss(per_example, features["is_real_example"], sum_over_batch)
+    loss = heads.total_loss(per_example, features["is_real_example"], loss_reduction)
     return SpanOutput(loss, per_example, start_logits, end_logits)
 
 
@@ -114,8 +113,8 @@ def _per_token(rows, sequence):
 
 
 def _bert_tag_logits(sequence, num_tags, task_name, dropout=None):
-    del task_name
-    logits = heads.classifier_logits(_rows(sequence), num_tags, dropout)
+    rows = _rows(sequence)
+    logits = heads.classifier_logits(rows, num_tags, task_name, dropout)
     return _per_token(logits, sequence)
 
 

@@ -3,7 +3,7 @@
 The models differ only in what their variables are called, in which layers share
 variables and in the form of GELU; `LayerScopes` holds the names. Layers work on
 flattened tokens [R, H], because a matrix product and a row-wise pass need no more: all
-T = B * S of them or, with a Packing, those that are not padding.
+T = B * S of them or, with an Unpadding, those that are not padding.
 """
 
 import math
@@ -11,9 +11,10 @@ from typing import NamedTuple, Optional, Sequence
 
 from encoder_ko import compat
 from encoder_ko.compat import tf
-from encoder_ko.modeling import layers
+from encoder_ko.modeling import fused, layers
+from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.gather import gather_positions
-from encoder_ko.modeling.unpadding import Packing
+from encoder_ko.modeling.unpadding import Unpadding
 
 
 class LayerScopes(NamedTuple):
@@ -119,17 +120,11 @@ def shared_weights(weights: LayerWeights, uses: int) -> Sequence[LayerWeights]:
     return [weights._replace(**dict(zip(products, of_use))) for of_use in zip(*copies)]
 
 
-def _sum_in_float32(*values):
-    return tf.cast(tf.add_n([tf.cast(v, tf.float32) for v in values]), values[0].dtype)
-
-
-_sum_in_float32 = compat.compiled(_sum_in_float32)
-
-
 def _copies(kernel, uses):
     @compat.custom_gradient
     def apply(kernel):
-        return [tf.identity(kernel) for _ in range(uses)], _sum_in_float32
+        copies = [tf.identity(kernel) for _ in range(uses)]
+        return copies, lambda *upstream: fused.sum_in_float32(upstream)
 
     return apply(kernel)
 
@@ -147,29 +142,6 @@ def unshared_weights(config, scopes: LayerScopes, dtype) -> Sequence[LayerWeight
 # --- Attention -------------------------------------------------------------------
 
 
-def _mask_forward(scores, key_bias, scale):
-    logits = tf.cast(scores, tf.float32) * scale + key_bias
-    return tf.cast(logits, scores.dtype)
-
-
-def _softmax_backward(upstream, probabilities, along, scale, *mask):
-    by_whole = tf.cast(upstream, tf.float32)
-    if mask:
-        by_whole *= layers.keep_factor(*mask)
-    by_logits = tf.cast(probabilities, tf.float32) * (by_whole - along)
-    return tf.cast(by_logits * scale, probabilities.dtype)
-
-
-def _row_products(a, b):
-    """Inner products over the last axis: [..., D] -> float32 [..., 1]."""
-    return tf.reduce_sum(tf.cast(a, tf.float32) * tf.cast(b, tf.float32), -1, True)
-
-
-_mask_forward = compat.compiled(_mask_forward)
-_softmax_backward = compat.compiled(_softmax_backward)
-_row_products = compat.compiled(_row_products)
-
-
 def attend(query, key, value, key_bias, mask=None):
     """dropout(softmax(query key^T / sqrt(D) + key_bias)) value.
 
@@ -184,24 +156,23 @@ def attend(query, key, value, key_bias, mask=None):
     Returns:
       [B, N, Q, D], the type of `query`.
     """
-    drawn = tuple(mask) if mask is not None else ()
     scale = tf.constant(1.0 / math.sqrt(query.shape.as_list()[-1]))
 
     @compat.custom_gradient
     def apply(query, key, value):
         scores = tf.matmul(query, key, transpose_b=True)
-        masked = _mask_forward(scores, key_bias, scale)
+        masked = fused.mask_scores(scores, key_bias, scale)
         whole = compat.softmax(tf.reshape(masked, tf.shape(scores)))
         kept = layers.dropout(whole, mask)
         context = tf.matmul(kept, value)
 
         def gradients(upstream):
-            by_scores = _softmax_backward(
+            by_scores = fused.softmax_gradient(
                 tf.matmul(upstream, value, transpose_b=True),
                 whole,
-                _row_products(upstream, context),
+                fused.row_products(upstream, context),
                 scale,
-                *drawn,
+                mask,
             )
             return (
                 tf.matmul(by_scores, key),
@@ -225,7 +196,7 @@ def key_mask_bias(input_mask):
 # --- The encoder -----------------------------------------------------------------
 
 
-class Encoder(NamedTuple):
+class TransformerEncoder(NamedTuple):
     """How to run a stack of layers.
 
     Attributes:
@@ -233,34 +204,45 @@ class Encoder(NamedTuple):
       activation: name in `activations.ACTIVATIONS` of the feed-forward layer.
       dropout: DropoutStream while training, else None.
       batch, length: B and S, Python ints where known, else int32 scalars.
-      packing: Packing of the batch where padding is left out; None = R is T.
+      unpadding: Unpadding of the batch where padding is left out; None = R is T.
     """
 
     config: object
     activation: str
-    dropout: Optional[layers.DropoutStream]
+    dropout: Optional[DropoutStream]
     batch: object
     length: object
-    packing: Optional[Packing] = None
+    unpadding: Optional[Unpadding] = None
 
     def _mask(self, shape, rate):
         return self.dropout.mask(shape, rate) if self.dropout else None
 
-    def layer(self, x, key_bias, weights: LayerWeights, positions=None):
-        """One layer: [R, H] -> [R, H], or [B * P, H] for the tokens at `positions`."""
+    def layer(self, x, key_bias, weights: LayerWeights):
+        """One layer: [R, H] -> [R, H]."""
+        context = self._attend_to_all(x, key_bias, weights)
+        return self._finish_layer(context, x, weights)
+
+    def layer_at(self, positions, x, key_bias, weights: LayerWeights):
+        """One layer for some tokens: int32 [B, P] and [R, H] -> [B * P, H]."""
+        at_positions = gather_positions(self._sequences(x), positions)
+        at_positions = tf.reshape(at_positions, [-1, self.config.hidden_size])
+        count = layers.shape_of(positions)[1]
+        context = self._attend_from(at_positions, count, x, key_bias, weights)
+        return self._finish_layer(context, at_positions, weights)
+
+    def _finish_layer(self, context, x, weights):
+        """What follows the attention, row by row: [T, H] and the layer's input."""
         config, variables = self.config, weights.variables
-        width, rate = config.hidden_size, config.hidden_dropout_prob
-        keys, queries = x, self.length
-        if positions is not None:
-            x, queries = self._tokens_at(x, positions), layers.shape_of(positions)[1]
-        context = self._attend(x, queries, keys, key_bias, weights)
-        tokens = layers.shape_of(x)[0]
+        shape, rate = (
+            [layers.shape_of(x)[0], config.hidden_size],
+            config.hidden_dropout_prob,
+        )
         attended = layers.bias_dropout_residual_norm(
             tf.matmul(context, weights.attention_output),
             variables.attention_output.bias,
             x,
             variables.attention_norm,
-            self._mask([tokens, width], rate),
+            self._mask(shape, rate),
         )
         inner = layers.biased_activation(
             tf.matmul(attended, weights.intermediate),
@@ -272,55 +254,67 @@ class Encoder(NamedTuple):
             variables.output.bias,
             attended,
             variables.output_norm,
-            self._mask([tokens, width], rate),
+            self._mask(shape, rate),
         )
-
-    def _tokens_at(self, x, positions):
-        """[R, H] and [B, P] -> [B * P, H]."""
-        found = gather_positions(self._sequences(x), positions)
-        return tf.reshape(found, [-1, self.config.hidden_size])
 
     def _sequences(self, x):
         """[R, H] -> [B, S, H]."""
-        if self.packing is not None:
-            x = self.packing.unpack(x)
+        if self.unpadding is not None:
+            x = self.unpadding.pad(x)
         return tf.reshape(x, [self.batch, self.length, x.shape[-1]])
 
-    def _attend(self, x, queries, keys, key_bias, weights):
-        """Multi-head attention of `queries` tokens of each sequence to all of them.
+    def _attend_to_all(self, x, key_bias, weights):
+        """Self-attention before its output product: [R, H] -> [R, H]."""
+        product = tf.matmul(x, weights.qkv)
+        query, key, value = self._split_heads(product, weights.qkv_bias)
+        context = self._attend(query, key, value, key_bias)
+        if self.unpadding is not None:
+            return self.unpadding.join_heads(context)
+        return self._join_heads(context)
 
-        Before its output product: [B * Q, H] and [R, H] -> [B * Q, H]. Where `x` is
-        `keys`, it is self-attention in one product, [R, H] -> [R, H].
+    def _attend_from(self, x, count, keys, key_bias, weights):
+        """Attention of `count` tokens of each sequence to all tokens of it.
+
+        Before its output product: [B * count, H] and [R, H] -> [B * count, H].
         """
-        config, width = self.config, self.config.hidden_size
+        width = self.config.hidden_size
         kernel, bias = weights.qkv, weights.qkv_bias
-        if x is keys:
-            product = tf.matmul(x, kernel)
-            query, key, value = self._heads(product, bias, self.length, self.packing)
-        else:
-            product = tf.matmul(x, kernel[:, :width])
-            (query,) = self._heads(product, bias[:width], queries)
-            product = tf.matmul(keys, kernel[:, width:])
-            key, value = self._heads(product, bias[width:], self.length, self.packing)
-        heads = config.num_attention_heads
-        shape = [self.batch, heads, queries, self.length]
-        mask = self._mask(shape, config.attention_probs_dropout_prob)
-        context = attend(query, key, value, key_bias, mask)
-        if x is keys and self.packing is not None:
-            return self.packing.join_heads(context)
-        context = tf.transpose(context, [0, 2, 1, 3])
-        return tf.reshape(context, [self.batch * queries, width])
+        product = tf.matmul(x, kernel[:, :width])
+        (query,) = self._transposed_heads(product, bias[:width], count)
+        product = tf.matmul(keys, kernel[:, width:])
+        key, value = self._split_heads(product, bias[width:])
+        return self._join_heads(self._attend(query, key, value, key_bias))
 
-    def _heads(self, product, bias, length, packing=None):
-        """[B * L, parts * H], or packed, -> query, key, ..., each [B, N, L, D]."""
+    def _attend(self, query, key, value, key_bias):
+        """`attend` with the dropout of its probabilities: [B, N, Q, D]."""
+        heads, count = self.config.num_attention_heads, layers.shape_of(query)[2]
+        shape = [self.batch, heads, count, self.length]
+        mask = self._mask(shape, self.config.attention_probs_dropout_prob)
+        return attend(query, key, value, key_bias, mask)
+
+    def _split_heads(self, product, bias):
+        """All tokens, [R, parts * H] -> query, key, ..., each [B, N, S, D]."""
+        if self.unpadding is None:
+            return self._transposed_heads(product, bias, self.length)
+        shape = self._shape_of_parts(bias, self.length)
+        return self.unpadding.split_heads(layers.biased(product, bias), shape)
+
+    def _transposed_heads(self, product, bias, length):
+        """[B * L, parts * H] -> `parts` tensors [B, N, L, D]."""
+        shape = self._shape_of_parts(bias, length)
+        split = tf.reshape(layers.biased(product, bias), shape)
+        return tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]), num=shape[2])
+
+    def _shape_of_parts(self, bias, length):
+        """B, L, parts, N, D."""
         heads, width = self.config.num_attention_heads, self.config.hidden_size
         parts = bias.shape.as_list()[0] // width
-        shape = [self.batch, length, parts, heads, width // heads]
-        biased = layers.biased(product, bias)
-        if packing is not None:
-            return packing.split_heads(biased, shape)
-        split = tf.transpose(tf.reshape(biased, shape), [2, 0, 3, 1, 4])
-        return tf.unstack(split, num=parts)
+        return [self.batch, length, parts, heads, width // heads]
+
+    def _join_heads(self, context):
+        """[B, N, L, D] -> [B * L, H]."""
+        context = tf.transpose(context, [0, 2, 1, 3])
+        return tf.reshape(context, [-1, self.config.hidden_size])
 
     def run(
         self,
@@ -345,8 +339,8 @@ class Encoder(NamedTuple):
         config = self.config
         key_bias = key_mask_bias(input_mask)
         x = tf.reshape(x, [-1, config.hidden_size])
-        if self.packing is not None:
-            x = self.packing.pack(x)
+        if self.unpadding is not None:
+            x = self.unpadding.unpad(x)
         outputs = []
         *all_but_last, last = weights_of_blocks
         for number, weights in enumerate(all_but_last):
@@ -354,8 +348,8 @@ class Encoder(NamedTuple):
                 x = self.layer(x, key_bias, weights)
             outputs.append(self._sequences(x))
         with tf.name_scope(f"layer_{len(all_but_last)}"):
-            x = self.layer(x, key_bias, last, positions)
-        if positions is None:
-            return outputs + [self._sequences(x)]
+            if positions is None:
+                return outputs + [self._sequences(self.layer(x, key_bias, last))]
+            x = self.layer_at(positions, x, key_bias, last)
         shape = [self.batch, layers.shape_of(positions)[1], config.hidden_size]
         return outputs + [tf.reshape(x, shape)]

@@ -15,7 +15,7 @@ from encoder_ko.modeling import layers
 _SIZES = 32
 
 
-class Packing(NamedTuple):
+class Unpadding(NamedTuple):
     """Which R rows are kept. At least one of them is padding, unless all rows are kept.
 
     The gradient of padding has to be 0 both ways, as it is wherever padding is masked.
@@ -29,18 +29,18 @@ class Packing(NamedTuple):
     rows: object
     places: object
 
-    def pack(self, x):
+    def unpad(self, x):
         """[T, ...] -> [R, ...]."""
         return _moved(x, self.rows, self.places)
 
-    def unpack(self, x):
+    def pad(self, x):
         """[R, ...] -> [T, ...]; padding has the value of some padding."""
         return _moved(x, self.places, self.rows)
 
     def split_heads(self, x, shape):
         """[R, parts * N * D] -> `parts` tensors [B, N, S, D].
 
-        Unpacked and transposed at once, in pieces of D values.
+        Padded and transposed at once, in pieces of D values.
 
         Args:
           shape: B, S, parts, N, D; ints or int32 scalars.
@@ -71,8 +71,8 @@ class Packing(NamedTuple):
         return tf.reshape(there, [-1]), tf.reshape(back * length + position, [-1])
 
 
-def packing_of(input_mask) -> Packing:
-    """How to pack a batch: int32 [B, S], 1 = token, 0 = padding.
+def unpadding_of(input_mask) -> Unpadding:
+    """How to unpad a batch: int32 [B, S], 1 = token, 0 = padding.
 
     Tokens 1 1 0 0 / 1 0 0 0 with R = 4: rows 0 1 4 2, places 0 1 3 3 / 2 3 3 3.
     """
@@ -83,7 +83,7 @@ def packing_of(input_mask) -> Packing:
     step = tf.maximum(-(-total // _SIZES), 1)
     kept = tf.minimum((tf.shape(tokens)[0] // step + 1) * step, total)
     places = tf.minimum(tf.math.invert_permutation(order), kept - 1)
-    return Packing(order[:kept], places)
+    return Unpadding(order[:kept], places)
 
 
 def _moved(x, sources, back):

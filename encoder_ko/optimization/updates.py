@@ -101,17 +101,28 @@ def train_op(loss, optimizer, variables=None, options=PLAIN_UPDATE) -> TrainOp:
     gradients, variables = (list(side) for side in zip(*pairs))
     for variable in variables:
         optimizers.moments(variable)  # a condition below cannot make variables
-    update = _Update(variables, optimizer, options)
+    updater = _Updater(variables, optimizer, options)
     if options.accumulation_steps > 1:
-        norm, skipped = _accumulate(gradients, update)
+        norm, skipped = _accumulate(gradients, updater)
         op = tf.group(norm, skipped)
     else:
-        skipped = update(gradients, norm)
-        op = skipped.op
+        op, skipped = updater.update(gradients, norm)
     return TrainOp(op, optimizer.learning_rate, norm, skipped)
 
 
-class _Update:
+class _Update(NamedTuple):
+    """One update.
+
+    Attributes:
+      op: operation: update, then global step + 1.
+      skipped: int64 scalar, updates skipped so far, this one counted.
+    """
+
+    op: object
+    skipped: object
+
+
+class _Updater:
     """Applies gradients and increments the step; makes its variables beforehand."""
 
     def __init__(self, variables, optimizer, options):
@@ -124,38 +135,50 @@ class _Update:
             collection = tf.GraphKeys.GLOBAL_VARIABLES
             self._skipped = _zeros("skipped_updates", [], tf.int64, collection)
 
-    def __call__(self, gradients, norm):
-        """int64 scalar, updates skipped so far; known when all is done."""
+    def update(self, gradients, norm) -> _Update:
+        """Applies the gradients, or leaves them out where their norm is not finite."""
+        if self._skipped is None:
+            skipped = tf.constant(0, tf.int64)
+            done = self._apply(gradients, norm)
+        else:
+            missed = self._apply_if_finite(gradients, norm)
+            skipped = done = tf.identity(tf.assign_add(self._skipped, missed))
+        # The step is incremented last: everything in this update has read step t.
+        with tf.control_dependencies([done]):
+            step = tf.assign_add(self._step, 1)
+        with tf.control_dependencies([step]):
+            return _Update(tf.no_op(), skipped)
+
+    def _apply_if_finite(self, gradients, norm):
+        """int64 scalar, 1 where the update is skipped, else 0."""
         none, one = tf.constant(0, tf.int64), tf.constant(1, tf.int64)
 
         def apply():
             with tf.control_dependencies([self._apply(gradients, norm)]):
                 return tf.identity(none)
 
-        if self._skipped is None:
-            skipped = apply()
-        else:
-            missed = tf.cond(tf.math.is_finite(norm), apply, lambda: tf.identity(one))
-            skipped = tf.assign_add(self._skipped, missed)
-        # The step is incremented last: everything in this update has read step t.
-        with tf.control_dependencies([skipped]):
-            step = tf.assign_add(self._step, 1)
-        with tf.control_dependencies([step]):
-            return tf.identity(skipped)
+        return tf.cond(tf.math.is_finite(norm), apply, lambda: tf.identity(one))
 
     def _apply(self, gradients, norm):
         clip_norm = self.options.clip_norm
         scale = clip_norm / tf.maximum(norm, clip_norm)
-        return self._optimizer.apply_gradients(gradients, self.variables, scale)
+        return self._optimizer.apply_gradients(
+            gradients, self.variables, scale, self._number()
+        )
+
+    def _number(self):
+        """int64 scalar, from 1: this update among those that reached the moments."""
+        number = tf.identity(self._step) + 1
+        return number if self._skipped is None else number - self._skipped
 
 
-def _accumulate(gradients, update):
+def _accumulate(gradients, updater):
     """(gradient norm or 0 where no update is due, updates skipped so far)."""
-    local, steps = tf.GraphKeys.LOCAL_VARIABLES, update.options.accumulation_steps
+    local, steps = tf.GraphKeys.LOCAL_VARIABLES, updater.options.accumulation_steps
     batches = _summed_batches()
     sums = [
         _zeros(f"{v.op.name}/gradient_sum", v.shape, tf.float32, local)
-        for v in update.variables
+        for v in updater.variables
     ]
     added = [
         tf.assign_add(total, tf.cast(gradient, tf.float32))
@@ -167,11 +190,11 @@ def _accumulate(gradients, update):
     def apply():
         means = [total.read_value() / steps for total in sums]
         norm = tf.linalg.global_norm(means)
-        skipped = update(means, norm)
-        with tf.control_dependencies([skipped]):
+        update = updater.update(means, norm)
+        with tf.control_dependencies([update.op]):
             reset = [tf.assign(total, tf.zeros_like(total)) for total in sums]
         with tf.control_dependencies(reset):
-            return tf.identity(norm), tf.identity(skipped)
+            return tf.identity(norm), tf.identity(update.skipped)
 
     def wait():
         return tf.constant(0.0), tf.constant(0, tf.int64)

@@ -8,6 +8,7 @@ import dataclasses
 from absl import flags
 
 from data.io.errors import InputError
+from encoder_ko.optimization.optimizers import AdamOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +21,7 @@ class OptimizerArgs:
       warmup_steps: updates of the warm-up, which begins at update start_warmup_step.
       weight_decay_rate: decoupled weight decay.
       power: of the decay.
+      adam: constants of the moments, also LAMB's.
     """
 
     optimizer: str
@@ -29,6 +31,7 @@ class OptimizerArgs:
     weight_decay_rate: float = 0.01
     power: float = 1.0
     start_warmup_step: int = 0
+    adam: AdamOptions = AdamOptions()
 
     @classmethod
     def from_flags(cls, values: flags.FlagValues) -> "OptimizerArgs":
@@ -41,6 +44,7 @@ class OptimizerArgs:
             weight_decay_rate=values.weight_decay_rate,
             power=values.lr_decay_power if is_electra else values.poly_power,
             start_warmup_step=values.start_warmup_step,
+            adam=AdamOptions.from_flags(values),
         )
 
 

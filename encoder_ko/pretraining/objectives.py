@@ -7,7 +7,8 @@ import dataclasses
 from typing import Dict, NamedTuple
 
 from encoder_ko.compat import tf
-from encoder_ko.modeling import heads, layers
+from encoder_ko.modeling import heads
+from encoder_ko.modeling.dropout import DropoutStream
 
 # Upstream: BERT and ALBERT, run_pretraining.py.
 _MASKED_LM_EPSILON = 1e-5
@@ -28,7 +29,7 @@ class GraphOptions:
     """
 
     is_training: bool
-    random: layers.DropoutStream
+    random: DropoutStream
     dtype: object = tf.float32
     use_one_hot_embeddings: bool = False
     skip_padding: bool = True

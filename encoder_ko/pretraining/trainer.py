@@ -16,7 +16,7 @@ from data.io.errors import InputError
 from data.pretraining.masking import MaskingOptions, VocabularyTraits
 from data.records import dataset, input_pipeline
 from encoder_ko.compat import tf
-from encoder_ko.modeling.layers import DropoutStream
+from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.random_stream import step_of_contents
 from encoder_ko.optimization import updates
 from encoder_ko.pretraining import graph_masking, objectives
@@ -133,14 +133,22 @@ def model_fn_builder(
             training_hooks += [signal_hook, saver_hook]
         return tf.estimator.tpu.TPUEstimatorSpec(
             mode=mode,
-            # The Estimator itself ends training at NaN; our hook says more.
-            loss=tf.where(tf.math.is_finite(output.loss), output.loss, 0.0),
+            loss=_finite(output.loss),
             train_op=train.op,
             training_hooks=training_hooks,
             scaffold_fn=scaffold_fn,
         )
 
     return model_fn
+
+
+def _finite(loss):
+    """The loss for the Estimator, which ends training at NaN without a reason.
+
+    Our hooks show the loss as it is, and stop with a message. Where it is not finite,
+    this one is the greatest float32, which nobody takes for a loss.
+    """
+    return tf.where(tf.math.is_finite(loss), loss, loss.dtype.max)
 
 
 def _graph_of_batch(network, features, random, is_training, use_tpu):
@@ -176,24 +184,26 @@ def _training_hooks(schedule, folder, output, train, input_mask):
             "--init_checkpoint, or pass --skip_nonfinite to leave such updates out."
         )
 
+    steps = hooks.StepHook(schedule.accumulation_steps)
     return [
+        steps,
         hooks.ProgressHook(
+            steps,
             schedule.train_steps,
             schedule.batch_size,
             dict(losses, **metrics),
             unit="sequences",
             tokens=tf.reduce_sum(input_mask),
-            runs_per_step=schedule.accumulation_steps,
             lost_loss_advice=None if schedule.skip_nonfinite else advice,
         ),
         TrainingLogHook(
+            steps,
             folder(FILE_NAME),
             schedule.log_every_steps,
             losses,
             metrics,
             objectives.batch_metrics(output.metrics),
             schedule.batch_size,
-            schedule.accumulation_steps,
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""Session hooks: progress with rate and time left, a stop at a lost loss or norm."""
+"""Session hooks: the step, progress with rate and time left, a stop at a lost loss."""
 
 import math
 import numbers
@@ -26,6 +26,39 @@ def duration(seconds: float) -> str:
     return f"{minutes}:{seconds:02d}"
 
 
+class StepHook(tf.train.SessionRunHook):
+    """Counts updates, for the hooks after it in their list.
+
+    The one place where a step is counted: fetched with an update, the global step could
+    be from before or after it.
+
+    Args:
+      runs_per_step: micro-batches whose gradients make one update.
+
+    Attributes:
+      step: number of the update, from 1, that the run of the session is part of.
+      ends_step: whether this run makes that update: its last micro-batch.
+    """
+
+    def __init__(self, runs_per_step: int = 1):
+        self._runs_per_step = runs_per_step
+
+    def after_create_session(self, session, coord):
+        self.step = int(session.run(tf.train.get_global_step(session.graph)))
+        self.ends_step = True
+        self._runs = 0
+
+    def before_run(self, run_context):
+        self.step += self.ends_step
+        self._runs += 1
+        self.ends_step = self._runs % self._runs_per_step == 0
+
+    @property
+    def steps_done(self) -> int:
+        """Updates made when this run is over."""
+        return self.step if self.ends_step else self.step - 1
+
+
 class ProgressHook(tf.train.SessionRunHook):
     """Prints step, rate, time left and values every few seconds; stops at NaN or inf.
 
@@ -33,6 +66,7 @@ class ProgressHook(tf.train.SessionRunHook):
     which also compiles, does not count. A later step may compile, too, for a new shape.
 
     Args:
+      steps: counts the updates.
       total_steps: the last step of the run.
       batch_size: examples per step.
       values: name -> float32 scalar tensor to show; "loss" is among them, and
@@ -40,22 +74,22 @@ class ProgressHook(tf.train.SessionRunHook):
       unit: what an example is called.
       tokens: int scalar tensor, tokens in the batch, or None.
       every_seconds: least time between two lines.
-      runs_per_step: micro-batches whose gradients make one update.
       lost_loss_advice: what to do where one of the two is not finite, or a function
         that says it; None = nothing, go on.
     """
 
     def __init__(
         self,
+        steps: StepHook,
         total_steps: int,
         batch_size: int,
         values: Dict[str, object],
         unit: str = "examples",
         tokens=None,
         every_seconds: float = 5.0,
-        runs_per_step: int = 1,
         lost_loss_advice: Union[None, str, Callable[[], str]] = LOST_LOSS_ADVICE,
     ):
+        self._steps = steps
         self._total = total_steps
         self._batch_size = batch_size
         self._fetches = dict(values)
@@ -63,12 +97,9 @@ class ProgressHook(tf.train.SessionRunHook):
             self._fetches["tokens"] = tokens
         self._unit = unit
         self._every = every_seconds if sys.stderr.isatty() else 4 * every_seconds
-        self._runs_per_step = runs_per_step
         self._advice = lost_loss_advice
 
     def after_create_session(self, session, coord):
-        self._step = int(session.run(tf.train.get_global_step(session.graph)))
-        self._runs = 0
         self._mark = None
 
     def before_run(self, run_context):
@@ -78,17 +109,14 @@ class ProgressHook(tf.train.SessionRunHook):
         values = dict(run_values.results)
         tokens = int(values.pop("tokens", 0))
         now = time.time()
-        # Fetched with the update, the global step could be from before or after it.
-        self._runs += 1
-        due = self._runs % self._runs_per_step == 0
-        self._require_finite(values, self._step + 1)
-        self._step += due
+        self._require_finite(values, self._steps.step)
         if self._mark is None:
             self._start_interval(now)
         else:
             self._tokens += tokens
-        is_time = now - self._mark[0] >= self._every or self._step >= self._total
-        if due and is_time:
+        is_last = self._steps.step >= self._total
+        is_time = is_last or now - self._mark[0] >= self._every
+        if self._steps.ends_step and is_time:
             self._show(values, now)
             self._start_interval(now)
 
@@ -105,18 +133,19 @@ class ProgressHook(tf.train.SessionRunHook):
         )
 
     def _start_interval(self, now):
-        self._mark, self._tokens = (now, self._step), 0
+        self._mark, self._tokens = (now, self._steps.steps_done), 0
 
     def _show(self, values, now):
-        parts = [f"step {self._step}/{self._total}"]
+        step = self._steps.step
+        parts = [f"step {step}/{self._total}"]
         parts += [_shown(name, value) for name, value in values.items()]
-        steps = self._step - self._mark[1]
+        steps = step - self._mark[1]
         if steps:
             seconds = max(now - self._mark[0], 1e-9)
             parts.append(f"{steps * self._batch_size / seconds:.1f} {self._unit}/s")
             if self._tokens:
                 parts.append(f"{self._tokens / seconds:.0f} tokens/s")
-            left = (self._total - self._step) * seconds / steps
+            left = (self._total - step) * seconds / steps
             parts.append(f"{duration(left)} left")
         print("  ".join(parts), file=sys.stderr, flush=True)
 

@@ -1,9 +1,10 @@
-"""The course of a pre-training run: a line of figures every so many steps.
+"""The course of a pre-training run: a line of metrics every so many steps.
 
-`training_log.jsonl` holds one JSON object a line; the same figures go to TensorBoard.
-A run that was killed goes on at its last checkpoint, and so does its log.
+`training_log.jsonl` holds one JSON object a line; the same metrics go to TensorBoard.
+A run that was killed resumes at its last checkpoint, and so does its log.
 """
 
+import collections
 import json
 import math
 import os
@@ -12,6 +13,7 @@ from typing import Any, Dict, List
 
 from data.io.errors import InputError
 from encoder_ko.compat import tf
+from encoder_ko.training.hooks import StepHook
 
 FILE_NAME = "training_log.jsonl"
 
@@ -40,40 +42,41 @@ class TrainingLogHook(tf.train.SessionRunHook):
     """Writes the log; see the module.
 
     Args:
+      steps: counts the updates.
       path: of the log.
       every_steps: steps between two lines.
-      losses: name -> float32 scalar; the log has the mean of each over the steps
-        since the line before.
+      losses: name -> float32 scalar; the log has the mean of each over the batches
+        since the line before. One that is not finite has no part in the mean: it goes
+        to TensorBoard as it is, as `nonfinite/<name>`, and the line counts it, as
+        `<name>_nonfinite`.
       figures: name -> scalar, read at the step of the line.
       metrics: name -> scalar that only the step of a line should compute.
       batch_size: sequences per step.
-      runs_per_step: micro-batches whose gradients make one update.
     """
 
     def __init__(
         self,
+        steps: StepHook,
         path: str,
         every_steps: int,
         losses: Dict[str, object],
         figures: Dict[str, object],
         metrics: Dict[str, object],
         batch_size: int,
-        runs_per_step: int = 1,
     ):
+        self._steps = steps
         self._path = path
         self._every = every_steps
         self._losses, self._figures, self._metrics = losses, figures, metrics
         self._batch_size = batch_size
-        self._runs_per_step = runs_per_step
 
     def begin(self):
         # The Estimator's writer: two writers of one file would garble it.
         self._writer = tf.summary.FileWriterCache.get(os.path.dirname(self._path))
 
     def after_create_session(self, session, coord):
-        self._step = int(session.run(tf.train.get_global_step(session.graph)))
-        self._runs = 0
-        kept = [entry for entry in read_log(self._path) if entry["step"] <= self._step]
+        step = self._steps.step
+        kept = [entry for entry in read_log(self._path) if entry["step"] <= step]
         temporary = self._path + ".incomplete"
         with tf.io.gfile.GFile(temporary, "w") as writer:
             writer.write("".join(map(_line, kept)))
@@ -82,8 +85,9 @@ class TrainingLogHook(tf.train.SessionRunHook):
 
     def _restart(self):
         self._values = {name: [] for name in self._losses}
+        self._nonfinite = collections.Counter()
         self._started = time.time()
-        self._first_step = self._step
+        self._first_step = self._steps.step
 
     def before_run(self, run_context):
         fetches = {"losses": self._losses}
@@ -92,17 +96,17 @@ class TrainingLogHook(tf.train.SessionRunHook):
         return tf.train.SessionRunArgs(fetches)
 
     def _ends_line(self):
-        """Whether the next run makes an update whose step has a line."""
-        updates = (self._runs + 1) % self._runs_per_step == 0
-        return updates and (self._step + 1) % self._every == 0
+        """Whether this run makes an update whose step has a line."""
+        return self._steps.ends_step and self._steps.step % self._every == 0
 
     def after_run(self, run_context, run_values):
         found = run_values.results
         for name, value in found["losses"].items():
             if math.isfinite(value):
                 self._values[name].append(value)
-        self._runs += 1
-        self._step += self._runs % self._runs_per_step == 0
+            else:
+                self._nonfinite[name + "_nonfinite"] += 1
+                self._summarize({"nonfinite/" + name: value})
         if "figures" in found:
             self._add_line(dict(found["figures"], **found["metrics"]))
 
@@ -111,7 +115,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
 
     def _add_line(self, figures):
         seconds = max(time.time() - self._started, 1e-9)
-        steps = self._step - self._first_step
+        steps = self._steps.step - self._first_step
         means = {
             name: sum(values) / len(values)
             for name, values in self._values.items()
@@ -120,10 +124,13 @@ class TrainingLogHook(tf.train.SessionRunHook):
         entry = {name: float(value) for name, value in dict(means, **figures).items()}
         entry["sequences_per_second"] = steps * self._batch_size / seconds
         with tf.io.gfile.GFile(self._path, "a") as writer:
-            writer.write(_line(dict(entry, step=self._step)))
-        values = [tf.Summary.Value(tag=n, simple_value=v) for n, v in entry.items()]
-        self._writer.add_summary(tf.Summary(value=values), self._step)
+            writer.write(_line(dict(entry, step=self._steps.step, **self._nonfinite)))
+        self._summarize(entry)
         self._restart()
+
+    def _summarize(self, scalars):
+        values = [tf.Summary.Value(tag=n, simple_value=v) for n, v in scalars.items()]
+        self._writer.add_summary(tf.Summary(value=values), self._steps.step)
 
 
 def _line(entry):

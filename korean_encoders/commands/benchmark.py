@@ -292,7 +292,7 @@ def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:
             planned,
             {run.seed: run.folder for run in finished},
             FLAGS.output_dir,
-            FAMILIES[FLAGS.model_type].sums_losses,
+            FAMILIES[FLAGS.model_type].loss_reduction,
         ),
     )
 

@@ -17,6 +17,7 @@ from data.io.errors import InputError
 from encoder_ko import cli
 from encoder_ko.finetuning import job, task_types
 from encoder_ko.finetuning.args import FineTuningArgs
+from encoder_ko.optimization.optimizers import ADAM_FLAGS
 from encoder_ko.training import model_files
 from encoder_ko.training.loaded_model import load_model
 from korean_encoders.model_types import FAMILIES
@@ -64,6 +65,15 @@ _float(
     "Factor on the learning rate, layer by layer down.",
     most=1,
     above=0,
+)
+_float("adam_beta1", 0.9, "Decay of Adam's first moment.", 0, below=1)
+_float("adam_beta2", 0.999, "Decay of Adam's second moment.", 0, below=1)
+_float("adam_epsilon", 1e-6, "Added to the root of Adam's second moment.", above=0)
+_boolean(
+    "adam_bias_correction",
+    False,
+    "Divide Adam's moments by 1 - beta^t, which Google's code leaves out; steadier on "
+    "few examples.",
 )
 _integer("save_checkpoints_steps", 1000, "Steps between checkpoints.", 1)
 _integer("iterations_per_loop", 1000, "Steps per call of the TPU.", 1)
@@ -204,6 +214,9 @@ def _settings(task, model):
     chosen = {k: v for k, v in cli.settings(FLAGS).items() if k not in _FREE_FLAGS}
     if FLAGS.split_seed is None:  # as in runs from before there was this flag
         del chosen["split_seed"]
+    for name in ADAM_FLAGS:  # as in runs from before there were these
+        if FLAGS[name].value == FLAGS[name].default:
+            del chosen[name]
     if task.data_folder:  # a user's: its file may change
         record = dataclasses.asdict(task)
         record["kind"] = record.pop(

@@ -23,7 +23,7 @@ from electra_ko.pretrain.pretrain_helpers import MaskingOptions
 from electra_ko.pretrain.pretraining import ElectraOptions
 from encoder_ko import cli
 from encoder_ko.compat import tf
-from encoder_ko.optimization.optimizers import OPTIMIZERS
+from encoder_ko.optimization.optimizers import ADAM_FLAGS, OPTIMIZERS
 from encoder_ko.pretraining import graph_masking, job, trainer
 from encoder_ko.pretraining.args import EvaluationArgs, OptimizerArgs, Schedule
 from encoder_ko.training import checkpoints, estimator
@@ -104,6 +104,11 @@ _BOOLEANS = {
     "dynamic_masking": (False, "BERT and ALBERT: draw masks anew at every step."),
     "do_whole_word_mask": (None, "Dynamic masking: whole words."),
     "favor_shorter_ngram": (None, "Dynamic masking: n words with probability 1/n."),
+    "adam_bias_correction": (
+        False,
+        "Divide the moments by 1 - beta^t, which Google's code leaves out; for runs "
+        "with a short warm-up.",
+    ),
     "skip_nonfinite": (False, "Leave out updates that are not finite."),
     "electra_objective": (True, "ELECTRA: else masked words, as BERT."),
     "shuffle": (True, "Shuffle the records; else file order."),
@@ -129,6 +134,9 @@ for _define, _table in (
 ):
     for _name, _rest in _table.items():
         _define(_name, *_rest)
+_float("adam_beta1", 0.9, "Decay of Adam's (or LAMB's) first moment.", 0, below=1)
+_float("adam_beta2", 0.999, "Decay of the second moment.", 0, below=1)
+_float("adam_epsilon", 1e-6, "Added to the root of the second moment.", above=0)
 
 # Flags that do not decide the trained model (of files, what they hold does).
 _FREE_FLAGS = (
@@ -341,8 +349,10 @@ def _masking_options(data):
 def _settings(config, tokenizer, data):
     """Every flag that decides the result, and what the named files hold."""
     given = cli.settings(FLAGS)
+    left_out = set(_FREE_FLAGS)  # and, as in runs from before there were these:
+    left_out |= {n for n in ADAM_FLAGS if FLAGS[n].value == FLAGS[n].default}
     return dict(
-        {name: value for name, value in given.items() if name not in _FREE_FLAGS},
+        {name: value for name, value in given.items() if name not in left_out},
         model_config=config.to_dict(),
         tokenizer=tokenizer.fingerprint if tokenizer else None,
         records=dict(files=len(data.paths), total=data.total, digest=data.digest),

@@ -65,17 +65,18 @@ FIRST, SECOND = np.log(4.0), np.log(4.0 / 3.0)
 
 
 @pytest.mark.parametrize(
-    "weights, sums, expected",
+    "weights, reduction, expected",
     [
-        ("", False, (FIRST + SECOND) / 2),
-        ("", True, FIRST + SECOND),
-        ("3,0.5", False, (3 * FIRST + 0.5 * SECOND) / 2),
-        ("3,0.5", True, 3 * FIRST + 0.5 * SECOND),
+        ("", "mean", (FIRST + SECOND) / 2),
+        ("", "sum", FIRST + SECOND),
+        ("3,0.5", "mean", (3 * FIRST + 0.5 * SECOND) / 2),
+        ("3,0.5", "sum", 3 * FIRST + 0.5 * SECOND),
     ],
 )
-def test_class_weights_are_in_the_training_loss_alone(weights, sums, expected):
+def test_class_weights_are_in_the_training_loss_alone(weights, reduction, expected):
     task_type = task_type_of("NSMC", class_weights=weights)
-    loss, each, outputs = losses(task_type, LOGITS, LABELS, REAL, sums_losses=sums)
+    found = losses(task_type, LOGITS, LABELS, REAL, loss_reduction=reduction)
+    loss, each, outputs = found
     assert loss == pytest.approx(expected, rel=1e-6)
     np.testing.assert_allclose(each, [FIRST, SECOND, FIRST], rtol=1e-6)
     np.testing.assert_allclose(outputs["probabilities"], [[0.25, 0.75]] * 3, rtol=1e-6)
@@ -109,7 +110,7 @@ def test_scores_are_learnt_by_their_squared_error(family, unit):
         predicted[:, np.newaxis],
         scores.astype(np.float32),
         REAL,
-        sums_losses=family.sums_losses,
+        loss_reduction=family.loss_reduction,
         unit_scores=family.unit_scores,
     )
     total = errors[:2].sum() if unit == 5 else errors[:2].mean()

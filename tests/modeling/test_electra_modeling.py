@@ -99,7 +99,7 @@ def test_classifier_trajectory_equals_upstream(golden, one_hot, only_first):
             ),
             labels,
             tf.cast(tf.equal(task, 0), tf.float32),
-            sum_over_batch=True,
+            loss_reduction="sum",
         )
         train = optimization.create_optimizer(
             head.loss,

@@ -7,6 +7,7 @@ from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.modeling import activations, layers, transformer
 from encoder_ko.modeling.config import EncoderConfig
+from encoder_ko.modeling.dropout import DropoutMask, DropoutStream
 
 
 def evaluate(build, *arrays):
@@ -178,7 +179,7 @@ KEPT = (BYTES >= 77) / 0.7  # threshold 77 of 256, rate 0.3
 
 
 def mask_of(values):
-    return layers.DropoutMask(
+    return DropoutMask(
         tf.constant(values), tf.constant(77), tf.constant(1 / 0.7, tf.float32)
     )
 
@@ -261,7 +262,7 @@ def our_layer(dropout, v):
         output_norm=layers.NormVariables(v["output_gamma"], v["output_beta"]),
     )
     weights = transformer.layer_weights(variables, tf.float32)
-    encoder = transformer.Encoder(config, "gelu", dropout, 2, 3)
+    encoder = transformer.TransformerEncoder(config, "gelu", dropout, 2, 3)
     return encoder.run(v["x"], tf.constant(INPUT_MASK), [weights])[0]
 
 
@@ -269,7 +270,7 @@ ATTENTION_DROPOUT = 0.3
 
 
 def stream():
-    return layers.DropoutStream(4, tf.constant(9))
+    return DropoutStream(4, tf.constant(9))
 
 
 @pytest.mark.parametrize("with_dropout", [False, True])
@@ -283,7 +284,7 @@ def test_gradients_of_a_whole_layer(with_dropout):
         kept = tf.constant(1.0, tf.float64)
         if with_dropout:  # the only mask that this layer draws
             mask = stream().mask([2, 2, 3, 3], ATTENTION_DROPOUT)
-            kept = tf.cast(layers.keep_factor(*mask), tf.float64)
+            kept = tf.cast(mask.factors(), tf.float64)
         return plain_layer(kept, dict(zip(SHAPES, inputs)))
 
     gradients_agree(fused, plain, *SHAPES.values())
@@ -298,7 +299,7 @@ def drawn_masks(seed, rates, steps, shape=(64, 250), extra_ops=0):
         for number in range(extra_ops):
             tf.constant(number)
         step = tf.placeholder(tf.int64, [])
-        stream = layers.DropoutStream(seed, step)
+        stream = DropoutStream(seed, step)
         masks = [tuple(stream.mask(list(shape), rate)) for rate in rates]
         return [session.run(masks, {step: number}) for number in steps]
 
@@ -329,7 +330,7 @@ def test_dropped_values_are_zero_and_others_scaled():
 
 def test_no_dropout_draws_nothing():
     with tf.Graph().as_default():
-        stream = layers.DropoutStream(1, tf.constant(0))
+        stream = DropoutStream(1, tf.constant(0))
         before = len(tf.get_default_graph().get_operations())
         assert stream.mask([4, 4], 0.0) is None
         assert len(tf.get_default_graph().get_operations()) == before
@@ -366,7 +367,7 @@ def test_bytes_are_uniform():
 def test_shapes_known_late_draw_the_same_bits(shape):
     with tf.Graph().as_default(), tf.Session() as session:
         late = tf.placeholder_with_default(np.array(shape, np.int32), [len(shape)])
-        streams = [layers.DropoutStream(1, tf.constant(4)) for _ in range(2)]
+        streams = [DropoutStream(1, tf.constant(4)) for _ in range(2)]
         known = streams[0].mask(list(shape), 0.1).bytes
         unknown = streams[1].mask(tf.unstack(late), 0.1).bytes
         known, unknown = session.run([known, unknown])

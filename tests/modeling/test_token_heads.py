@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from encoder_ko.compat import tf
-from encoder_ko.modeling import heads, layers, token_heads
+from encoder_ko.modeling import heads, token_heads
+from encoder_ko.modeling.dropout import DropoutStream
 
 B, S, H = 2, 5, 4
 
@@ -35,8 +36,10 @@ def test_tagging_loss_is_the_mean_over_labelled_tokens_or_their_sum():
     losses = [-log_softmax(logits)[place] for place in chosen]
     (mean, total), _ = run(
         lambda: [
-            token_heads.tagging_loss(tf.constant(logits), tf.constant(labels), sums)
-            for sums in (False, True)
+            token_heads.tagging_loss(
+                tf.constant(logits), tf.constant(labels), reduction
+            )
+            for reduction in ("mean", "sum")
         ]
     )
     assert mean.loss == pytest.approx(sum(losses) / 3, rel=1e-5)
@@ -93,9 +96,9 @@ def test_span_loss_is_the_mean_of_both_ends_over_possible_tokens():
     (mean, total), _ = run(
         lambda: [
             token_heads.spans(
-                tf.constant(logits), tf.constant(possible), span_features(), sums
+                tf.constant(logits), tf.constant(possible), span_features(), reduction
             )
-            for sums in (False, True)
+            for reduction in ("mean", "sum")
         ]
     )
     np.testing.assert_allclose(mean.per_example_loss, expected, 1e-5)
@@ -176,10 +179,16 @@ def test_dropout_on_tokens_before_tags(family, drops):
     """BERT's tokens as its classifier's vector; ELECTRA's have none upstream."""
 
     def build():
-        dropout = layers.DropoutStream(1, tf.constant(3))
+        dropout = DropoutStream(1, tf.constant(3))
         sequence = tf.ones([B, S, 64])
         return family.tag_logits(sequence, 2, "ner", dropout)
 
     found, _ = run(build)
     assert (len(np.unique(found.round(5)[..., 0])) > 1) == drops
     assert heads.CLASSIFIER_DROPOUT == 0.1
+
+
+def test_another_reduction_is_refused():
+    with tf.Graph().as_default(), pytest.raises(ValueError) as raised:
+        heads.total_loss(tf.constant([1.0]), loss_reduction="none")
+    assert str(raised.value) == "loss_reduction='none', expected 'mean' or 'sum'."

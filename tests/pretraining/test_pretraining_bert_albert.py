@@ -10,7 +10,7 @@ import bert_ko.pretraining
 from albert_ko.modeling import AlbertConfig
 from bert_ko.modeling import BertConfig
 from encoder_ko.compat import tf
-from encoder_ko.modeling.layers import DropoutStream
+from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.pretraining import objectives
 from tests.support.reference_graphs import (
     check_final_values,

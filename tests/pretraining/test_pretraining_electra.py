@@ -10,7 +10,7 @@ from electra_ko.model.modeling import ElectraConfig
 from electra_ko.pretrain import pretrain_helpers, pretraining
 from encoder_ko.compat import tf
 from encoder_ko.modeling import heads
-from encoder_ko.modeling.layers import DropoutStream
+from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.random_stream import RandomStream
 from encoder_ko.pretraining import objectives
 from tests.support.reference_graphs import (

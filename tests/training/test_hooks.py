@@ -46,7 +46,9 @@ def lines(
         values = {"loss": loss, "learning_rate": tf.constant(5e-5)}
         if gradient_norm is not None:
             values["gradient_norm"] = tf.constant(gradient_norm)
+        steps = hooks.StepHook()
         hook = hooks.ProgressHook(
+            steps,
             total,
             32,
             values,
@@ -57,7 +59,7 @@ def lines(
         scaffold = tf.train.Scaffold(init_fn=lambda _, session: session.run(start))
         creator = tf.train.ChiefSessionCreator(scaffold)
         capsys.readouterr()
-        with tf.train.MonitoredSession(creator, [hook]) as session:
+        with tf.train.MonitoredSession(creator, [steps, hook]) as session:
             for _ in losses:
                 session.run(train)
     return capsys.readouterr().err.splitlines()

@@ -72,7 +72,7 @@ class Classification(TaskType):
             logits,
             features["label_ids"],
             features["is_real_example"],
-            family.sums_losses,
+            family.loss_reduction,
             self._class_weights,
         )
         outputs = {"probabilities": result.probabilities}

@@ -76,7 +76,7 @@ class QuestionAnswering(TaskType):
             heads.span_logits(model.get_sequence_output(), self.scope),
             heads.possible(features),
             features,
-            family.sums_losses,
+            family.loss_reduction,
         )
         outputs = {
             "start_logits": result.start_logits,

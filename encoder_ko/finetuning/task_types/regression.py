@@ -58,7 +58,9 @@ class Regression(TaskType):
         targets = (features["label_ids"] - lowest) / (highest - lowest)
         losses = tf.square(predicted - targets)
         return Head(
-            heads.total_loss(losses, features["is_real_example"], family.sums_losses),
+            heads.total_loss(
+                losses, features["is_real_example"], family.loss_reduction
+            ),
             losses,
             {"scores": predicted * (highest - lowest) + lowest},
         )

@@ -57,7 +57,7 @@ class Tagging(TaskType):
             model.get_sequence_output(), self.task.num_labels, self.scope, dropout
         )
         result = token_heads.tagging_loss(
-            logits, features["label_ids"], family.sums_losses
+            logits, features["label_ids"], family.loss_reduction
         )
         outputs = {
             "tag_ids": tf.argmax(logits, -1, output_type=tf.int32),

@@ -5,8 +5,8 @@ import pytest
 
 from bert_ko.modeling import BertConfig, BertModel
 from encoder_ko.compat import tf
-from encoder_ko.modeling import layers
-from encoder_ko.modeling.unpadding import packing_of
+from encoder_ko.modeling.dropout import DropoutStream
+from encoder_ko.modeling.unpadding import unpadding_of
 
 CONFIG = BertConfig(
     vocab_size=50,
@@ -29,9 +29,11 @@ def run(fetches, feed=None):
 
 
 def test_rows_and_places_by_hand():
-    """The example of `packing_of`: 3 tokens of 8, and one row of padding."""
+    """The example of `unpadding_of`: 3 tokens of 8, and one row of padding."""
     with tf.Graph().as_default():
-        rows, places = run(tuple(packing_of(tf.constant([[1, 1, 0, 0], [1, 0, 0, 0]]))))
+        rows, places = run(
+            tuple(unpadding_of(tf.constant([[1, 1, 0, 0], [1, 0, 0, 0]])))
+        )
     assert rows.tolist() == [0, 1, 4, 2]
     assert places.tolist() == [0, 1, 3, 3, 2, 3, 3, 3]
 
@@ -51,15 +53,15 @@ def test_few_sizes_all_tokens_and_at_least_one_row_of_padding(lengths, kept):
     mask = mask_of(*lengths, width=64)
     with tf.Graph().as_default():
         fed = tf.placeholder(tf.int32, [None, None])
-        packing = packing_of(fed)
+        unpadding = unpadding_of(fed)
         x = tf.range(mask.size)
-        rows, packed, back = run(
-            [packing.rows, packing.pack(x), packing.unpack(packing.pack(x))],
+        rows, unpadded, back = run(
+            [unpadding.rows, unpadding.unpad(x), unpadding.pad(unpadding.unpad(x))],
             {fed: mask},
         )
     tokens = np.flatnonzero(mask)
     assert len(rows) == kept
-    assert packed.tolist() == rows.tolist()
+    assert unpadded.tolist() == rows.tolist()
     assert rows[: len(tokens)].tolist() == tokens.tolist()
     assert len(set(rows)) == kept
     assert back[tokens].tolist() == tokens.tolist()
@@ -69,22 +71,24 @@ def test_few_sizes_all_tokens_and_at_least_one_row_of_padding(lengths, kept):
 def test_heads_split_and_join_as_by_transposing():
     """B 4, S 16, 2 parts of 3 heads of 5 values; 29 tokens and one row of padding."""
     mask = mask_of(16, 3, 9, 1, width=16)
-    unpacked = np.random.RandomState(1).randn(4 * 16, 2 * 3 * 5).astype(np.float32)
+    with_padding = np.random.RandomState(1).randn(4 * 16, 2 * 3 * 5).astype(np.float32)
     with tf.Graph().as_default():
-        packing = packing_of(tf.constant(mask))
-        packed = packing.pack(tf.constant(unpacked))
-        parts = packing.split_heads(packed, [4, 16, 2, 3, 5])
-        joined = [packing.join_heads(part) for part in parts]
-        gradient = tf.gradients([tf.reduce_sum(part * part) for part in parts], packed)
-        rows, packed, parts, joined, gradient = run(
-            [packing.rows, packed, parts, joined, gradient[0]]
+        unpadding = unpadding_of(tf.constant(mask))
+        unpadded = unpadding.unpad(tf.constant(with_padding))
+        parts = unpadding.split_heads(unpadded, [4, 16, 2, 3, 5])
+        joined = [unpadding.join_heads(part) for part in parts]
+        gradient = tf.gradients(
+            [tf.reduce_sum(part * part) for part in parts], unpadded
         )
-    heads = unpacked.reshape(4, 16, 2, 3, 5).transpose(2, 0, 3, 1, 4)
+        rows, unpadded, parts, joined, gradient = run(
+            [unpadding.rows, unpadded, parts, joined, gradient[0]]
+        )
+    heads = with_padding.reshape(4, 16, 2, 3, 5).transpose(2, 0, 3, 1, 4)
     tokens = np.broadcast_to(mask[:, None, :] > 0, [4, 3, 16])
     for part, expected in zip(parts, heads):
         np.testing.assert_array_equal(part[tokens], expected[tokens])
-    np.testing.assert_array_equal(np.concatenate(joined, 1), packed)
-    np.testing.assert_allclose(gradient, 2 * packed)
+    np.testing.assert_array_equal(np.concatenate(joined, 1), unpadded)
+    np.testing.assert_allclose(gradient, 2 * unpadded)
     assert len(rows) == 30
 
 
@@ -103,7 +107,7 @@ def outputs_and_gradients(mask, skip_padding, positions=None, dtype=tf.float32):
             tf.constant(ids, tf.int32),
             fed,
             dtype=dtype,
-            dropout=layers.DropoutStream(1, tf.constant(1)),
+            dropout=DropoutStream(1, tf.constant(1)),
             predicted_positions=chosen,
             skip_padding=skip_padding,
         )
@@ -135,16 +139,16 @@ def test_outputs_and_gradients_are_those_with_padding(mask, positions):
     if positions is not None:
         positions = np.array(positions, np.int32) * mask[:, :4].min(1, keepdims=True)
     whole = outputs_and_gradients(mask, False, positions)
-    packed = outputs_and_gradients(mask, True, positions)
-    assert len(whole) == len(packed)
-    for expected, actual in zip(whole, packed):
+    unpadded = outputs_and_gradients(mask, True, positions)
+    assert len(whole) == len(unpadded)
+    for expected, actual in zip(whole, unpadded):
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-5)
 
 
 def test_bfloat16_differs_by_its_rounding_alone():
     whole = outputs_and_gradients(RAGGED, False, dtype=tf.bfloat16)
-    packed = outputs_and_gradients(RAGGED, True, dtype=tf.bfloat16)
-    for expected, actual in zip(whole, packed):
+    unpadded = outputs_and_gradients(RAGGED, True, dtype=tf.bfloat16)
+    for expected, actual in zip(whole, unpadded):
         difference = np.abs(actual - expected).max()
         assert difference <= 0.02 * np.abs(expected).max()
 
@@ -159,7 +163,7 @@ def test_padding_is_left_out_and_has_no_gradient():
             True,
             tf.ones([2, 8], tf.int32),
             mask,
-            dropout=layers.DropoutStream(1, tf.constant(1)),
+            dropout=DropoutStream(1, tf.constant(1)),
             skip_padding=True,
         )
         gradient = tf.gradients(
