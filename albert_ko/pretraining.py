@@ -5,7 +5,7 @@ StructBERT's form, arXiv:1908.04577.
 """
 
 from albert_ko.modeling import AlbertConfig, AlbertModel
-from albert_ko.optimization import create_optimizer
+from albert_ko.optimization import create_train_op
 from encoder_ko.pretraining import objectives, trainer
 
 
@@ -36,7 +36,7 @@ def build(config, features, options) -> objectives.PretrainingOutput:
 
 
 def _create_optimizer(loss, options: trainer.OptimizerOptions, update):
-    return create_optimizer(
+    return create_train_op(
         loss,
         options.learning_rate,
         options.num_train_steps,

@@ -82,7 +82,7 @@ def test_classifier_trajectory_equals_upstream(one_hot, only_first):
         head = heads.classification(
             heads.classifier_logits(model.get_pooled_output(), 3), labels
         )
-        train = optimization.create_optimizer(
+        train = optimization.create_train_op(
             head.loss,
             float(recorded["init_lr"]),
             int(recorded["num_train_steps"]),

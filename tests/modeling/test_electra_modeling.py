@@ -100,7 +100,7 @@ def test_classifier_trajectory_equals_upstream(one_hot, only_first):
             tf.cast(tf.equal(task, 0), tf.float32),
             sum_over_batch=True,
         )
-        train = optimization.create_optimizer(
+        train = optimization.create_train_op(
             head.loss,
             float(recorded["init_lr"]),
             int(recorded["num_train_steps"]),

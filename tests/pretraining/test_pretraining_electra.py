@@ -151,7 +151,7 @@ def test_trajectory_equals_upstream(one_hot):
         loss, generator, _, discriminator = both_networks(
             config, fed, options(True, use_one_hot_embeddings=one_hot)
         )
-        train = optimization.create_optimizer(
+        train = optimization.create_train_op(
             loss,
             float(recorded["init_lr"]),
             int(recorded["num_train_steps"]),
