@@ -180,4 +180,4 @@ def test_configuration_errors_say_what_is_wrong():
     with pytest.raises(InputError, match="net_structure_type=1; only 0 is implemented"):
         AlbertConfig.from_dict(dict(TINY, net_structure_type=1))
     with pytest.raises(InputError, match="num_hidden_groups=13 is above num_hidden_la"):
-        AlbertConfig(num_hidden_groups=13, **TINY)
+        AlbertConfig.from_dict(dict(TINY, num_hidden_groups=13))
