@@ -1,7 +1,7 @@
 """What fine-tuning needs to know of ALBERT. Source: albert, classifier_utils.py."""
 
 from albert_ko.modeling import AlbertConfig, AlbertModel
-from albert_ko.optimization import create_optimizer
+from albert_ko.optimization import create_train_op
 from encoder_ko.finetuning.trainer import Family, Hyperparameters
 from encoder_ko.modeling import heads
 from encoder_ko.optimization import optimizers
@@ -9,7 +9,7 @@ from encoder_ko.optimization import optimizers
 
 def _create_optimizer(loss, config, settings: Hyperparameters):
     """Upstream: fine-tuning uses adamw, unlike pre-training."""
-    return create_optimizer(
+    return create_train_op(
         loss,
         settings.learning_rate,
         settings.train_steps,

@@ -5,7 +5,7 @@ StructBERT's form, arXiv:1908.04577.
 """
 
 from albert_ko.modeling import AlbertConfig, AlbertModel
-from albert_ko.optimization import create_optimizer
+from albert_ko.optimization import create_train_op
 from encoder_ko.pretraining import objectives, trainer
 from encoder_ko.pretraining.args import OptimizerArgs
 
@@ -37,7 +37,7 @@ def build(config, features, options) -> objectives.PretrainingOutput:
 
 
 def _create_optimizer(loss, options: OptimizerArgs, update):
-    return create_optimizer(
+    return create_train_op(
         loss,
         options.learning_rate,
         options.train_steps,

@@ -1,14 +1,14 @@
 """What fine-tuning needs to know of BERT."""
 
 from bert_ko.modeling import BertConfig, BertModel
-from bert_ko.optimization import create_optimizer
+from bert_ko.optimization import create_train_op
 from encoder_ko.finetuning.trainer import Family, Hyperparameters
 from encoder_ko.modeling import heads
 from encoder_ko.optimization import optimizers
 
 
 def _create_optimizer(loss, config, settings: Hyperparameters):
-    return create_optimizer(
+    return create_train_op(
         loss,
         settings.learning_rate,
         settings.train_steps,

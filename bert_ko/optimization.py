@@ -1,10 +1,32 @@
-"""BERT's recipe. Source: google-research/bert, optimization.py."""
+"""BERT's recipe. Source: google-research/bert, optimization.py.
+
+`create_train_op` is this project's own; `create_optimizer` and the class are
+upstream's.
+"""
 
 from encoder_ko.compat import tf
 from encoder_ko.optimization import optimizers, schedules, updates
+from encoder_ko.optimization.tf_optimizers import AdamWeightDecayOptimizer
+
+__all__ = ["AdamWeightDecayOptimizer", "create_optimizer", "create_train_op"]
 
 
-def create_optimizer(
+def create_optimizer(loss, init_lr, num_train_steps, num_warmup_steps, use_tpu=False):
+    """Upstream's function: weight decay 0.01, none for LayerNorm and biases.
+
+    Args:
+      loss, init_lr, num_train_steps, num_warmup_steps: as in `create_train_op`.
+      use_tpu: not needed; on a TPU the mean over its cores is taken by itself.
+
+    Returns:
+      An operation: one update, then global step + 1. For `train_op=` of an
+      EstimatorSpec, or `session.run`.
+    """
+    del use_tpu
+    return create_train_op(loss, init_lr, num_train_steps, num_warmup_steps).op
+
+
+def create_train_op(
     loss,
     init_lr,
     num_train_steps,

@@ -4,7 +4,7 @@ Source: google-research/bert, run_pretraining.py.
 """
 
 from bert_ko.modeling import BertConfig, BertModel
-from bert_ko.optimization import create_optimizer
+from bert_ko.optimization import create_train_op
 from encoder_ko.pretraining import objectives, trainer
 from encoder_ko.pretraining.args import OptimizerArgs
 
@@ -33,7 +33,7 @@ def build(config, features, options) -> objectives.PretrainingOutput:
 
 
 def _create_optimizer(loss, options: OptimizerArgs, update):
-    return create_optimizer(
+    return create_train_op(
         loss,
         options.learning_rate,
         options.train_steps,

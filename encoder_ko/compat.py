@@ -15,6 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as _tensorflow
 import tensorflow.compat.v1 as tf
+from tensorflow.python.ops import resource_variable_ops
 from tensorflow.python.tpu import tpu_function
 
 Tensor = tf.Tensor
@@ -78,6 +79,11 @@ def plain_ops():
         yield
     finally:
         _PLAIN_OPS.pop()
+
+
+def is_resource_variable(variable) -> bool:
+    """False for a reference variable, TensorFlow 1's own form."""
+    return resource_variable_ops.is_resource_variable(variable)
 
 
 def glob(pattern: str):

@@ -81,12 +81,9 @@ class Normaliser:
         """What a character becomes first: itself, "", " " or itself between spaces."""
         if char in "\t\n\r":
             return " "
+        if char in "\x00\ufffd" or is_control(char, self._config.control_characters):
+            return ""
         category = unicode11.category(char)
-        if char in "\x00\ufffd":
-            return ""
-        deleted = self._config.control_characters
-        if category in deleted.split() or (deleted == "C" and category.startswith("C")):
-            return ""
         if category == "Cs":
             return _SURROGATE_MARK
         # Upstream: line and paragraph separators pass the cleaning, but split() does
@@ -99,12 +96,30 @@ class Normaliser:
 
     def separated(self, char: str) -> str:
         """What it becomes at the end: itself, "" (a mark) or itself between spaces."""
-        category = unicode11.category(char)
-        if category == "Mn" and self._config.strip_accents:
+        if self._config.strip_accents and unicode11.category(char) == "Mn":
             return ""
-        if char in _ASCII_PUNCTUATION or category.startswith("P"):
+        if is_punctuation(char):
             return " " + char + " "
         return char
+
+
+def is_control(char: str, categories: str) -> bool:
+    """Whether a character is deleted; tab and line ends count as white space.
+
+    Args:
+      categories: see TokenizerConfig.control_characters.
+    """
+    if char in "\t\n\r":
+        return False
+    category = unicode11.category(char)
+    return category in categories.split() or (
+        categories == "C" and category.startswith("C")
+    )
+
+
+def is_punctuation(char: str) -> bool:
+    """Whether a character is a word of its own: ASCII symbols and categories P*."""
+    return char in _ASCII_PUNCTUATION or unicode11.category(char).startswith("P")
 
 
 def _is_chinese(char):

@@ -9,7 +9,7 @@ Source: tokenization.py of google-research/bert (WordpieceTokenizer).
 """
 
 import re
-from typing import Iterable, List
+from typing import Dict, Iterable, List
 
 from tokenizers import models
 
@@ -26,15 +26,21 @@ _MAX_REMEMBERED_WORDS = 1 << 18
 _MAX_REMEMBERED_LENGTH = 50
 
 
-class _WordTable(dict):
-    """word -> ids of its pieces, matched when a word is first asked for."""
+class WordTable(dict):
+    """word -> ids of its pieces, matched when a word is first asked for.
 
-    def __init__(self, vocabulary, unk_token, max_chars_per_word):
+    Args:
+      ids: id of each piece.
+      unk_token: the piece of a word that has no others.
+      max_chars_per_word: characters; a longer word is unknown.
+    """
+
+    def __init__(self, ids: Dict[str, int], unk_token: str, max_chars_per_word: int):
         super().__init__()
-        self._unknown = [vocabulary.ids[unk_token]]
+        self._unknown = [ids[unk_token]]
         self._max_chars = max_chars_per_word
         self._model = models.WordPiece(
-            vocab=vocabulary.ids,
+            vocab=ids,
             unk_token=unk_token,
             max_input_chars_per_word=max_chars_per_word,
             continuing_subword_prefix=_CONTINUATION,
@@ -59,8 +65,8 @@ class WordPieceTokenizer(Tokenizer):
     def __init__(self, config: TokenizerConfig, vocabulary: Vocabulary):
         super().__init__(config, vocabulary)
         self._normaliser = Normaliser(config)
-        self._table = _WordTable(
-            vocabulary, config.unk_token, config.max_chars_per_word
+        self._table = WordTable(
+            vocabulary.ids, config.unk_token, config.max_chars_per_word
         )
         self._lengths = [
             len(piece) - len(_CONTINUATION) * self._continues(piece)

@@ -6,7 +6,7 @@ Source: google-research/electra, configure_finetuning.py and finetune/.
 from typing import Any, Dict
 
 from electra_ko.model.modeling import ElectraConfig, ElectraModel
-from electra_ko.model.optimization import create_optimizer
+from electra_ko.model.optimization import create_train_op
 from encoder_ko.finetuning.trainer import Family, Hyperparameters
 from encoder_ko.modeling import heads
 from encoder_ko.modeling.token_heads import ELECTRA_HEADS
@@ -23,7 +23,7 @@ def _defaults(config: ElectraConfig) -> Dict[str, Any]:
 
 
 def _create_optimizer(loss, config, settings: Hyperparameters):
-    return create_optimizer(
+    return create_train_op(
         loss,
         settings.learning_rate,
         settings.train_steps,

@@ -15,7 +15,7 @@ from electra_ko.model.modeling import (
     ElectraModel,
     generator_config,
 )
-from electra_ko.model.optimization import create_optimizer
+from electra_ko.model.optimization import create_train_op
 from electra_ko.pretrain import pretrain_helpers
 from encoder_ko.compat import tf
 from encoder_ko.modeling import heads, layers
@@ -198,7 +198,7 @@ def _discriminator_metrics(per_row_loss, labels, predictions, probabilities, rea
 
 
 def _create_optimizer(loss, options: OptimizerArgs, update):
-    return create_optimizer(
+    return create_train_op(
         loss,
         options.learning_rate,
         options.train_steps,

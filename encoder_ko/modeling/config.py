@@ -14,9 +14,11 @@ from encoder_ko.modeling import activations
 _HEAD_NAMES = "^(task_specific/|cls/|output_weights$|output_bias$)"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class EncoderConfig:
     """What BERT, ALBERT and ELECTRA configurations have in common.
+
+    A value may be changed until a model is built, which makes a copy and checks it.
 
     Attributes:
       vocab_size: rows of the word embedding table.
@@ -32,8 +34,7 @@ class EncoderConfig:
       initializer_range: standard deviation of the truncated normal initialiser.
 
     Raises:
-      InputError: a value that its key cannot have, such as a size of 0, or heads that
-        do not divide the hidden size.
+      InputError: a value that its key cannot have, such as a size of 0.
     """
 
     vocab_size: int
@@ -53,6 +54,16 @@ class EncoderConfig:
     unread_keys: ClassVar[Dict[str, Any]] = {}
 
     def __post_init__(self):
+        for field in dataclasses.fields(self):
+            _check_value(field, getattr(self, field.name))
+
+    def check(self) -> None:
+        """What a model needs of its configuration.
+
+        Raises:
+          InputError: a value that its key cannot have, or values that contradict each
+            other, such as heads that do not divide the hidden size.
+        """
         for field in dataclasses.fields(self):
             _check_value(field, getattr(self, field.name))
         if self.hidden_size % self.num_attention_heads:
@@ -104,8 +115,9 @@ class EncoderConfig:
         """Builds a configuration from the keys of upstream's JSON.
 
         Raises:
-          InputError: unknown or missing keys, or one of `unread_keys` that asks for
-            another network; `source` names the file in the message.
+          InputError: unknown or missing keys, values that contradict each other, or
+            one of `unread_keys` that asks for another network; `source` names the file
+            in the message.
         """
         json_object = cls._without_unread_keys(json_object, source)
         known = [field.name for field in dataclasses.fields(cls)]
@@ -119,7 +131,9 @@ class EncoderConfig:
                 )
         if "vocab_size" not in json_object:
             raise InputError(f"{source} lacks the key 'vocab_size'.")
-        return cls(**json_object)
+        config = cls(**json_object)
+        config.check()
+        return config
 
     @classmethod
     def _without_unread_keys(cls, json_object, source):

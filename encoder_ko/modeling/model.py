@@ -1,5 +1,6 @@
 """EncoderModel: input ids to hidden states, the part common to the three models."""
 
+import copy
 from typing import Optional, Sequence
 
 from data.io.errors import InputError
@@ -41,8 +42,13 @@ class EncoderModel:
         with a token: the layers leave padding out (see `unpadding`), and what stands in
         its place in their outputs has no meaning. Not on TPU, where shapes are fixed.
 
+    Attributes:
+      all_encoder_layers, sequence_output, pooled_output, embedding_table: what the
+        getters return, under upstream's names.
+
     Raises:
-      InputError: S is known and above `max_position_embeddings`.
+      InputError: the configuration cannot be built, or S is known and above
+        `max_position_embeddings`.
     """
 
     default_scope = None
@@ -64,7 +70,8 @@ class EncoderModel:
         predicted_positions=None,
         skip_padding: bool = False,
     ):
-        self.config = config
+        self.config = config = copy.copy(config)
+        config.check()
         self._dropout = (dropout or default_dropout()) if is_training else None
         input_ids = tf.convert_to_tensor(input_ids)
         batch, length = layers.shape_of(input_ids)
@@ -77,8 +84,9 @@ class EncoderModel:
         with tf.variable_scope(scope, default_name=self.default_scope):
             with self.embedding_scope():
                 self._tables = embeddings.embedding_variables(config)
-            self._word_embedding_output = embeddings.lookup(
-                self._tables.word, input_ids, use_one_hot_embeddings
+            self.embedding_table = self._tables.word
+            self._word_embedding_output = self.look_up_words(
+                input_ids, use_one_hot_embeddings
             )
             self._embedding_output = embeddings.embed(
                 self._tables,
@@ -103,16 +111,21 @@ class EncoderModel:
             if predicted_positions is not None:
                 positions = tf.concat([first, predicted_positions], 1)
             self.predicted_positions = predicted_positions
-            self._all_encoder_layers = encoder.run(
-                self._encoder_input, input_mask, weights, positions
+            self.all_encoder_layers = encoder.run(
+                self._encoder_input, self.attention_mask(input_mask), weights, positions
             )
-            self._pooled_output = self._pool(self._all_encoder_layers[-1])
+            self.sequence_output = self.all_encoder_layers[-1]
+            self.pooled_output = self._pool(self.sequence_output)
 
     # What the models do differently.
 
     def embedding_scope(self):
         """Scope of the embedding variables."""
         return tf.variable_scope("embeddings")
+
+    def look_up_words(self, input_ids, use_one_hot_embeddings):
+        """float32 [B, S, E]."""
+        return embeddings.lookup(self._tables.word, input_ids, use_one_hot_embeddings)
 
     def look_up_token_types(self, token_type_ids, use_one_hot_embeddings):
         """float32 [B, S, E]. Upstream: BERT and ELECTRA always multiply one-hot."""
@@ -121,6 +134,10 @@ class EncoderModel:
     def encoder_input(self, embedding_output):
         """[B, S, E] -> [B, S, H]."""
         return embedding_output
+
+    def attention_mask(self, input_mask):
+        """What is attended to: [B, S], or [B, S, S] where it depends on the query."""
+        return input_mask
 
     def weights_of_blocks(self, dtype) -> Sequence[transformer.LayerWeights]:
         """Creates the layers' variables; the weights of each block, first block first.
@@ -133,11 +150,11 @@ class EncoderModel:
 
     def get_pooled_output(self):
         """[B, H]: tanh(dense(first token)); ELECTRA: the first token as it is."""
-        return self._pooled_output
+        return self.pooled_output
 
     def get_sequence_output(self):
         """[B, S, H], the last layer."""
-        return self._all_encoder_layers[-1]
+        return self.sequence_output
 
     def get_output_at(self, positions):
         """[B, P, H], the last layer at int32 positions [B, P].
@@ -154,7 +171,7 @@ class EncoderModel:
 
     def get_all_encoder_layers(self):
         """List of [B, S, H], first layer first."""
-        return self._all_encoder_layers
+        return self.all_encoder_layers
 
     def get_word_embedding_output(self):
         """float32 [B, S, E], rows of the word table, before norm and dropout."""
@@ -170,7 +187,7 @@ class EncoderModel:
 
     def get_embedding_table(self):
         """float32 [vocab_size, E]."""
-        return self._tables.word
+        return self.embedding_table
 
     @property
     def activation(self) -> str:

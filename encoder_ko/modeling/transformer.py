@@ -188,9 +188,12 @@ def attend(query, key, value, key_bias, mask=None):
 def key_mask_bias(input_mask):
     """float32 [B, 1, 1, S]: 0 for tokens, -10000 for padding, from int32 [B, S].
 
-    Upstream: the mask is over keys only; padding positions still attend.
+    Upstream: the mask is over keys only; padding positions still attend. From int32
+    [B, Q, S], which says for each query what it attends to, float32 [B, 1, Q, S].
     """
-    return (1.0 - tf.cast(input_mask[:, None, None, :], tf.float32)) * -10000.0
+    mask = tf.cast(input_mask, tf.float32)
+    mask = mask[:, None, None] if mask.shape.ndims == 2 else mask[:, None]
+    return (1.0 - mask) * -10000.0
 
 
 # --- The encoder -----------------------------------------------------------------

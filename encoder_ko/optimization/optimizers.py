@@ -92,7 +92,8 @@ class AdamWeightDecay:
 
         Args:
           gradients: dense tensors, float32 or bfloat16; None leaves a variable alone.
-          variables: resource variables.
+          variables: resource variables, which are updated in place, or reference
+            variables, such as tf.get_variable makes under TensorFlow 1.
           scale: float32 scalar that multiplies every gradient (clipping).
           update_number: integer scalar, t of the bias correction: 1 for the first
             update that is applied to the moments; by default global step + 1.
@@ -125,9 +126,9 @@ class AdamWeightDecay:
     def _update(self, gradient, variable, scale, settings):
         m, v = moments(variable)
         return self._kernel(variable)(
-            variable.handle,
-            m.handle,
-            v.handle,
+            variable,
+            m,
+            v,
             gradient,
             tf.convert_to_tensor(scale, tf.float32),
             self.learning_rate * self._rate_of(variable.op.name),
@@ -208,27 +209,38 @@ def _update_function(step_of):
       step_of: (weights, u) -> the step that is multiplied by the learning rate.
     """
 
-    @compat.compiled
-    def update(variable, m, v, gradient, scale, rate, decay, settings):
+    def new_values(weights, old_m, old_v, gradient, scale, rate, decay, settings):
         beta_1, rest_1, beta_2, rest_2, epsilon, correct_m, correct_v = tf.unstack(
             settings, num=7
-        )
-        weights, old_m, old_v = (
-            tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
-            for handle in (variable, m, v)
         )
         gradient = tf.cast(gradient, tf.float32) * scale
         new_m = beta_1 * old_m + rest_1 * gradient
         new_v = beta_2 * old_v + rest_2 * gradient * gradient
         root = tf.sqrt(new_v * correct_v) + epsilon
         u = new_m * correct_m / root + decay * weights
-        values = (weights - rate * step_of(weights, u), new_m, new_v)
+        return weights - rate * step_of(weights, u), new_m, new_v
+
+    @compat.compiled
+    def update_handles(variable, m, v, *settings):
+        handles = (variable, m, v)
+        values = [
+            tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
+            for handle in handles
+        ]
         assigned = [
             tf.raw_ops.AssignVariableOp(resource=handle, value=value)
-            for handle, value in zip((variable, m, v), values)
+            for handle, value in zip(handles, new_values(*values, *settings))
         ]
         with tf.control_dependencies(assigned):
             return tf.zeros([])  # a compiled function must answer something
+
+    def update(variable, m, v, *settings):
+        if compat.is_resource_variable(variable):
+            return update_handles(variable.handle, m.handle, v.handle, *settings)
+        # Nothing is written before all has been read.
+        values = new_values(*map(tf.convert_to_tensor, (variable, m, v)), *settings)
+        with tf.control_dependencies(values):
+            return tf.group(*map(tf.assign, (variable, m, v), values))
 
     return update
 

@@ -93,7 +93,7 @@ def test_classifier_trajectory_equals_upstream(golden, one_hot, only_first):
         head = heads.classification(
             heads.classifier_logits(model.get_pooled_output(), num_labels), labels
         )
-        train = optimization.create_optimizer(
+        train = optimization.create_train_op(
             head.loss,
             float(recorded["init_lr"]),
             int(recorded["num_train_steps"]),
@@ -179,4 +179,4 @@ def test_configuration_errors_say_what_is_wrong():
     with pytest.raises(InputError, match="net_structure_type=1; only 0 is implemented"):
         AlbertConfig.from_dict(dict(TINY, net_structure_type=1))
     with pytest.raises(InputError, match="num_hidden_groups=13 is above num_hidden_la"):
-        AlbertConfig(num_hidden_groups=13, **TINY)
+        AlbertConfig.from_dict(dict(TINY, num_hidden_groups=13))

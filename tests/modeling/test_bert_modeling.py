@@ -84,7 +84,7 @@ def test_classifier_trajectory_equals_upstream(golden, one_hot, only_first):
         head = heads.classification(
             heads.classifier_logits(model.get_pooled_output(), num_labels), labels
         )
-        train = optimization.create_optimizer(
+        train = optimization.create_train_op(
             head.loss,
             float(recorded["init_lr"]),
             int(recorded["num_train_steps"]),
@@ -216,7 +216,7 @@ def test_configuration_errors_say_what_is_wrong(tmp_path):
     with pytest.raises(InputError, match="lacks the key 'vocab_size'"):
         BertConfig.from_dict({"hidden_size": 32})
     with pytest.raises(InputError, match="hidden_size=30 is not a multiple"):
-        BertConfig(vocab_size=10, hidden_size=30, num_attention_heads=4)
+        BertConfig.from_dict(dict(vocab_size=10, hidden_size=30, num_attention_heads=4))
     with pytest.raises(InputError, match="no model configuration"):
         BertConfig.from_json_file(str(tmp_path / "none.json"))
     broken = tmp_path / "broken.json"

@@ -101,7 +101,7 @@ def test_classifier_trajectory_equals_upstream(golden, one_hot, only_first):
             tf.cast(tf.equal(task, 0), tf.float32),
             loss_reduction="sum",
         )
-        train = optimization.create_optimizer(
+        train = optimization.create_train_op(
             head.loss,
             float(recorded["init_lr"]),
             int(recorded["num_train_steps"]),

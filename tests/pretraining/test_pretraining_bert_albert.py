@@ -148,7 +148,7 @@ def test_trajectory_equals_upstream(golden, family, optimizer, one_hot):
         power = {}
         if family == "albert":
             power["poly_power"] = float(recorded["poly_power"])
-        train = optimization.create_optimizer(
+        train = optimization.create_train_op(
             output.loss,
             float(recorded["init_lr"]),
             int(recorded["num_train_steps"]),

@@ -162,7 +162,7 @@ def test_trajectory_equals_upstream(golden, one_hot):
             options(True, use_one_hot_embeddings=one_hot),
             recorded_options(golden),
         )
-        train = optimization.create_optimizer(
+        train = optimization.create_train_op(
             loss,
             float(recorded["init_lr"]),
             int(recorded["num_train_steps"]),
