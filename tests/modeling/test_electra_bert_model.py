@@ -8,7 +8,7 @@ from data.io.errors import InputError
 from electra_ko.model import modeling
 from encoder_ko.compat import tf
 from tests.support.reference_graphs import relative
-from tests.support.shared_data import golden
+from tests.support.shared_data import OWN as golden
 
 TINY = dict(
     vocab_size=11,

@@ -10,7 +10,7 @@ from bert_ko import modeling as bert
 from data.io.errors import InputError
 from electra_ko.model import modeling as electra
 from encoder_ko.compat import tf
-from tests.support.shared_data import golden
+from tests.support.shared_data import OWN as golden
 
 SIBLINGS = {"bert": bert, "albert": albert, "electra": electra}
 each = pytest.mark.parametrize("modeling", SIBLINGS.values(), ids=list(SIBLINGS))

@@ -15,7 +15,7 @@ from electra_ko.model import optimization as electra
 from encoder_ko import compat
 from encoder_ko.compat import tf
 from tests.support.reference_variables import variables_of_client  # noqa: F401
-from tests.support.shared_data import golden
+from tests.support.shared_data import OWN as golden
 
 # (loss, peak rate, steps, warm-up) as upstream's programs call them.
 PROGRAMS = {

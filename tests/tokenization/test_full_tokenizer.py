@@ -9,7 +9,7 @@ from bert_ko import tokenization as bert
 from data.io.errors import InputError
 from electra_ko.model import tokenization as electra
 from encoder_ko import compat
-from tests.support.shared_data import golden
+from tests.support.shared_data import shared_golden as golden
 
 SIBLINGS = {"bert": bert, "albert": albert, "electra": electra}
 each = pytest.mark.parametrize("tokenization", SIBLINGS.values(), ids=list(SIBLINGS))
