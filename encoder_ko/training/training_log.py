@@ -9,10 +9,13 @@ import json
 import math
 import os
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
+
+from absl import logging
 
 from data.io.errors import InputError
 from encoder_ko.compat import tf
+from encoder_ko.training import collapse
 from encoder_ko.training.hooks import StepHook
 
 FILE_NAME = "training_log.jsonl"
@@ -52,6 +55,10 @@ class TrainingLogHook(tf.train.SessionRunHook):
       figures: name -> scalar, read at the step of the line.
       metrics: name -> scalar that only the step of a line should compute.
       batch_size: sequences per step.
+      masked_tokens: {"ids": int32, "weights": float32 of one shape, 0 = no token} of a
+        batch; given, lines have `unigram_entropy` from step 200 on, and a loss that
+        stays at it is mentioned once.
+      unigrams: counts the masked tokens, also over several sessions.
     """
 
     def __init__(
@@ -63,12 +70,15 @@ class TrainingLogHook(tf.train.SessionRunHook):
         figures: Dict[str, object],
         metrics: Dict[str, object],
         batch_size: int,
+        masked_tokens: Optional[Dict[str, object]] = None,
+        unigrams: Optional[collapse.UnigramEntropy] = None,
     ):
         self._steps = steps
         self._path = path
         self._every = every_steps
         self._losses, self._figures, self._metrics = losses, figures, metrics
         self._batch_size = batch_size
+        self._masked_tokens, self._unigrams = masked_tokens, unigrams
 
     def begin(self):
         # The Estimator's writer: two writers of one file would garble it.
@@ -76,10 +86,10 @@ class TrainingLogHook(tf.train.SessionRunHook):
 
     def after_create_session(self, session, coord):
         step = self._steps.step
-        kept = [entry for entry in read_log(self._path) if entry["step"] <= step]
+        self._entries = [e for e in read_log(self._path) if e["step"] <= step]
         temporary = self._path + ".incomplete"
         with tf.io.gfile.GFile(temporary, "w") as writer:
-            writer.write("".join(map(_line, kept)))
+            writer.write("".join(map(_line, self._entries)))
         tf.io.gfile.rename(temporary, self._path, overwrite=True)
         self._restart()
 
@@ -91,6 +101,8 @@ class TrainingLogHook(tf.train.SessionRunHook):
 
     def before_run(self, run_context):
         fetches = {"losses": self._losses}
+        if self._masked_tokens:
+            fetches["masked_tokens"] = self._masked_tokens
         if self._ends_line():
             fetches.update(figures=self._figures, metrics=self._metrics)
         return tf.train.SessionRunArgs(fetches)
@@ -107,11 +119,26 @@ class TrainingLogHook(tf.train.SessionRunHook):
             else:
                 self._nonfinite[name + "_nonfinite"] += 1
                 self._summarize({"nonfinite/" + name: value})
+        if "masked_tokens" in found:
+            self._unigrams.add(**found["masked_tokens"])
         if "figures" in found:
-            self._add_line(dict(found["figures"], **found["metrics"]))
+            figures = dict(found["figures"], **found["metrics"])
+            self._add_line(dict(figures, **self._unigram_entropy()))
+            self._mention_collapse()
 
     def end(self, session):
         self._writer.flush()
+
+    def _unigram_entropy(self) -> Dict[str, float]:
+        if not self._masked_tokens or self._steps.step < collapse.FIRST_STEP:
+            return {}
+        entropy = self._unigrams.value()
+        return {} if entropy is None else {"unigram_entropy": entropy}
+
+    def _mention_collapse(self):
+        message = collapse.warning(self._entries)
+        if message:
+            logging.warning("%s", message)
 
     def _add_line(self, figures):
         seconds = max(time.time() - self._started, 1e-9)
@@ -123,8 +150,9 @@ class TrainingLogHook(tf.train.SessionRunHook):
         }
         entry = {name: float(value) for name, value in dict(means, **figures).items()}
         entry["sequences_per_second"] = steps * self._batch_size / seconds
+        self._entries.append(dict(entry, step=self._steps.step, **self._nonfinite))
         with tf.io.gfile.GFile(self._path, "a") as writer:
-            writer.write(_line(dict(entry, step=self._steps.step, **self._nonfinite)))
+            writer.write(_line(self._entries[-1]))
         self._summarize(entry)
         self._restart()
 
