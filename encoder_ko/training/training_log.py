@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Optional
 from absl import logging
 
 from data.io.errors import InputError
-from encoder_ko.compat import tf
+from encoder_ko.compat import Tensor, tf
 from encoder_ko.training import collapse
 from encoder_ko.training.hooks import StepHook
 
@@ -66,11 +66,11 @@ class TrainingLogHook(tf.train.SessionRunHook):
         steps: StepHook,
         path: str,
         every_steps: int,
-        losses: Dict[str, object],
-        figures: Dict[str, object],
-        metrics: Dict[str, object],
+        losses: Dict[str, Tensor],
+        figures: Dict[str, Tensor],
+        metrics: Dict[str, Tensor],
         batch_size: int,
-        masked_tokens: Optional[Dict[str, object]] = None,
+        masked_tokens: Optional[Dict[str, Tensor]] = None,
         unigrams: Optional[collapse.UnigramEntropy] = None,
     ):
         self._steps = steps
