@@ -62,9 +62,7 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
     def _settings(self):
         return dict(
             weight_decay_rate=self.weight_decay_rate,
-            beta_1=self.beta_1,
-            beta_2=self.beta_2,
-            epsilon=self.epsilon,
+            adam=optimizers.AdamOptions(self.beta_1, self.beta_2, self.epsilon),
             exclude_from_weight_decay=self.exclude_from_weight_decay,
         )
 
