@@ -52,7 +52,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
         since the line before. One that is not finite has no part in the mean: it goes
         to TensorBoard as it is, as `nonfinite/<name>`, and the line counts it, as
         `<name>_nonfinite`.
-      figures: name -> scalar, read at the step of the line.
+      scalars: name -> scalar, read at the step of the line.
       metrics: name -> scalar that only the step of a line should compute.
       batch_size: sequences per step.
       masked_tokens: {"ids": int32, "weights": float32 of one shape, 0 = no token} of a
@@ -67,7 +67,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
         path: str,
         every_steps: int,
         losses: Dict[str, Tensor],
-        figures: Dict[str, Tensor],
+        scalars: Dict[str, Tensor],
         metrics: Dict[str, Tensor],
         batch_size: int,
         masked_tokens: Optional[Dict[str, Tensor]] = None,
@@ -76,7 +76,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
         self._steps = steps
         self._path = path
         self._every = every_steps
-        self._losses, self._figures, self._metrics = losses, figures, metrics
+        self._losses, self._figures, self._metrics = losses, scalars, metrics
         self._batch_size = batch_size
         self._masked_tokens, self._unigrams = masked_tokens, unigrams
 
@@ -104,7 +104,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
         if self._masked_tokens:
             fetches["masked_tokens"] = self._masked_tokens
         if self._ends_line():
-            fetches.update(figures=self._figures, metrics=self._metrics)
+            fetches.update(scalars=self._figures, metrics=self._metrics)
         return tf.train.SessionRunArgs(fetches)
 
     def _ends_line(self):
@@ -121,9 +121,9 @@ class TrainingLogHook(tf.train.SessionRunHook):
                 self._summarize({"nonfinite/" + name: value})
         if "masked_tokens" in found:
             self._unigrams.add(**found["masked_tokens"])
-        if "figures" in found:
-            figures = dict(found["figures"], **found["metrics"])
-            self._add_line(dict(figures, **self._unigram_entropy()))
+        if "scalars" in found:
+            scalars = dict(found["scalars"], **found["metrics"])
+            self._add_line(dict(scalars, **self._unigram_entropy()))
             self._mention_collapse()
 
     def end(self, session):
@@ -140,7 +140,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
         if message:
             logging.warning("%s", message)
 
-    def _add_line(self, figures):
+    def _add_line(self, scalars):
         seconds = max(time.time() - self._started, 1e-9)
         steps = self._steps.step - self._first_step
         means = {
@@ -148,7 +148,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
             for name, values in self._values.items()
             if values
         }
-        entry = {name: float(value) for name, value in dict(means, **figures).items()}
+        entry = {name: float(value) for name, value in dict(means, **scalars).items()}
         entry["sequences_per_second"] = steps * self._batch_size / seconds
         self._entries.append(dict(entry, step=self._steps.step, **self._nonfinite))
         with tf.io.gfile.GFile(self._path, "a") as writer:
