@@ -8,6 +8,7 @@ import ctypes
 import functools
 import os
 import sys
+from typing import Callable, Iterator, List, Optional, Sequence, TypeVar, Union
 
 # Its native code greets with lines about missing GPUs, some of them as "errors". Real
 # errors arrive as exceptions.
@@ -18,14 +19,17 @@ import tensorflow.compat.v1 as tf
 from tensorflow.python.ops import resource_variable_ops
 from tensorflow.python.tpu import tpu_function
 
-Tensor = tf.Tensor
 TF_VERSION = _tensorflow.__version__
 IS_TF2 = not TF_VERSION.startswith("1.")
+
+Tensor = tf.Tensor
+Size = Union[int, Tensor]  # of an axis: known, or an int32 scalar
+Function = TypeVar("Function", bound=Callable)
 
 _INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
 
 
-def compiled(function):
+def compiled(function: Function) -> Function:
     """Compiles a pure function of tensors into one fused kernel where possible.
 
     Under TensorFlow 2 on the CPU an XLA-compiled function makes one pass over memory
@@ -49,7 +53,7 @@ def compiled(function):
     return call
 
 
-def custom_gradient(function):
+def custom_gradient(function: Function) -> Function:
     """tf.custom_gradient; inside `plain_ops` the function's value without a gradient.
 
     Args:
@@ -68,7 +72,7 @@ _PLAIN_OPS = []  # one entry for each `plain_ops` that is open
 
 
 @contextlib.contextmanager
-def plain_ops():
+def plain_ops() -> Iterator[None]:
     """Graphs built inside consist of ordinary ops, for inference anywhere.
 
     Nothing is compiled and nothing has a gradient of its own, so that any TensorFlow
@@ -81,12 +85,12 @@ def plain_ops():
         _PLAIN_OPS.pop()
 
 
-def is_resource_variable(variable) -> bool:
+def is_resource_variable(variable: tf.Variable) -> bool:
     """False for a reference variable, TensorFlow 1's own form."""
     return resource_variable_ops.is_resource_variable(variable)
 
 
-def glob(pattern: str):
+def glob(pattern: str) -> List[str]:
     """Sorted paths that match; [] where not even the folder exists (1.15 raises)."""
     try:
         return sorted(tf.io.gfile.glob(pattern))
@@ -94,7 +98,7 @@ def glob(pattern: str):
         return []
 
 
-def softmax(logits):
+def softmax(logits: Tensor) -> Tensor:
     """Softmax over the last axis; TensorFlow 1.15 has none in bfloat16."""
     if IS_TF2:
         return tf.nn.softmax(logits)
@@ -114,7 +118,7 @@ def _random_words(count, seed):
     )
 
 
-def random_bytes(shape, seed):
+def random_bytes(shape: Sequence[Size], seed: Tensor) -> Tensor:
     """Uniform random bytes that depend on `seed` alone.
 
     Args:
@@ -133,7 +137,7 @@ def random_bytes(shape, seed):
     return tf.reshape(drawn if whole_words else drawn[:count], shape)
 
 
-def mean_over_replicas(gradients):
+def mean_over_replicas(gradients: Sequence[Optional[Tensor]]) -> List[Optional[Tensor]]:
     """On TPU the mean of each gradient over the cores, elsewhere the gradients.
 
     Each core computes the loss of its part of the batch.
@@ -149,7 +153,7 @@ def mean_over_replicas(gradients):
     ]
 
 
-def keep_freed_memory():
+def keep_freed_memory() -> None:
     """Makes the C library keep large freed blocks, in huge pages, and reuse them.
 
     TensorFlow allocates every activation anew. Without this each step gives hundreds

@@ -4,11 +4,13 @@ import dataclasses
 import difflib
 import json
 import re
-from typing import Any, ClassVar, Dict
+from typing import Any, ClassVar, Dict, Type, TypeVar
 
 from data.io.errors import InputError
 from encoder_ko.compat import tf
 from encoder_ko.modeling import activations
+
+Config = TypeVar("Config", bound="EncoderConfig")
 
 # Variables of heads: upstream's scopes, and the bare names of BERT's classifiers.
 _HEAD_NAMES = "^(task_specific/|cls/|output_weights$|output_bias$)"
@@ -111,7 +113,9 @@ class EncoderConfig:
         }
 
     @classmethod
-    def from_dict(cls, json_object: Dict[str, Any], source: str = "configuration"):
+    def from_dict(
+        cls: Type[Config], json_object: Dict[str, Any], source: str = "configuration"
+    ) -> Config:
         """Builds a configuration from the keys of upstream's JSON.
 
         Raises:
@@ -148,7 +152,7 @@ class EncoderConfig:
         return {k: v for k, v in json_object.items() if k not in cls.unread_keys}
 
     @classmethod
-    def from_json_file(cls, json_file: str):
+    def from_json_file(cls: Type[Config], json_file: str) -> Config:
         """Reads a configuration file.
 
         Raises:
@@ -174,7 +178,7 @@ class EncoderConfig:
     def to_json_string(self) -> str:
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
-    def replace(self, **changes):
+    def replace(self: Config, **changes: Any) -> Config:
         """A copy with some values changed."""
         return dataclasses.replace(self, **changes)
 

@@ -1,21 +1,23 @@
 """Word + token type + position embeddings, then layer norm and dropout."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
-from encoder_ko.compat import tf
+from encoder_ko.compat import Tensor, tf
 from encoder_ko.modeling import layers
+from encoder_ko.modeling.config import EncoderConfig
+from encoder_ko.modeling.dropout import DropoutMask
 
 
 class EmbeddingVariables(NamedTuple):
     """Tables float32 [rows, E] and the layer norm of width E."""
 
-    word: object
-    token_type: object
-    position: object
+    word: tf.Variable
+    token_type: tf.Variable
+    position: tf.Variable
     norm: layers.NormVariables
 
 
-def embedding_variables(config) -> EmbeddingVariables:
+def embedding_variables(config: EncoderConfig) -> EmbeddingVariables:
     """Creates (or fetches) the variables in the current scope, in upstream's order."""
     initializer = layers.truncated_normal(config.initializer_range)
     width = config.embedding_width
@@ -31,7 +33,7 @@ def embedding_variables(config) -> EmbeddingVariables:
     )
 
 
-def lookup(table, ids, one_hot: bool):
+def lookup(table: tf.Variable, ids: Tensor, one_hot: bool) -> Tensor:
     """Rows of a table: int32 [B, S] -> float32 [B, S, E].
 
     Args:
@@ -48,7 +50,13 @@ def lookup(table, ids, one_hot: bool):
     )
 
 
-def embed(variables: EmbeddingVariables, word, token_type, dtype, dropout_mask=None):
+def embed(
+    variables: EmbeddingVariables,
+    word: Tensor,
+    token_type: Tensor,
+    dtype: tf.DType,
+    dropout_mask: Optional[DropoutMask] = None,
+) -> Tensor:
     """Adds the three embeddings, normalises, drops.
 
     Args:

@@ -8,9 +8,9 @@ Letters: B batch, F and T sequences attended from and to, H width.
 """
 
 import re
-from typing import Callable, Dict, List, Optional, Sequence, Set, Union
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 
-from encoder_ko.compat import tf
+from encoder_ko.compat import Size, Tensor, tf
 from encoder_ko.modeling import activations, embeddings, layers
 
 create_initializer = layers.truncated_normal
@@ -19,7 +19,9 @@ create_initializer = layers.truncated_normal
 # --- Shapes ----------------------------------------------------------------------
 
 
-def get_shape_list(tensor, expected_rank=None, name=None) -> List:
+def get_shape_list(
+    tensor: Tensor, expected_rank=None, name: Optional[str] = None
+) -> List:
     """The shape: Python ints where known, int32 scalars elsewhere.
 
     Args:
@@ -36,7 +38,9 @@ def get_shape_list(tensor, expected_rank=None, name=None) -> List:
     return layers.shape_of(tensor) if None in shape else shape
 
 
-def assert_rank(tensor, expected_rank: Union[int, Sequence[int]], name=None) -> None:
+def assert_rank(
+    tensor: Tensor, expected_rank: Union[int, Sequence[int]], name: Optional[str] = None
+) -> None:
     """Raises ValueError unless the tensor has the rank, or one of the ranks."""
     ranks = [expected_rank] if isinstance(expected_rank, int) else expected_rank
     if tensor.shape.ndims not in ranks:
@@ -48,7 +52,7 @@ def assert_rank(tensor, expected_rank: Union[int, Sequence[int]], name=None) -> 
         )
 
 
-def reshape_to_matrix(input_tensor):
+def reshape_to_matrix(input_tensor: Tensor) -> Tensor:
     """[..., H] -> [R, H], all but the last axis as rows.
 
     Raises:
@@ -63,7 +67,9 @@ def reshape_to_matrix(input_tensor):
     return tf.reshape(input_tensor, [-1, input_tensor.shape[-1]])
 
 
-def reshape_from_matrix(output_tensor, orig_shape_list):
+def reshape_from_matrix(
+    output_tensor: Tensor, orig_shape_list: Sequence[Size]
+) -> Tensor:
     """[R, W] -> the axes of `orig_shape_list` with W as the last."""
     if len(orig_shape_list) == 2:
         return output_tensor
@@ -71,7 +77,9 @@ def reshape_from_matrix(output_tensor, orig_shape_list):
     return tf.reshape(output_tensor, list(orig_shape_list[:-1]) + [width])
 
 
-def create_attention_mask_from_input_mask(from_tensor, to_mask):
+def create_attention_mask_from_input_mask(
+    from_tensor: Tensor, to_mask: Tensor
+) -> Tensor:
     """float32 [B, F, T] with 1 where attended: int [B, F, ...] and int [B, T]."""
     batch, length = get_shape_list(from_tensor, expected_rank=[2, 3])[:2]
     assert_rank(to_mask, 2)
@@ -105,7 +113,7 @@ def activation_of(activation_string, gelu: Callable) -> Optional[Callable]:
     return activations.ACTIVATIONS[name]
 
 
-def dropout(input_tensor, dropout_prob):
+def dropout(input_tensor: Tensor, dropout_prob: Optional[float]) -> Tensor:
     """Each value is 0 with the probability, else divided by what is left of 1.
 
     It follows the seed of the graph. None and 0 leave the tensor as it is.
@@ -115,7 +123,7 @@ def dropout(input_tensor, dropout_prob):
     return tf.nn.dropout(input_tensor, rate=dropout_prob)
 
 
-def layer_norm(input_tensor, name=None):
+def layer_norm(input_tensor: Tensor, name: Optional[str] = None) -> Tensor:
     """Normalises the last axis; makes `beta` and `gamma` in the scope `name`.
 
     None is the next free of LayerNorm, LayerNorm_1, ...
@@ -129,7 +137,9 @@ def layer_norm(input_tensor, name=None):
     return normalized
 
 
-def layer_norm_and_dropout(input_tensor, dropout_prob, name=None):
+def layer_norm_and_dropout(
+    input_tensor: Tensor, dropout_prob: Optional[float], name: Optional[str] = None
+) -> Tensor:
     """`dropout(layer_norm(input_tensor))`."""
     return dropout(layer_norm(input_tensor, name), dropout_prob)
 
@@ -138,13 +148,13 @@ def layer_norm_and_dropout(input_tensor, dropout_prob, name=None):
 
 
 def embedding_lookup(
-    input_ids,
-    vocab_size,
-    embedding_size=128,
-    initializer_range=0.02,
-    word_embedding_name="word_embeddings",
-    use_one_hot_embeddings=False,
-):
+    input_ids: Tensor,
+    vocab_size: int,
+    embedding_size: int = 128,
+    initializer_range: float = 0.02,
+    word_embedding_name: str = "word_embeddings",
+    use_one_hot_embeddings: bool = False,
+) -> Tuple[Tensor, tf.Variable]:
     """Makes a table in the current scope and looks ids up.
 
     Args:
@@ -170,18 +180,18 @@ def embedding_lookup(
 
 
 def embedding_postprocessor(
-    input_tensor,
-    use_token_type=False,
-    token_type_ids=None,
-    token_type_vocab_size=16,
-    token_type_embedding_name="token_type_embeddings",
-    use_position_embeddings=True,
-    position_embedding_name="position_embeddings",
-    initializer_range=0.02,
-    max_position_embeddings=512,
-    dropout_prob=0.1,
-    use_one_hot_embeddings=True,
-):
+    input_tensor: Tensor,
+    use_token_type: bool = False,
+    token_type_ids: Optional[Tensor] = None,
+    token_type_vocab_size: int = 16,
+    token_type_embedding_name: str = "token_type_embeddings",
+    use_position_embeddings: bool = True,
+    position_embedding_name: str = "position_embeddings",
+    initializer_range: float = 0.02,
+    max_position_embeddings: int = 512,
+    dropout_prob: Optional[float] = 0.1,
+    use_one_hot_embeddings: bool = True,
+) -> Tensor:
     """Adds token types and positions, normalises, drops; makes the variables.
 
     Args:

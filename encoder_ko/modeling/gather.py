@@ -1,9 +1,11 @@
 """Reading and writing single positions of each row."""
 
-from encoder_ko.compat import tf
+from typing import Tuple
+
+from encoder_ko.compat import Tensor, tf
 
 
-def gather_positions(sequence, positions):
+def gather_positions(sequence: Tensor, positions: Tensor) -> Tensor:
     """The values at some positions of each row.
 
     Args:
@@ -21,7 +23,9 @@ def gather_positions(sequence, positions):
     return tf.gather(flat, tf.cast(positions, tf.int64) + first_of_row)
 
 
-def scatter_update(sequence, updates, positions):
+def scatter_update(
+    sequence: Tensor, updates: Tensor, positions: Tensor
+) -> Tuple[Tensor, Tensor]:
     """Writes values at positions of each row.
 
     Args:
@@ -48,7 +52,7 @@ def scatter_update(sequence, updates, positions):
     return updated, tf.cast(written, tf.int32)
 
 
-def indices_of(columns):
+def indices_of(columns: Tensor) -> Tensor:
     """int32 [B, P] -> [B, P, 2]: pairs of row and column, as scatter_nd takes them."""
     rows = tf.range(tf.shape(columns)[0])[:, None]
     return tf.stack([tf.broadcast_to(rows, tf.shape(columns)), columns], -1)

@@ -6,8 +6,9 @@ P predicted positions.
 
 from typing import NamedTuple, Optional, Sequence
 
-from encoder_ko.compat import tf
+from encoder_ko.compat import Tensor, tf
 from encoder_ko.modeling import fused, layers
+from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.gather import gather_positions
 
 # Upstream writes 0.9 = keep probability into the code, whatever the configuration.
@@ -17,13 +18,13 @@ CLASSIFIER_DROPOUT = 0.1
 class ClassificationOutput(NamedTuple):
     """loss: scalar; per_example_loss: [B]; logits, probabilities: [B, L]; float32."""
 
-    loss: object
-    per_example_loss: object
-    logits: object
-    probabilities: object
+    loss: Tensor
+    per_example_loss: Tensor
+    logits: Tensor
+    probabilities: Tensor
 
 
-def cross_entropy(logits, labels):
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """-log softmax(logits)[label]: float32 [B, L] and int32 [B] -> [B]."""
     log_probabilities = tf.nn.log_softmax(logits, axis=-1)
     one_hot = tf.one_hot(labels, depth=logits.shape[-1], dtype=tf.float32)
@@ -31,8 +32,12 @@ def cross_entropy(logits, labels):
 
 
 def classifier_logits(
-    pooled, num_labels, task_name=None, dropout=None, initializer_range=0.02
-):
+    pooled: Tensor,
+    num_labels: int,
+    task_name: Optional[str] = None,
+    dropout: Optional[DropoutStream] = None,
+    initializer_range: float = 0.02,
+) -> Tensor:
     """BERT's and ALBERT's classifier: pooled x output_weights^T + output_bias.
 
     Args:
@@ -59,7 +64,12 @@ def classifier_logits(
     return tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
 
 
-def task_specific_logits(pooled, num_labels, task_name, dropout=None):
+def task_specific_logits(
+    pooled: Tensor,
+    num_labels: int,
+    task_name: str,
+    dropout: Optional[DropoutStream] = None,
+) -> Tensor:
     """ELECTRA's classifier: one dense layer on the first token as it is.
 
     Args:
@@ -87,7 +97,11 @@ def _dropped_pooled(pooled, dropout):
     return layers.dropout(pooled, dropout.mask([batch, width], CLASSIFIER_DROPOUT))
 
 
-def total_loss(losses, is_real_example=None, loss_reduction="mean"):
+def total_loss(
+    losses: Tensor,
+    is_real_example: Optional[Tensor] = None,
+    loss_reduction: str = "mean",
+) -> Tensor:
     """Losses of real examples as one number: their mean, or ELECTRA's sum.
 
     Args:
@@ -104,7 +118,7 @@ def total_loss(losses, is_real_example=None, loss_reduction="mean"):
     return reduce_loss(total, tf.reduce_sum(is_real_example), loss_reduction)
 
 
-def reduce_loss(total, count, loss_reduction):
+def reduce_loss(total: Tensor, count: Tensor, loss_reduction: str) -> Tensor:
     """`total` for "sum", `total / max(count, 1)` for "mean"; float32 scalars."""
     if loss_reduction == "sum":
         return total
@@ -114,10 +128,10 @@ def reduce_loss(total, count, loss_reduction):
 
 
 def classification(
-    logits,
-    labels,
-    is_real_example=None,
-    loss_reduction="mean",
+    logits: Tensor,
+    labels: Tensor,
+    is_real_example: Optional[Tensor] = None,
+    loss_reduction: str = "mean",
     class_weights: Optional[Sequence[float]] = None,
 ) -> ClassificationOutput:
     """Cross entropy over the real examples.
@@ -155,24 +169,24 @@ class TokenPredictions(NamedTuple):
       exponents: Exponents of the logits.
     """
 
-    losses: object
-    products: object
-    bias: object
+    losses: Tensor
+    products: Tensor
+    bias: Tensor
     exponents: "Exponents"
 
-    def logits(self):
+    def logits(self) -> Tensor:
         """float32 [B, P, V]."""
         logits = tf.cast(self.products, tf.float32) + self.bias
         shape = tf.concat([tf.shape(self.losses), tf.shape(self.bias)], 0)
         return tf.reshape(logits, shape)
 
-    def predictions(self):
+    def predictions(self) -> Tensor:
         """int32 [B, P], the most probable tokens."""
         return tf.argmax(self.logits(), -1, output_type=tf.int32)
 
 
 def predict_tokens(
-    model, positions, ids, transform_scope: Optional[str] = "transform"
+    model, positions: Tensor, ids: Tensor, transform_scope: Optional[str] = "transform"
 ) -> TokenPredictions:
     """Dense, activation, layer norm, product with the embedding table, plus a bias.
 
@@ -206,7 +220,7 @@ def predict_tokens(
     return TokenPredictions(losses, products, bias, exponents)
 
 
-def weighted_mean(values, weights, epsilon: float):
+def weighted_mean(values: Tensor, weights: Tensor, epsilon: float) -> Tensor:
     """sum(weights values) / (sum(weights) + epsilon): a float32 scalar."""
     return tf.reduce_sum(weights * values) / (tf.reduce_sum(weights) + epsilon)
 
@@ -220,11 +234,11 @@ class Exponents(NamedTuple):
         `fused.exponents`.
     """
 
-    highest: object
-    sums: object
+    highest: Tensor
+    sums: Tensor
 
 
-def exponents_of(products, bias) -> Exponents:
+def exponents_of(products: Tensor, bias: Tensor) -> Exponents:
     """Exponents of `products + bias`, [N, V] and [V]."""
     highest, sums = fused.exponents(tf.stop_gradient(products), tf.stop_gradient(bias))
     return Exponents(highest, sums)

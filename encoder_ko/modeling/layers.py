@@ -8,25 +8,25 @@ D head size, P predictions.
 """
 
 import zlib
-from typing import NamedTuple, Optional
+from typing import Any, List, NamedTuple, Optional, Sequence
 
 from encoder_ko import compat
-from encoder_ko.compat import tf
+from encoder_ko.compat import Size, Tensor, tf
 from encoder_ko.modeling import activations, fused
 from encoder_ko.modeling.dropout import DropoutMask
 
 
-def truncated_normal(stddev: float):
+def truncated_normal(stddev: float) -> tf.truncated_normal_initializer:
     """Upstream's initialiser of dense kernels and embedding tables."""
     return tf.truncated_normal_initializer(stddev=stddev)
 
 
-def glorot_uniform():
+def glorot_uniform() -> tf.glorot_uniform_initializer:
     """Initialiser of the layers for which ELECTRA's code names none."""
     return tf.glorot_uniform_initializer()
 
 
-def variable(name, shape, initializer):
+def variable(name: str, shape: Sequence[int], initializer: Any) -> tf.Variable:
     """float32 resource variable of the current variable scope.
 
     Where the graph has a seed, random initial values depend on it and on the name
@@ -42,7 +42,7 @@ def variable(name, shape, initializer):
     )
 
 
-def shape_of(tensor):
+def shape_of(tensor: Tensor) -> List[Size]:
     """Shape as a list of Python ints where known, int32 scalars elsewhere."""
     dynamic = tf.shape(tensor)
     return [
@@ -54,18 +54,20 @@ def shape_of(tensor):
 class DenseVariables(NamedTuple):
     """kernel float32 [inputs, outputs], bias float32 [outputs]."""
 
-    kernel: object
-    bias: object
+    kernel: tf.Variable
+    bias: tf.Variable
 
 
 class NormVariables(NamedTuple):
     """gamma and beta float32 [width]."""
 
-    gamma: object
-    beta: object
+    gamma: tf.Variable
+    beta: tf.Variable
 
 
-def dense_variables(name, inputs, outputs, initializer) -> DenseVariables:
+def dense_variables(
+    name: str, inputs: int, outputs: int, initializer: Any
+) -> DenseVariables:
     """Creates (or, in a reusing scope, fetches) `name/kernel` and `name/bias`."""
     with tf.variable_scope(name):
         kernel = variable("kernel", [inputs, outputs], initializer)
@@ -73,7 +75,7 @@ def dense_variables(name, inputs, outputs, initializer) -> DenseVariables:
     return DenseVariables(kernel, bias)
 
 
-def norm_variables(name, width) -> NormVariables:
+def norm_variables(name: str, width: int) -> NormVariables:
     """Creates (or fetches) `name/beta` and `name/gamma`."""
     with tf.variable_scope(name):
         beta = variable("beta", [width], tf.zeros_initializer())
@@ -81,7 +83,9 @@ def norm_variables(name, width) -> NormVariables:
     return NormVariables(gamma, beta)
 
 
-def dense(inputs, variables: DenseVariables, activation=None):
+def dense(
+    inputs: Tensor, variables: DenseVariables, activation: Optional[str] = None
+) -> Tensor:
     """`activation(inputs kernel + bias)` in the type of `inputs`.
 
     Args:
@@ -96,7 +100,7 @@ def dense(inputs, variables: DenseVariables, activation=None):
     return biased_activation(product, variables.bias, activation)
 
 
-def column_sums(x):
+def column_sums(x: Tensor) -> Tensor:
     """The sum over all rows: [T, W] -> float32 [W].
 
     A product with ones: several times as fast as a reduction of the same pass.
@@ -106,7 +110,7 @@ def column_sums(x):
 
 
 @compat.custom_gradient
-def biased(product, bias):
+def biased(product: Tensor, bias: Tensor) -> Tensor:
     """`product + bias`: [T, W] and float32 [W] -> [T, W], the type of `product`."""
 
     def gradients(upstream):
@@ -115,7 +119,9 @@ def biased(product, bias):
     return fused.add_bias(product, bias), gradients
 
 
-def biased_activation(product, bias, activation=None):
+def biased_activation(
+    product: Tensor, bias: Tensor, activation: Optional[str] = None
+) -> Tensor:
     """`activation(product + bias)`, one pass over memory for the GELU forms."""
     if activation in fused.ACTIVATIONS:
         passes = fused.ACTIVATIONS[activation]
@@ -142,7 +148,7 @@ def _fused_activation(passes, product, bias):
 # --- Dropout and layer normalisation ------------------------------------------------
 
 
-def dropout(x, mask: Optional[DropoutMask]):
+def dropout(x: Tensor, mask: Optional[DropoutMask]) -> Tensor:
     """`x` with the masked values set to 0 and the others scaled; `x` without a mask."""
     if mask is None:
         return x
@@ -165,7 +171,7 @@ def _layer_norm(x, gamma, beta):
     return output, gradients
 
 
-def layer_norm(x, variables: NormVariables):
+def layer_norm(x: Tensor, variables: NormVariables) -> Tensor:
     """Layer normalisation over the last axis, biased variance, epsilon 1e-12.
 
     Args:
@@ -179,7 +185,13 @@ def layer_norm(x, variables: NormVariables):
     )
 
 
-def bias_dropout_residual_norm(product, bias, residual, norm, mask=None):
+def bias_dropout_residual_norm(
+    product: Tensor,
+    bias: Tensor,
+    residual: Tensor,
+    norm: NormVariables,
+    mask: Optional[DropoutMask] = None,
+) -> Tensor:
     """`layer_norm(dropout(product + bias) + residual)`, one pass each way.
 
     Args:

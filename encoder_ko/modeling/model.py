@@ -1,10 +1,10 @@
 """EncoderModel: input ids to hidden states, the part common to the three models."""
 
 import copy
-from typing import Optional, Sequence
+from typing import ContextManager, List, Optional, Sequence
 
 from data.io.errors import InputError
-from encoder_ko.compat import tf
+from encoder_ko.compat import Tensor, tf
 from encoder_ko.modeling import embeddings, layers, transformer
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.gather import gather_positions
@@ -119,27 +119,29 @@ class EncoderModel:
 
     # What the models do differently.
 
-    def embedding_scope(self):
+    def embedding_scope(self) -> ContextManager:
         """Scope of the embedding variables."""
         return tf.variable_scope("embeddings")
 
-    def look_up_words(self, input_ids, use_one_hot_embeddings):
+    def look_up_words(self, input_ids: Tensor, use_one_hot_embeddings: bool) -> Tensor:
         """float32 [B, S, E]."""
         return embeddings.lookup(self._tables.word, input_ids, use_one_hot_embeddings)
 
-    def look_up_token_types(self, token_type_ids, use_one_hot_embeddings):
+    def look_up_token_types(
+        self, token_type_ids: Tensor, use_one_hot_embeddings: bool
+    ) -> Tensor:
         """float32 [B, S, E]. Upstream: BERT and ELECTRA always multiply one-hot."""
         return embeddings.lookup(self._tables.token_type, token_type_ids, one_hot=True)
 
-    def encoder_input(self, embedding_output):
+    def encoder_input(self, embedding_output: Tensor) -> Tensor:
         """[B, S, E] -> [B, S, H]."""
         return embedding_output
 
-    def attention_mask(self, input_mask):
+    def attention_mask(self, input_mask: Tensor) -> Tensor:
         """What is attended to: [B, S], or [B, S, S] where it depends on the query."""
         return input_mask
 
-    def weights_of_blocks(self, dtype) -> Sequence[transformer.LayerWeights]:
+    def weights_of_blocks(self, dtype: tf.DType) -> Sequence[transformer.LayerWeights]:
         """Creates the layers' variables; the weights of each block, first block first.
 
         Those of blocks that share variables come from `transformer.shared_weights`.
@@ -148,15 +150,15 @@ class EncoderModel:
 
     # Upstream's getters. Tensors have the compute type.
 
-    def get_pooled_output(self):
+    def get_pooled_output(self) -> Tensor:
         """[B, H]: tanh(dense(first token)); ELECTRA: the first token as it is."""
         return self.pooled_output
 
-    def get_sequence_output(self):
+    def get_sequence_output(self) -> Tensor:
         """[B, S, H], the last layer."""
         return self.sequence_output
 
-    def get_output_at(self, positions):
+    def get_output_at(self, positions: Tensor) -> Tensor:
         """[B, P, H], the last layer at int32 positions [B, P].
 
         Raises:
@@ -169,23 +171,23 @@ class EncoderModel:
             raise ValueError("The model computes the last layer for other positions.")
         return output[:, 1:]
 
-    def get_all_encoder_layers(self):
+    def get_all_encoder_layers(self) -> List[Tensor]:
         """List of [B, S, H], first layer first."""
         return self.all_encoder_layers
 
-    def get_word_embedding_output(self):
+    def get_word_embedding_output(self) -> Tensor:
         """float32 [B, S, E], rows of the word table, before norm and dropout."""
         return self._word_embedding_output
 
-    def get_embedding_output(self):
+    def get_embedding_output(self) -> Tensor:
         """[B, S, E], after layer norm and dropout."""
         return self._embedding_output
 
-    def get_encoder_input(self):
+    def get_encoder_input(self) -> Tensor:
         """[B, S, H], what enters the first layer."""
         return self._encoder_input
 
-    def get_embedding_table(self):
+    def get_embedding_table(self) -> tf.Variable:
         """float32 [vocab_size, E]."""
         return self.embedding_table
 

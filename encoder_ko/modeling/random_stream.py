@@ -4,7 +4,9 @@ Nothing is kept between steps, so a resumed run draws what a run that was never 
 would have drawn.
 """
 
-from encoder_ko.compat import tf
+from typing import Sequence, Tuple
+
+from encoder_ko.compat import Size, Tensor, tf
 
 _SEEDS = 2**31 - 2
 _PLACES_PER_SEED = 10007  # a prime above the places of any graph
@@ -24,7 +26,7 @@ class RandomStream:
         self._step = tf.cast(step, tf.int32)
         self._places = 0
 
-    def next_seeds(self):
+    def next_seeds(self) -> Tuple[Tensor, ...]:
         """Two seeds of a new place, each int32 [2]."""
         self._places += 1
         place = self._seed * _PLACES_PER_SEED + _DRAWS_PER_PLACE * self._places
@@ -33,12 +35,12 @@ class RandomStream:
             for draw in range(_DRAWS_PER_PLACE)
         )
 
-    def uniform(self, shape):
+    def uniform(self, shape: Sequence[Size]) -> Tensor:
         """float32 in [0, 1) of `shape` (ints or int32 scalars)."""
         return tf.random.stateless_uniform(shape, self.next_seeds()[0])
 
 
-def step_of_contents(input_ids):
+def step_of_contents(input_ids: Tensor) -> Tensor:
     """int32 scalar that stands for a batch where no step counts the batches.
 
     Evaluation masks the same batch in the same way at every checkpoint.

@@ -9,9 +9,9 @@ Sources: run_squad.py of google-research/bert, squad_utils.py of google-research
 Letters: B batch, S sequence, H hidden width, L tags.
 """
 
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Dict, NamedTuple
 
-from encoder_ko.compat import tf
+from encoder_ko.compat import Tensor, tf
 from encoder_ko.modeling import heads, layers
 
 # Added to the logits of tokens where no answer can begin or end. Upstream: ELECTRA.
@@ -36,11 +36,13 @@ class TokenHeads(NamedTuple):
 class TokenLoss(NamedTuple):
     """loss: float32 scalar; per_example_loss: float32 [B]."""
 
-    loss: object
-    per_example_loss: object
+    loss: Tensor
+    per_example_loss: Tensor
 
 
-def tagging_loss(logits, label_ids, loss_reduction="mean") -> TokenLoss:
+def tagging_loss(
+    logits: Tensor, label_ids: Tensor, loss_reduction: str = "mean"
+) -> TokenLoss:
     """Cross entropy of the labelled tokens: their mean, or ELECTRA's sum.
 
     Args:
@@ -62,13 +64,18 @@ def tagging_loss(logits, label_ids, loss_reduction="mean") -> TokenLoss:
 class SpanOutput(NamedTuple):
     """loss, per_example_loss as TokenLoss; start_logits, end_logits: float32 [B, S]."""
 
-    loss: object
-    per_example_loss: object
-    start_logits: object
-    end_logits: object
+    loss: Tensor
+    per_example_loss: Tensor
+    start_logits: Tensor
+    end_logits: Tensor
 
 
-def spans(logits, possible, features, loss_reduction="mean") -> SpanOutput:
+def spans(
+    logits: Tensor,
+    possible: Tensor,
+    features: Dict[str, Tensor],
+    loss_reduction: str = "mean",
+) -> SpanOutput:
     """The mean of the cross entropies of the answer's two ends.
 
     Upstream: BERT and ALBERT let padding take part in the softmax. Here it does not,

@@ -7,12 +7,13 @@ T = B * S of them or, with an Unpadding, those that are not padding.
 """
 
 import math
-from typing import NamedTuple, Optional, Sequence
+from typing import List, NamedTuple, Optional, Sequence
 
 from encoder_ko import compat
-from encoder_ko.compat import tf
+from encoder_ko.compat import Size, Tensor, tf
 from encoder_ko.modeling import fused, layers
-from encoder_ko.modeling.dropout import DropoutStream
+from encoder_ko.modeling.config import EncoderConfig
+from encoder_ko.modeling.dropout import DropoutMask, DropoutStream
 from encoder_ko.modeling.gather import gather_positions
 from encoder_ko.modeling.unpadding import Unpadding
 
@@ -60,7 +61,7 @@ class LayerVariables(NamedTuple):
     output_norm: layers.NormVariables
 
 
-def layer_variables(config, scopes: LayerScopes) -> LayerVariables:
+def layer_variables(config: EncoderConfig, scopes: LayerScopes) -> LayerVariables:
     """Creates (or fetches) the variables of a layer in the current scope."""
     initializer = layers.truncated_normal(config.initializer_range)
     width, inner = config.hidden_size, config.intermediate_size
@@ -89,15 +90,15 @@ class LayerWeights(NamedTuple):
       qkv_bias: float32 [3H]. variables: the LayerVariables.
     """
 
-    qkv: object
-    qkv_bias: object
-    attention_output: object
-    intermediate: object
-    output: object
+    qkv: Tensor
+    qkv_bias: Tensor
+    attention_output: Tensor
+    intermediate: Tensor
+    output: Tensor
     variables: LayerVariables
 
 
-def layer_weights(variables: LayerVariables, dtype) -> LayerWeights:
+def layer_weights(variables: LayerVariables, dtype: tf.DType) -> LayerWeights:
     """Casts the kernels of a layer to the compute type and joins query, key, value."""
     joined = (variables.query, variables.key, variables.value)
     return LayerWeights(
@@ -129,7 +130,9 @@ def _copies(kernel, uses):
     return apply(kernel)
 
 
-def unshared_weights(config, scopes: LayerScopes, dtype) -> Sequence[LayerWeights]:
+def unshared_weights(
+    config: EncoderConfig, scopes: LayerScopes, dtype: tf.DType
+) -> Sequence[LayerWeights]:
     """Layers with variables of their own, in the scopes `layer_0`, `layer_1`, ..."""
     weights = []
     for number in range(config.num_hidden_layers):
@@ -142,7 +145,13 @@ def unshared_weights(config, scopes: LayerScopes, dtype) -> Sequence[LayerWeight
 # --- Attention -------------------------------------------------------------------
 
 
-def attend(query, key, value, key_bias, mask=None):
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    key_bias: Tensor,
+    mask: Optional[DropoutMask] = None,
+) -> Tensor:
     """dropout(softmax(query key^T / sqrt(D) + key_bias)) value.
 
     The gradient of the softmax needs the inner product of each row of probabilities
@@ -185,7 +194,7 @@ def attend(query, key, value, key_bias, mask=None):
     return apply(query, key, value)
 
 
-def key_mask_bias(input_mask):
+def key_mask_bias(input_mask: Tensor) -> Tensor:
     """float32 [B, 1, 1, S]: 0 for tokens, -10000 for padding, from int32 [B, S].
 
     Upstream: the mask is over keys only; padding positions still attend. From int32
@@ -210,22 +219,24 @@ class TransformerEncoder(NamedTuple):
       unpadding: Unpadding of the batch where padding is left out; None = R is T.
     """
 
-    config: object
+    config: EncoderConfig
     activation: str
     dropout: Optional[DropoutStream]
-    batch: object
-    length: object
+    batch: Size
+    length: Size
     unpadding: Optional[Unpadding] = None
 
     def _mask(self, shape, rate):
         return self.dropout.mask(shape, rate) if self.dropout else None
 
-    def layer(self, x, key_bias, weights: LayerWeights):
+    def layer(self, x: Tensor, key_bias: Tensor, weights: LayerWeights) -> Tensor:
         """One layer: [R, H] -> [R, H]."""
         context = self._attend_to_all(x, key_bias, weights)
         return self._finish_layer(context, x, weights)
 
-    def layer_at(self, positions, x, key_bias, weights: LayerWeights):
+    def layer_at(
+        self, positions: Tensor, x: Tensor, key_bias: Tensor, weights: LayerWeights
+    ) -> Tensor:
         """One layer for some tokens: int32 [B, P] and [R, H] -> [B * P, H]."""
         at_positions = gather_positions(self._sequences(x), positions)
         at_positions = tf.reshape(at_positions, [-1, self.config.hidden_size])
@@ -321,11 +332,11 @@ class TransformerEncoder(NamedTuple):
 
     def run(
         self,
-        x,
-        input_mask,
+        x: Tensor,
+        input_mask: Tensor,
         weights_of_blocks: Sequence[LayerWeights],
-        positions=None,
-    ):
+        positions: Optional[Tensor] = None,
+    ) -> List[Tensor]:
         """All layers.
 
         Args:

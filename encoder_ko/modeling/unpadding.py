@@ -5,10 +5,10 @@ gradient, is lost work. So products and row-wise passes have the tokens of all s
 one below the other, [R, H]; for attention alone, [B, N, S, D], they take their places.
 """
 
-from typing import NamedTuple
+from typing import List, NamedTuple, Sequence
 
 from encoder_ko import compat
-from encoder_ko.compat import tf
+from encoder_ko.compat import Size, Tensor, tf
 from encoder_ko.modeling import layers
 
 # Functions are compiled for each R, so R takes at most so many values.
@@ -26,18 +26,18 @@ class Unpadding(NamedTuple):
         of a row of padding.
     """
 
-    rows: object
-    places: object
+    rows: Tensor
+    places: Tensor
 
-    def unpad(self, x):
+    def unpad(self, x: Tensor) -> Tensor:
         """[T, ...] -> [R, ...]."""
         return _moved(x, self.rows, self.places)
 
-    def pad(self, x):
+    def pad(self, x: Tensor) -> Tensor:
         """[R, ...] -> [T, ...]; padding has the value of some padding."""
         return _moved(x, self.places, self.rows)
 
-    def split_heads(self, x, shape):
+    def split_heads(self, x: Tensor, shape: Sequence[Size]) -> List[Tensor]:
         """[R, parts * N * D] -> `parts` tensors [B, N, S, D].
 
         Padded and transposed at once, in pieces of D values.
@@ -51,7 +51,7 @@ class Unpadding(NamedTuple):
         split = tf.reshape(pieces, [parts, batch, heads, length, size])
         return tf.unstack(split, num=parts)
 
-    def join_heads(self, x):
+    def join_heads(self, x: Tensor) -> Tensor:
         """[B, N, S, D] -> [R, N * D], the opposite."""
         batch, heads, _, size = layers.shape_of(x)
         there, back = self._piece_places(batch, 1, heads)
@@ -71,7 +71,7 @@ class Unpadding(NamedTuple):
         return tf.reshape(there, [-1]), tf.reshape(back * length + position, [-1])
 
 
-def unpadding_of(input_mask) -> Unpadding:
+def unpadding_of(input_mask: Tensor) -> Unpadding:
     """How to unpad a batch: int32 [B, S], 1 = token, 0 = padding.
 
     Tokens 1 1 0 0 / 1 0 0 0 with R = 4: rows 0 1 4 2, places 0 1 3 3 / 2 3 3 3.

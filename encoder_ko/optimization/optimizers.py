@@ -22,12 +22,12 @@ arXiv:1711.05101 (AdamW), arXiv:1904.00962 (LAMB).
 import dataclasses
 import math
 import re
-from typing import Callable, Optional, Sequence
+from typing import Callable, Optional, Sequence, Tuple, Union
 
 from absl import flags
 
 from encoder_ko import compat
-from encoder_ko.compat import tf
+from encoder_ko.compat import Tensor, tf
 
 # Names that upstream neither decays nor, in LAMB, gives a trust ratio.
 NOT_DECAYED = ("LayerNorm", "layer_norm", "bias")
@@ -87,7 +87,13 @@ class AdamWeightDecay:
         self._excluded = tuple(exclude_from_weight_decay or ())
         self._rate_of = rate_of or (lambda name: 1.0)
 
-    def apply_gradients(self, gradients, variables, scale=1.0, update_number=None):
+    def apply_gradients(
+        self,
+        gradients: Sequence[Optional[Tensor]],
+        variables: Sequence[tf.Variable],
+        scale: Union[float, Tensor] = 1.0,
+        update_number: Optional[Tensor] = None,
+    ) -> tf.Operation:
         """One update of every variable.
 
         Args:
@@ -257,7 +263,7 @@ _update_by_adam = _update_function(lambda weights, u: u)
 _update_by_lamb = _update_function(_trusted_step)
 
 
-def moments(variable):
+def moments(variable: tf.Variable) -> Tuple[tf.Variable, ...]:
     """The slots `<name>/adam_m` and `<name>/adam_v`, created at 0 where missing."""
     # An absolute name: slots must not depend on the scope of the caller.
     with tf.variable_scope(

@@ -4,10 +4,12 @@ Sources: optimization.py of google-research/bert, albert and electra. The step i
 before the update increments it: update t (from 0) uses rate(t).
 """
 
-from encoder_ko.compat import tf
+from encoder_ko.compat import Tensor, tf
 
 
-def polynomial_decay(step, peak, total_steps, power=1.0):
+def polynomial_decay(
+    step: Tensor, peak: float, total_steps: int, power: float = 1.0
+) -> Tensor:
     """`peak (1 - min(step, total) / total) ** power`, 0 from `total_steps` on.
 
     Args:
@@ -22,7 +24,9 @@ def polynomial_decay(step, peak, total_steps, power=1.0):
     return peak * tf.pow(1.0 - done, power)
 
 
-def warmup_replacing(step, decayed, peak, warmup_steps, start_step=0):
+def warmup_replacing(
+    step: Tensor, decayed: Tensor, peak: float, warmup_steps: float, start_step: int = 0
+) -> Tensor:
     """BERT and ALBERT: while it lasts, warm-up replaces the decay.
 
     `peak (step - start) / warmup` before `start + warmup` (0 before `start`), the
@@ -38,7 +42,7 @@ def warmup_replacing(step, decayed, peak, warmup_steps, start_step=0):
     return tf.where(since < float(warmup_steps), warming, decayed)
 
 
-def warmup_multiplying(step, decayed, warmup_steps):
+def warmup_multiplying(step: Tensor, decayed: Tensor, warmup_steps: float) -> Tensor:
     """ELECTRA: the decayed rate times `min(1, step / warmup)`.
 
     `warmup_steps` may be a fraction; 0 means no warm-up.

@@ -38,7 +38,9 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.exclude_from_weight_decay = exclude_from_weight_decay
 
-    def apply_gradients(self, grads_and_vars, global_step=None, name=None):
+    def apply_gradients(
+        self, grads_and_vars, global_step=None, name=None
+    ) -> tf.Operation:
         """One update; increment the global step yourself, as upstream's callers do.
 
         Args:
@@ -62,9 +64,7 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
     def _settings(self):
         return dict(
             weight_decay_rate=self.weight_decay_rate,
-            beta_1=self.beta_1,
-            beta_2=self.beta_2,
-            epsilon=self.epsilon,
+            adam=optimizers.AdamOptions(self.beta_1, self.beta_2, self.epsilon),
             exclude_from_weight_decay=self.exclude_from_weight_decay,
         )
 

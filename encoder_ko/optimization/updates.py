@@ -5,10 +5,10 @@ Each sibling's `optimization.py` puts its upstream's recipe together from this m
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from encoder_ko import compat
-from encoder_ko.compat import tf
+from encoder_ko.compat import Tensor, tf
 from encoder_ko.optimization import optimizers
 
 
@@ -22,10 +22,10 @@ class TrainOp(NamedTuple):
       skipped: int64 scalar, updates skipped so far, with `skip_nonfinite`.
     """
 
-    op: object
-    learning_rate: object
-    gradient_norm: object
-    skipped: object
+    op: tf.Operation
+    learning_rate: Tensor
+    gradient_norm: Tensor
+    skipped: Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,9 @@ class UpdateOptions:
 PLAIN_UPDATE = UpdateOptions()
 
 
-def gradients_and_norm(loss, variables):
+def gradients_and_norm(
+    loss: Tensor, variables: Sequence[tf.Variable]
+) -> Tuple[List[Optional[Tensor]], Tensor]:
     """Gradients and their global norm.
 
     Upstream: a gather's gradient counts towards the norm with its slices as they are,
@@ -87,7 +89,12 @@ def _sum_of_squares(values):
     return _sum_of_squares_in_float32(values)
 
 
-def train_op(loss, optimizer, variables=None, options=PLAIN_UPDATE) -> TrainOp:
+def train_op(
+    loss: Tensor,
+    optimizer: optimizers.AdamWeightDecay,
+    variables: Optional[Sequence[tf.Variable]] = None,
+    options: UpdateOptions = PLAIN_UPDATE,
+) -> TrainOp:
     """One update of `variables` (all trainable ones) and global step + 1 after it.
 
     With accumulation a call adds the gradients of one micro-batch to sums; the last of
@@ -118,8 +125,8 @@ class _Update(NamedTuple):
       skipped: int64 scalar, updates skipped so far, this one counted.
     """
 
-    op: object
-    skipped: object
+    op: tf.Operation
+    skipped: Tensor
 
 
 class _Updater:
@@ -135,7 +142,7 @@ class _Updater:
             collection = tf.GraphKeys.GLOBAL_VARIABLES
             self._skipped = _zeros("skipped_updates", [], tf.int64, collection)
 
-    def update(self, gradients, norm) -> _Update:
+    def update(self, gradients: Sequence[Optional[Tensor]], norm: Tensor) -> _Update:
         """Applies the gradients, or leaves them out where their norm is not finite."""
         if self._skipped is None:
             skipped = tf.constant(0, tf.int64)
@@ -208,7 +215,7 @@ def _summed_batches():
     return _zeros("summed_batches", [], tf.int64, local)
 
 
-def micro_step(options: UpdateOptions):
+def micro_step(options: UpdateOptions) -> Tensor:
     """int64 scalar: micro-batches of the run before this one, for random streams.
 
     The global step where there is no accumulation.

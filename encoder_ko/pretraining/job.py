@@ -14,13 +14,14 @@ from encoder_ko.compat import tf
 from encoder_ko.finetuning import results
 from encoder_ko.pretraining import trainer
 from encoder_ko.pretraining.args import EvaluationArgs, Schedule
-from encoder_ko.training import estimator, model_files
+from encoder_ko.training import collapse, estimator, model_files
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.run_folder import HISTORY, SETTINGS, RunFolder
 from encoder_ko.training.training_log import FILE_NAME, read_log
 
 # Ends of the names of the metrics that the picture shows, losses first.
 _DRAWN = ("loss", "accuracy", "precision", "recall", "auc")
+_BESIDE = {"masked_lm_loss": "unigram_entropy"}  # drawn in the same panel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,6 +204,7 @@ def _evaluate(job, folder, pretrainer, seconds) -> None:
         "eval_results.json",
         {
             "metrics": metrics,
+            "training": collapse.summary(read_log(folder(FILE_NAME))),
             "records": {
                 "train": folder.read_json(SETTINGS)["records"]["total"],
                 "evaluated": min(
@@ -236,6 +238,7 @@ def _draw_curves(job: PretrainingJob, folder: RunFolder) -> None:
         {
             name.replace("_", " "): _curves(log, name, "training")
             + _curves(history, name, "evaluation", marked=True)
+            + _curves(log, _BESIDE.get(name), "entropy of token frequencies")
             for name in metrics + ["learning_rate", "gradient_norm"]
         },
         f"{job.model_type}: step {step} of {job.schedule.train_steps}",

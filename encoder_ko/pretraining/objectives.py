@@ -161,7 +161,11 @@ def token_objective(name, losses, tokens, ids, weights, epsilon) -> Objective:
             name + "_loss": WeightedMean(losses, weights),
             name + "_accuracy": accuracy(tokens, ids, weights),
         },
-        predictions={name + "_predictions": tokens},
+        predictions={
+            name + "_predictions": tokens,
+            name + "_ids": ids,
+            name + "_weights": weights,
+        },
     )
 
 

@@ -23,6 +23,7 @@ from encoder_ko.pretraining import graph_masking, objectives
 from encoder_ko.pretraining.args import Schedule
 from encoder_ko.training import checkpoints, estimator, hooks
 from encoder_ko.training.args import OutputArgs
+from encoder_ko.training.collapse import UnigramEntropy
 from encoder_ko.training.run_folder import RunFolder
 from encoder_ko.training.training_log import FILE_NAME, TrainingLogHook
 
@@ -88,6 +89,7 @@ def model_fn_builder(
     starts: bool = False,
     signal_hook: Optional[hooks.StopOnSignalHook] = None,
     save_checkpoints_steps: int = 1000,
+    unigrams: Optional[UnigramEntropy] = None,
 ):
     """The model_fn of a TPUEstimator.
 
@@ -96,6 +98,7 @@ def model_fn_builder(
       starts: whether this run begins at step 0, from `init_checkpoint` if it has one.
       signal_hook: ends training.
       save_checkpoints_steps: updates between checkpoints.
+      unigrams: counts the masked tokens over all sessions of the run.
     """
 
     def build(features, is_training, step):
@@ -124,7 +127,7 @@ def model_fn_builder(
         training_hooks = []
         if not use_tpu:
             training_hooks = _training_hooks(
-                schedule, folder, output, train, features["input_mask"]
+                schedule, folder, output, train, features["input_mask"], unigrams
             )
             # Last, unlike the Estimator's own: a checkpoint's step is in the log.
             saver_hook = tf.train.CheckpointSaverHook(
@@ -166,7 +169,7 @@ def _graph_of_batch(network, features, random, is_training, use_tpu):
     return network.build(network.config, features, options)
 
 
-def _training_hooks(schedule, folder, output, train, input_mask):
+def _training_hooks(schedule, folder, output, train, input_mask, unigrams):
     """Progress on the screen, and the log."""
     losses = {"loss": output.loss, **output.losses}
     metrics = {
@@ -204,6 +207,11 @@ def _training_hooks(schedule, folder, output, train, input_mask):
             metrics,
             objectives.batch_metrics(output.metrics),
             schedule.batch_size,
+            {
+                "ids": output.predictions["masked_lm_ids"],
+                "weights": output.predictions["masked_lm_weights"],
+            },
+            unigrams,
         ),
     ]
 
@@ -240,6 +248,7 @@ class Pretrainer:
                 tf.train.latest_checkpoint(folder.path) is None,
                 self._signal_hook,
                 output.save_checkpoints_steps,
+                UnigramEntropy(self._vocab_size, schedule.accumulation_steps),
             ),
             folder.path,
             estimator.BatchSizes(schedule.part_size, eval_batch_size),

@@ -9,7 +9,7 @@ import time
 from typing import Callable, Dict, Union
 
 from data.io.errors import InputError
-from encoder_ko.compat import tf
+from encoder_ko.compat import Tensor, tf
 
 LOST_LOSS_ADVICE = (
     "Lower --learning_rate or lengthen the warm-up, and pass --overwrite or another "
@@ -83,7 +83,7 @@ class ProgressHook(tf.train.SessionRunHook):
         steps: StepHook,
         total_steps: int,
         batch_size: int,
-        values: Dict[str, object],
+        values: Dict[str, Tensor],
         unit: str = "examples",
         tokens=None,
         every_seconds: float = 5.0,
@@ -190,7 +190,7 @@ class StopOnSignalHook(tf.train.SessionRunHook):
     def end(self, session):
         self.restore()
 
-    def restore(self):
+    def restore(self) -> None:
         """Gives the signal back to whoever had it; also after an error."""
         if self._previous is not None:
             signal.signal(signal.SIGTERM, self._previous)

@@ -9,10 +9,13 @@ import json
 import math
 import os
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
+
+from absl import logging
 
 from data.io.errors import InputError
-from encoder_ko.compat import tf
+from encoder_ko.compat import Tensor, tf
+from encoder_ko.training import collapse
 from encoder_ko.training.hooks import StepHook
 
 FILE_NAME = "training_log.jsonl"
@@ -49,9 +52,13 @@ class TrainingLogHook(tf.train.SessionRunHook):
         since the line before. One that is not finite has no part in the mean: it goes
         to TensorBoard as it is, as `nonfinite/<name>`, and the line counts it, as
         `<name>_nonfinite`.
-      figures: name -> scalar, read at the step of the line.
+      scalars: name -> scalar, read at the step of the line.
       metrics: name -> scalar that only the step of a line should compute.
       batch_size: sequences per step.
+      masked_tokens: {"ids": int32, "weights": float32 of one shape, 0 = no token} of a
+        batch; given, lines have `unigram_entropy` from step 200 on, and a loss that
+        stays at it is mentioned once.
+      unigrams: counts the masked tokens, also over several sessions.
     """
 
     def __init__(
@@ -59,16 +66,19 @@ class TrainingLogHook(tf.train.SessionRunHook):
         steps: StepHook,
         path: str,
         every_steps: int,
-        losses: Dict[str, object],
-        figures: Dict[str, object],
-        metrics: Dict[str, object],
+        losses: Dict[str, Tensor],
+        scalars: Dict[str, Tensor],
+        metrics: Dict[str, Tensor],
         batch_size: int,
+        masked_tokens: Optional[Dict[str, Tensor]] = None,
+        unigrams: Optional[collapse.UnigramEntropy] = None,
     ):
         self._steps = steps
         self._path = path
         self._every = every_steps
-        self._losses, self._figures, self._metrics = losses, figures, metrics
+        self._losses, self._figures, self._metrics = losses, scalars, metrics
         self._batch_size = batch_size
+        self._masked_tokens, self._unigrams = masked_tokens, unigrams
 
     def begin(self):
         # The Estimator's writer: two writers of one file would garble it.
@@ -76,10 +86,10 @@ class TrainingLogHook(tf.train.SessionRunHook):
 
     def after_create_session(self, session, coord):
         step = self._steps.step
-        kept = [entry for entry in read_log(self._path) if entry["step"] <= step]
+        self._entries = [e for e in read_log(self._path) if e["step"] <= step]
         temporary = self._path + ".incomplete"
         with tf.io.gfile.GFile(temporary, "w") as writer:
-            writer.write("".join(map(_line, kept)))
+            writer.write("".join(map(_line, self._entries)))
         tf.io.gfile.rename(temporary, self._path, overwrite=True)
         self._restart()
 
@@ -91,8 +101,10 @@ class TrainingLogHook(tf.train.SessionRunHook):
 
     def before_run(self, run_context):
         fetches = {"losses": self._losses}
+        if self._masked_tokens:
+            fetches["masked_tokens"] = self._masked_tokens
         if self._ends_line():
-            fetches.update(figures=self._figures, metrics=self._metrics)
+            fetches.update(scalars=self._figures, metrics=self._metrics)
         return tf.train.SessionRunArgs(fetches)
 
     def _ends_line(self):
@@ -107,13 +119,28 @@ class TrainingLogHook(tf.train.SessionRunHook):
             else:
                 self._nonfinite[name + "_nonfinite"] += 1
                 self._summarize({"nonfinite/" + name: value})
-        if "figures" in found:
-            self._add_line(dict(found["figures"], **found["metrics"]))
+        if "masked_tokens" in found:
+            self._unigrams.add(**found["masked_tokens"])
+        if "scalars" in found:
+            scalars = dict(found["scalars"], **found["metrics"])
+            self._add_line(dict(scalars, **self._unigram_entropy()))
+            self._mention_collapse()
 
     def end(self, session):
         self._writer.flush()
 
-    def _add_line(self, figures):
+    def _unigram_entropy(self) -> Dict[str, float]:
+        if not self._masked_tokens or self._steps.step < collapse.FIRST_STEP:
+            return {}
+        entropy = self._unigrams.value()
+        return {} if entropy is None else {"unigram_entropy": entropy}
+
+    def _mention_collapse(self):
+        message = collapse.warning(self._entries)
+        if message:
+            logging.warning("%s", message)
+
+    def _add_line(self, scalars):
         seconds = max(time.time() - self._started, 1e-9)
         steps = self._steps.step - self._first_step
         means = {
@@ -121,10 +148,11 @@ class TrainingLogHook(tf.train.SessionRunHook):
             for name, values in self._values.items()
             if values
         }
-        entry = {name: float(value) for name, value in dict(means, **figures).items()}
+        entry = {name: float(value) for name, value in dict(means, **scalars).items()}
         entry["sequences_per_second"] = steps * self._batch_size / seconds
+        self._entries.append(dict(entry, step=self._steps.step, **self._nonfinite))
         with tf.io.gfile.GFile(self._path, "a") as writer:
-            writer.write(_line(dict(entry, step=self._steps.step, **self._nonfinite)))
+            writer.write(_line(self._entries[-1]))
         self._summarize(entry)
         self._restart()
 

@@ -123,7 +123,7 @@ def test_updates_are_those_of_pytorch(adam):
     require_equal(reference(adam, False), expected)
 
 
-@pytest.mark.parametrize("step, times", [(1, 3.162), (100, 3.242), (500, 1.594)])
+@pytest.mark.parametrize("step, times", [(1, 3.162), (100, 3.241), (500, 1.594)])
 def test_the_first_updates_are_smaller_by_what_the_correction_says(step, times):
     """With equal gradients m and v differ from g and g^2 by the correction alone."""
     moved = {}

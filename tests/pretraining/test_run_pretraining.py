@@ -14,6 +14,7 @@ from data.io.cli import parse_into
 from data.records.dataset import open_records
 from encoder_ko.compat import tf
 from encoder_ko.pretraining import job as pretraining_job
+from encoder_ko.training import collapse
 from encoder_ko.training.run_folder import RunFolder
 from korean_encoders.commands import pretrain
 from tests.support import pretraining_runs as runs
@@ -158,6 +159,40 @@ def test_figures_go_to_tensorboard(finished):
 
     assert {"disc_loss", "masked_lm_accuracy", "gradient_norm"} <= tags()
     assert {"disc_auc", "disc_recall", "masked_lm_loss"} <= tags("eval")
+
+
+def test_the_loss_stands_beside_the_entropy_of_the_masked_tokens(
+    prepared, tmp_path, monkeypatch
+):
+    """Counted over the sessions between evaluations; in the log and in the results."""
+    monkeypatch.setattr(collapse, "FIRST_STEP", 3)
+    monkeypatch.setattr(collapse, "_LEAST", 8)
+    changes = dict(eval_every_steps=6, do_eval=True, adam_bias_correction=True)
+    flags = runs.arguments(prepared("electra"), "electra", tmp_path / "out", **changes)
+    assert runs.run(*flags) == 0
+    log = runs.read_lines(tmp_path / "out" / "training_log.jsonl")
+    assert [e["step"] for e in log if "unigram_entropy" in e] == [9, 12]
+    # About 25 words, equally frequent but for chance.
+    assert 2.8 < log[-1]["unigram_entropy"] < np.log(len(runs.VOCABULARY)) + 0.1
+    report = runs.read_json(tmp_path / "out", "eval_results.json")
+    names = ("step", "masked_lm_loss", "unigram_entropy")
+    assert {n: report["training"][n] for n in names} == {n: log[-1][n] for n in names}
+    assert report["flags"]["adam_bias_correction"] is True
+
+
+def test_adam_flags_decide_the_run_and_their_defaults_are_in_no_settings(
+    finished, prepared, tmp_path, capfd
+):
+    """So that a run from before there were these flags is resumed."""
+    settings = runs.read_json(finished("bert"), "run_config.json")
+    assert not [name for name in settings if name.startswith("adam")]
+    flags = runs.arguments(
+        prepared("bert"), "bert", finished("bert"), adam_bias_correction=True
+    )
+    assert "adam_bias_correction was None and is True now" in failing(capfd, *flags)
+    flags = runs.arguments(prepared("bert"), "bert", tmp_path / "out", adam_beta2=1)
+    message = failing(capfd, *flags)
+    assert "adam_beta2" in message and "at least 0, less than 1" in message
 
 
 def test_the_folder_is_a_whole_model(finished, prepared):

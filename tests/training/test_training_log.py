@@ -3,16 +3,17 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 from encoder_ko.compat import tf
-from encoder_ko.training import hooks
+from encoder_ko.training import collapse, hooks
 from encoder_ko.training.training_log import TrainingLogHook, read_log
 
 NAN, INF = float("nan"), float("inf")
 
 
-def train(folder, losses, every_steps=2, runs_per_step=1, first_step=0):
+def train(folder, losses, every_steps=2, runs_per_step=1, first_step=0, masked=None):
     """Trains a step for each loss, or for each `runs_per_step` of them.
 
     Returns:
@@ -33,10 +34,12 @@ def train(folder, losses, every_steps=2, runs_per_step=1, first_step=0):
             steps,
             path,
             every_steps,
-            {"loss": loss},
+            {"loss": loss, "masked_lm_loss": loss},
             {"learning_rate": tf.constant(0.5)},
             {"accuracy": tf.constant(0.25)},
             batch_size=8,
+            masked_tokens=masked and {n: tf.constant(v) for n, v in masked.items()},
+            unigrams=masked and collapse.UnigramEntropy(5),
         )
         start = tf.assign(step, first_step)
         scaffold = tf.train.Scaffold(init_fn=lambda _, session: session.run(start))
@@ -86,6 +89,24 @@ def test_a_resumed_log_forgets_lines_after_its_checkpoint(tmp_path):
     train(tmp_path, [1.0, 1.0, 2.0, 2.0])
     entries, _ = train(tmp_path, [3.0], first_step=3)
     assert [(e["step"], e["loss"]) for e in entries] == [(2, 1.0), (4, 3.0)]
+
+
+def test_the_entropy_of_masked_tokens_stands_beside_their_loss(tmp_path, caplog):
+    """From step 200 on and after 100 updates; a loss that stays there is said once."""
+    ids, weights = np.array([[3, 3, 4]], np.int32), np.ones([1, 3], np.float32)
+    entries, summary = train(
+        tmp_path,
+        [7.0] * 700,
+        every_steps=50,
+        first_step=120,
+        masked={"ids": ids, "weights": weights},
+    )
+    assert [e["step"] for e in entries if "unigram_entropy" in e][:2] == [250, 300]
+    entropy = np.log(3) - 2 / 3 * np.log(2)
+    assert entries[-1]["unigram_entropy"] == pytest.approx(entropy, abs=0.01)
+    assert summary["unigram_entropy", 800] == pytest.approx(entropy, abs=0.01)
+    said = [r.getMessage() for r in caplog.records if "masked-LM" in r.getMessage()]
+    assert len(said) == 1 and "since step 250" in said[0]
 
 
 @pytest.mark.parametrize("runs_per_step", [1, 3])
