@@ -182,7 +182,8 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path):
     process.communicate()
     assert 500 <= _step_of(killed) < 1500
     for folder in (killed, whole):
-        assert runs.run(*runs.arguments(tables, model, folder, **options)) == 0
+        flags = runs.arguments(tables, model, folder, **options)
+        assert runs.run_as_shipped(*flags) == 0
     first, second = (tf.train.load_checkpoint(str(f)) for f in (killed, whole))
     names = first.get_variable_to_shape_map()
     assert names == second.get_variable_to_shape_map()
