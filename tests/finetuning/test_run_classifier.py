@@ -77,7 +77,7 @@ def test_published_command_on_official_nsmc(tmp_path):
             '60\t""최고""라는 말이 아깝다\t0\n61\t\t1\n'
         )  # as official rows do
     runs.write_reviews(data / "ratings_test.txt", 11, 3000)
-    process = runs.start("--task_name=NSMC", *PUBLISHED, cwd=str(tmp_path))
+    process = runs.start_as_shipped("--task_name=NSMC", *PUBLISHED, cwd=str(tmp_path))
     output, log = process.communicate(timeout=600)
     assert process.returncode == 0, log
     assert output == ""

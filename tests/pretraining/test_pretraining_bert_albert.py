@@ -9,7 +9,7 @@ import bert_ko.optimization
 import bert_ko.pretraining
 from albert_ko.modeling import AlbertConfig
 from bert_ko.modeling import BertConfig
-from encoder_ko.compat import tf
+from encoder_ko.compat import plain_ops, tf
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.pretraining import objectives
 from tests.support.reference_graphs import (
@@ -57,7 +57,7 @@ def placeholders(recorded, prefix="", names=FEATURES):
 def test_variables_are_upstreams(golden, family, size):
     recorded = recorded_graph(golden, f"{family}_{size}")
     module, _, config_class = MODULES[family]
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), plain_ops():
         shapes = dict.fromkeys(FEATURES, [2, 20])
         shapes["next_sentence_labels"] = [2, 1]
         features = {
@@ -76,7 +76,7 @@ def test_variables_are_upstreams(golden, family, size):
 )
 def test_parameter_totals_of_the_published_korean_models(vocab_size, total):
     """KR-BERT-MEDIUM and KR-BERT (character): encoder, MLM and NSP."""
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), plain_ops():
         features = {name: tf.zeros([1, 4], tf.int32) for name in FEATURES}
         features["masked_lm_weights"] = tf.zeros([1, 4])
         features["next_sentence_labels"] = tf.zeros([1, 1], tf.int32)

@@ -116,11 +116,27 @@ def run_as_shipped(*flags):
     return 0
 
 
-def start(*flags, **options):
+_RUN = """
+import sys
+from tests.support import fine_tuning_runs
+sys.exit(fine_tuning_runs.run(*sys.argv[1:]))
+"""
+
+
+def start(*flags):
+    """Starts `run` in a process of its own."""
+    return _process(["-c", _RUN, *flags], cwd=ROOT)
+
+
+def start_as_shipped(*flags, **options):
     """Starts the script in a process of its own."""
     script = os.path.join(ROOT, "run_classifier.py")
+    return _process([script, *flags], **options)
+
+
+def _process(arguments, **options):
     return subprocess.Popen(
-        [sys.executable, script] + list(flags),
+        [sys.executable, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         universal_newlines=True,
