@@ -21,6 +21,8 @@ from encoder_ko.training.run_folder import RunFolder
 from tests.support import fine_tuning_runs as runs
 from tests.support.quick_graphs import quick_graphs
 
+pytestmark = pytest.mark.slow
+
 STEPS, BATCH = 12, 4
 FEATURES = schema.classification_features()
 KIND = task_types.build(tasks.get_task("NSMC"), None, task_types.TaskSettings())

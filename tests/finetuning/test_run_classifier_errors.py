@@ -284,6 +284,7 @@ def test_output_folder_that_cannot_be_made(message, model, data, tmp_path):
     assert (tmp_path / "file").read_text(encoding="utf-8") == "a file"
 
 
+@pytest.mark.slow
 def test_real_processes_print_one_line_and_no_traceback(model, data, tmp_path):
     """As above, with all that TensorFlow itself writes to the terminal."""
     cases = {

@@ -30,6 +30,7 @@ TINY = dict(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["base", "large", "xlarge", "xxlarge"])
 def test_variables_are_upstreams(golden, size):
     recorded = recorded_graph(golden, f"albert_{size}")
@@ -69,6 +70,7 @@ def test_forward_equals_upstream(golden, dynamic):
         assert relative(value, expected[name]) < 2e-5, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "one_hot, only_first", [(False, False), (True, False), (False, True)]
 )

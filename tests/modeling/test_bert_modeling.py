@@ -21,6 +21,7 @@ from tests.support.reference_graphs import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["base", "large"])
 def test_variables_are_upstreams(golden, size):
     recorded = recorded_graph(golden, f"bert_{size}")
@@ -57,6 +58,7 @@ def test_forward_equals_upstream(golden, dynamic):
         assert relative(np.asarray(value), expected[name]) < 2e-5, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "one_hot, only_first", [(False, False), (True, False), (False, True)]
 )

@@ -52,6 +52,7 @@ def placeholders(recorded, prefix="", names=FEATURES):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "albert"])
 @pytest.mark.parametrize("size", ["base", "large"])
 def test_variables_are_upstreams(golden, family, size):
@@ -71,6 +72,7 @@ def test_variables_are_upstreams(golden, family, size):
         assert trainable_shapes() == {n: s for n, s in recorded["variables"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "vocab_size,total", [(20000, 102015010), (16424, 99265066)], ids=["medium", "char"]
 )
@@ -119,6 +121,7 @@ def test_losses_equal_upstream(golden, family):
     assert (measured.values * measured.weights).sum() == right.sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "family,optimizer,one_hot",
     [

@@ -93,6 +93,7 @@ def both_networks(config, fed, graph_options, electra):
     return loss, generator, predicted, discriminator
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "size", ["small_gen0.25", "small_gen1.0_released", "base", "large"]
 )
@@ -146,6 +147,7 @@ def test_losses_equal_upstream(golden, skip_padding):
         assert relative(value * factor, expected[name] * factor) < 2e-5, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_trajectory_equals_upstream(golden, one_hot):
     recorded = np.load(golden("electra", "pretrain_trajectory.npz"))

@@ -117,6 +117,7 @@ def test_long_text_is_analysed_in_stretches():
     assert analyser("mecab").separate(text).startswith("이 영화 재밌 었 어요 이 영화")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JAVA_ANALYSERS)
 def test_java_analysers_only_add_spaces(name):
     for text in ["", " ", "가 나\n다😀\0\u200b", "이영화 정말재밌었어요! 1,000원 했다"]:
