@@ -92,13 +92,13 @@ def test_padding_does_not_change_the_loss_of_any_step(losses):
 
 def test_predictions_come_in_the_order_of_the_file(data, losses):
     trained = losses[2]
-    grouped = trained.predict(data, trained.best_checkpoint)
-    padded = trained.predict(
-        dataclasses.replace(data, pad_to_max=True), trained.best_checkpoint
-    )
-    in_order = trained.predict(
-        dataclasses.replace(data, sort_by_length=False), trained.best_checkpoint
-    )
+    with quick_graphs():
+        grouped, padded, in_order = (
+            trained.predict(
+                dataclasses.replace(data, **changes), trained.best_checkpoint
+            )
+            for changes in ({}, {"pad_to_max": True}, {"sort_by_length": False})
+        )
     labels = [0, 1] * 10
     for other in (padded, in_order):
         np.testing.assert_allclose(
@@ -124,9 +124,8 @@ def test_broken_weights_are_not_predicted_with(data, losses, tmp_path):
             tf.get_variable(name, initializer=value)
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, broken)
-    with pytest.raises(
-        InputError, match="are not numbers: the weights in .*ckpt-1 are"
-    ):
+    message = "are not numbers: the weights in .*ckpt-1 are"
+    with quick_graphs(), pytest.raises(InputError, match=message):
         trained.predict(data, broken)
 
 
