@@ -2,6 +2,7 @@
 # make recipe NAME=kr_electra SCALE=smoke CORPUS=folder   the chain of configs/<NAME>/
 # make benchmark MODEL_DIR=models MODEL_TYPE=electra   every benchmark, one report
 # make test   the tests (main lane: Python 3.9 to 3.11, TensorFlow 2.15)
+# make test-fast   those of about two seconds or less
 # make test-hf   conversions against Hugging Face and ONNX, in .venv-hf (gigabytes)
 # make docs   the pages of docs/ as a site, in build/site
 # make env    the environment in .venv that both use
@@ -59,7 +60,7 @@ TASKS = NSMC,HATE,PAWS,KorNLI,QuestionPair,KorSTS,NaverNER,KorQuAD
 SEEDS = 12345
 SETTINGS =
 
-.PHONY: env demo recipe benchmark test test-legacy test-hf lint docs clean
+.PHONY: env demo recipe benchmark test test-fast test-legacy test-hf lint docs clean
 
 env: .venv/installed
 
@@ -85,6 +86,9 @@ benchmark: env
 test: env
 	$(RUN) -m pytest -n 2 --dist loadfile
 
+test-fast: env
+	$(RUN) -m pytest -n 2 --dist loadfile -m 'not slow'
+
 # PyTorch for the CPU alone is far smaller, where its own index can be reached:
 # make test-hf HF_PIP='--extra-index-url https://download.pytorch.org/whl/cpu'
 .venv-hf/installed: setup.py constraints.txt
@@ -94,8 +98,8 @@ test: env
 	touch $@
 
 test-hf: .venv-hf/installed
-	.venv-hf/bin/python -m pytest tests/test_hf_*.py
-	.venv-hf/bin/python -m pytest tests/test_export_savedmodel.py -k onnx
+	.venv-hf/bin/python -m pytest tests/hub
+	.venv-hf/bin/python -m pytest tests/inference/test_export_savedmodel.py -k onnx
 
 lint: env
 	$(RUN) -m ruff format --check .
@@ -119,8 +123,8 @@ docs: .venv/docs-installed
 ifneq ($(LEGACY_PYTHON),)
 test-legacy: .venv-legacy/installed
 	# SentencePiece's trainer and TensorFlow 1.15 crash in one process.
-	.venv-legacy/bin/python -m pytest tests/test_train_vocab.py
-	.venv-legacy/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/test_train_vocab.py
+	.venv-legacy/bin/python -m pytest tests/vocabulary/test_train_vocab.py
+	.venv-legacy/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/vocabulary/test_train_vocab.py
 else
 test-legacy:
 	@echo "No Python 3.7 was found: the legacy lane is left out." >&2

@@ -106,6 +106,7 @@ def leave_results(values):
             json.dump(content, stream)
 
 
+@pytest.mark.slow
 def test_two_tasks_with_the_real_script(root, monkeypatch):
     monkeypatch.setattr(launch, "call", lambda name, arguments: runs.run(*arguments))
     assert run(*flags(root, "real")) == 0

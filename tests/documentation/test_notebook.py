@@ -20,6 +20,7 @@ def printed(cell):
     return "".join(output.get("text", "") for output in cell["outputs"])
 
 
+@pytest.mark.slow
 def test_the_notebook_runs(tmp_path):
     import nbclient
     import nbformat

@@ -19,6 +19,9 @@ from encoder_ko.finetuning import task_types, trainer
 from encoder_ko.training import checkpoints, estimator, hooks
 from encoder_ko.training.run_folder import RunFolder
 from tests.support import fine_tuning_runs as runs
+from tests.support.quick_graphs import quick_graphs
+
+pytestmark = pytest.mark.slow
 
 STEPS, BATCH = 12, 4
 FEATURES = schema.classification_features()
@@ -68,7 +71,7 @@ def losses(data, tmp_path_factory):
             found[padding].append(float(run_values.results["loss"]))
             super().after_run(run_context, run_values)
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, quick_graphs():
         # The classifier's own dropout is fixed in code.
         patch.setattr("encoder_ko.modeling.heads.CLASSIFIER_DROPOUT", 0.0)
         patch.setattr(hooks, "ProgressHook", Recorder)
@@ -89,13 +92,13 @@ def test_padding_does_not_change_the_loss_of_any_step(losses):
 
 def test_predictions_come_in_the_order_of_the_file(data, losses):
     trained = losses[2]
-    grouped = trained.predict(data, trained.best_checkpoint)
-    padded = trained.predict(
-        dataclasses.replace(data, pad_to_max=True), trained.best_checkpoint
-    )
-    in_order = trained.predict(
-        dataclasses.replace(data, sort_by_length=False), trained.best_checkpoint
-    )
+    with quick_graphs():
+        grouped, padded, in_order = (
+            trained.predict(
+                dataclasses.replace(data, **changes), trained.best_checkpoint
+            )
+            for changes in ({}, {"pad_to_max": True}, {"sort_by_length": False})
+        )
     labels = [0, 1] * 10
     for other in (padded, in_order):
         np.testing.assert_allclose(
@@ -121,9 +124,8 @@ def test_broken_weights_are_not_predicted_with(data, losses, tmp_path):
             tf.get_variable(name, initializer=value)
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, broken)
-    with pytest.raises(
-        InputError, match="are not numbers: the weights in .*ckpt-1 are"
-    ):
+    message = "are not numbers: the weights in .*ckpt-1 are"
+    with quick_graphs(), pytest.raises(InputError, match=message):
         trained.predict(data, broken)
 
 
@@ -131,7 +133,7 @@ def test_best_checkpoint_is_kept_and_patience_ends_the_run(data, tmp_path, caplo
     """Dev results 0.9 and 0.7 at steps 2 and 4 of 12, with a patience of 1."""
     scores = iter([0.9, 0.7])
     trained = tuner(tmp_path, eval_every_steps=2, patience=1)
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO"), quick_graphs():
         trained.train(data, lambda predictions: {"score": next(scores)}, data)
         trained.train(data, None, data)  # asks nobody for a metric: it is over
     assert [entry["step"] for entry in trained.history] == [2, 4]
@@ -167,30 +169,31 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path):
     tables = runs.write_data(tmp_path / "data", train=20)
     model = runs.write_model(tmp_path / "model")
     options = dict(
-        num_train_epochs=300,  # 1500 steps
-        eval_every_steps=1500,
-        save_checkpoints_steps=250,
+        num_train_epochs=180,  # 900 steps
+        eval_every_steps=900,
+        save_checkpoints_steps=150,
         do_eval=False,
         do_predict=False,
     )
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = runs.start(*runs.arguments(tables, model, killed, **options))
-    while _step_of(killed) < 500:
+    while _step_of(killed) < 300:
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert 500 <= _step_of(killed) < 1500
+    assert 300 <= _step_of(killed) < 900
     for folder in (killed, whole):
-        assert runs.run(*runs.arguments(tables, model, folder, **options)) == 0
+        flags = runs.arguments(tables, model, folder, **options)
+        assert runs.run(*flags) == 0
     first, second = (tf.train.load_checkpoint(str(f)) for f in (killed, whole))
     names = first.get_variable_to_shape_map()
     assert names == second.get_variable_to_shape_map()
-    assert first.get_tensor("global_step") == 1500
+    assert first.get_tensor("global_step") == 900
     for name in names:
         np.testing.assert_array_equal(first.get_tensor(name), second.get_tensor(name))
     first, second = (runs.read_json(f, "history.json")[-1] for f in (killed, whole))
-    assert first["step"] == second["step"] == 1500
+    assert first["step"] == second["step"] == 900
     assert first["loss"] == second["loss"]
 
 

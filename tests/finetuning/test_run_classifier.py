@@ -23,6 +23,7 @@ def weights(output):
     return {name: np.asarray(reader.get_tensor(name)).tobytes() for name in names}
 
 
+@pytest.mark.slow
 def test_seeds_decide_every_bit(tmp_path):
     """Trials repeat with the following seeds, and equal runs with these seeds."""
     data, model = runs.write_data(tmp_path / "data"), runs.write_model(tmp_path / "m")
@@ -66,6 +67,7 @@ def golden_model(golden, folder):
     (folder / "vocab.txt").write_text(vocabulary, encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_published_command_on_official_nsmc(tmp_path):
     """In a process of its own; no dev file, so that dev is held out of train."""
     runs.write_model(tmp_path / "models")
@@ -77,7 +79,7 @@ def test_published_command_on_official_nsmc(tmp_path):
             '60\t""최고""라는 말이 아깝다\t0\n61\t\t1\n'
         )  # as official rows do
     runs.write_reviews(data / "ratings_test.txt", 11, 3000)
-    process = runs.start("--task_name=NSMC", *PUBLISHED, cwd=str(tmp_path))
+    process = runs.start_as_shipped("--task_name=NSMC", *PUBLISHED, cwd=str(tmp_path))
     output, log = process.communicate(timeout=600)
     assert process.returncode == 0, log
     assert output == ""
@@ -105,6 +107,7 @@ def test_published_command_on_official_nsmc(tmp_path):
     assert [row[0] for row in rows[1:]] == [str(3000 + n) for n in range(11)]
 
 
+@pytest.mark.slow
 def test_published_command_on_nsmc_of_kr_bert(golden, tmp_path, monkeypatch, caplog):
     """train.tsv, dev.tsv and test.tsv with Windows line ends; a checkpoint in models/.
 
@@ -163,6 +166,7 @@ def write_comments(path, header, count):
     runs.write_table(path, header, rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["kr_bert", "with_title"])
 def test_published_command_on_hate(tmp_path, monkeypatch, caplog, layout):
     """Both public layouts; the public test file has texts only."""

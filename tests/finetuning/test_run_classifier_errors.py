@@ -284,6 +284,7 @@ def test_output_folder_that_cannot_be_made(message, model, data, tmp_path):
     assert (tmp_path / "file").read_text(encoding="utf-8") == "a file"
 
 
+@pytest.mark.slow
 def test_real_processes_print_one_line_and_no_traceback(model, data, tmp_path):
     """As above, with all that TensorFlow itself writes to the terminal."""
     cases = {
@@ -292,7 +293,7 @@ def test_real_processes_print_one_line_and_no_traceback(model, data, tmp_path):
         "The loss is no": dict(learning_rate=1e38),
     }
     processes = [
-        runs.start(
+        runs.start_as_shipped(
             *runs.arguments(**dict(dict(data=data, model=model, output=out), **c))
         )
         for out, c in zip((tmp_path / str(i) for i in range(9)), cases.values())

@@ -14,6 +14,8 @@ from data import tasks
 from encoder_ko.compat import tf
 from tests.support import fine_tuning_runs as runs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):

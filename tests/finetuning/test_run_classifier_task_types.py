@@ -15,6 +15,8 @@ from korean_encoders.model_types import FAMILIES
 from tests.support import fine_tuning_runs as runs
 from tests.support import pretraining_runs
 
+pytestmark = pytest.mark.slow
+
 OWN_KEYS = {"bert": {}, "albert": {"embedding_size": 8}, "electra": {}}
 
 

@@ -9,6 +9,8 @@ from data.evaluation.answer_metrics import answer_metrics
 from encoder_ko.finetuning import job
 from tests.support import fine_tuning_runs as runs
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("철수", "영희", "민수", "지수")
 PLACES = ("서울", "부산", "대구")
 PIECES = (

@@ -8,6 +8,8 @@ import pytest
 from data.evaluation.metrics import entity_metrics
 from tests.support import fine_tuning_runs as runs
 
+pytestmark = pytest.mark.slow
+
 NAMES = {"PER": ("철수", "영희", "민수"), "LOC": ("서울", "부산")}
 OTHERS = ("그는", "어제", "갔다", "왔다", "TV")
 PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "##는", "##로", "씨")

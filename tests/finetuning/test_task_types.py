@@ -186,6 +186,7 @@ def recorded_run(family, golden):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [BERT, ALBERT, ELECTRA], ids=list(FAMILIES))
 def test_fine_tuning_follows_upstreams_trajectory(golden, family, monkeypatch):
     """The whole model_fn, in training, with every dropout at 0."""

@@ -30,6 +30,8 @@ from tests.support.hf_reference import (  # noqa: E402
 )
 from tests.support.shared_data import shared_golden  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 LOGITS = {
     "tokens": ("prediction_logits", "logits"),
     "sentences": ("seq_relationship_logits", "sop_logits"),

@@ -21,6 +21,8 @@ from korean_encoders.commands import export
 from korean_encoders.model_types import FAMILIES
 from tests.support import fine_tuning_runs as runs
 
+pytestmark = pytest.mark.slow
+
 NARROW = {"albert": {"embedding_size": 8}, "electra": {"embedding_size": 8}}
 TASKS = {
     tasks.CLASSIFICATION: "NSMC",

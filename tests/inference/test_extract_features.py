@@ -15,6 +15,8 @@ from korean_encoders.model_types import MODEL_TYPES
 from tests.support.fine_tuning_runs import VOCABULARY
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 SIZES = {
     "vocab_size": 40,
     "hidden_size": 16,

@@ -17,6 +17,8 @@ from korean_encoders.commands import predict
 from tests.inference.test_export_savedmodel import fine_tuned_model
 from tests.support import fine_tuning_runs as runs
 
+pytestmark = pytest.mark.slow
+
 
 def run(*flags):
     """Runs the script in this process; the exit status."""

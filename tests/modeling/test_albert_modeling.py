@@ -6,7 +6,7 @@ import pytest
 from albert_ko import optimization
 from albert_ko.modeling import AlbertConfig, AlbertModel
 from data.io.errors import InputError
-from encoder_ko.compat import tf
+from encoder_ko.compat import plain_ops, tf
 from encoder_ko.modeling import heads, transformer
 from tests.support.reference_graphs import (
     check_final_values,
@@ -30,10 +30,11 @@ TINY = dict(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["base", "large", "xlarge", "xxlarge"])
 def test_variables_are_upstreams(golden, size):
     recorded = recorded_graph(golden, f"albert_{size}")
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), plain_ops():
         config = AlbertConfig.from_dict(recorded["config"])
         AlbertModel(config, False, tf.placeholder(tf.int32, [None, None]))
         assert trainable_shapes() == variables_below(recorded, "bert/")
@@ -69,6 +70,7 @@ def test_forward_equals_upstream(golden, dynamic):
         assert relative(value, expected[name]) < 2e-5, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "one_hot, only_first", [(False, False), (True, False), (False, True)]
 )

@@ -6,7 +6,7 @@ import pytest
 from bert_ko import optimization
 from bert_ko.modeling import BertConfig, BertModel
 from data.io.errors import InputError
-from encoder_ko.compat import tf
+from encoder_ko.compat import plain_ops, tf
 from encoder_ko.modeling import heads
 from tests.support.reference_graphs import (
     check_final_values,
@@ -21,10 +21,11 @@ from tests.support.reference_graphs import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["base", "large"])
 def test_variables_are_upstreams(golden, size):
     recorded = recorded_graph(golden, f"bert_{size}")
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), plain_ops():
         config = BertConfig.from_dict(recorded["config"])
         BertModel(config, False, tf.placeholder(tf.int32, [None, None]))
         assert trainable_shapes() == variables_below(recorded, "bert/")
@@ -57,6 +58,7 @@ def test_forward_equals_upstream(golden, dynamic):
         assert relative(np.asarray(value), expected[name]) < 2e-5, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "one_hot, only_first", [(False, False), (True, False), (False, True)]
 )

@@ -70,6 +70,7 @@ def test_forward_equals_upstream(golden, dynamic):
         assert relative(value, expected[name]) < 2e-5, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "one_hot, only_first", [(False, False), (True, False), (False, True)]
 )

@@ -13,6 +13,8 @@ import pytest
 from korean_encoders.version import __version__
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 SOURCES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
 FOLDERS = (
     *("albert_ko", "bert_ko", "configs", "data", "electra_ko", "encoder_ko"),

@@ -9,7 +9,7 @@ import bert_ko.optimization
 import bert_ko.pretraining
 from albert_ko.modeling import AlbertConfig
 from bert_ko.modeling import BertConfig
-from encoder_ko.compat import tf
+from encoder_ko.compat import plain_ops, tf
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.pretraining import objectives
 from tests.support.reference_graphs import (
@@ -52,12 +52,13 @@ def placeholders(recorded, prefix="", names=FEATURES):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "albert"])
 @pytest.mark.parametrize("size", ["base", "large"])
 def test_variables_are_upstreams(golden, family, size):
     recorded = recorded_graph(golden, f"{family}_{size}")
     module, _, config_class = MODULES[family]
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), plain_ops():
         shapes = dict.fromkeys(FEATURES, [2, 20])
         shapes["next_sentence_labels"] = [2, 1]
         features = {
@@ -71,12 +72,13 @@ def test_variables_are_upstreams(golden, family, size):
         assert trainable_shapes() == {n: s for n, s in recorded["variables"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "vocab_size,total", [(20000, 102015010), (16424, 99265066)], ids=["medium", "char"]
 )
 def test_parameter_totals_of_the_published_korean_models(vocab_size, total):
     """KR-BERT-MEDIUM and KR-BERT (character): encoder, MLM and NSP."""
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), plain_ops():
         features = {name: tf.zeros([1, 4], tf.int32) for name in FEATURES}
         features["masked_lm_weights"] = tf.zeros([1, 4])
         features["next_sentence_labels"] = tf.zeros([1, 1], tf.int32)
@@ -119,6 +121,7 @@ def test_losses_equal_upstream(golden, family):
     assert (measured.values * measured.weights).sum() == right.sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "family,optimizer,one_hot",
     [

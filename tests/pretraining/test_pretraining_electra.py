@@ -8,7 +8,7 @@ import pytest
 from electra_ko.model import optimization
 from electra_ko.model.modeling import ElectraConfig
 from electra_ko.pretrain import pretrain_helpers, pretraining
-from encoder_ko.compat import tf
+from encoder_ko.compat import plain_ops, tf
 from encoder_ko.modeling import heads
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.random_stream import RandomStream
@@ -93,13 +93,14 @@ def both_networks(config, fed, graph_options, electra):
     return loss, generator, predicted, discriminator
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "size", ["small_gen0.25", "small_gen1.0_released", "base", "large"]
 )
 def test_variables_are_upstreams(golden, size):
     recorded = recorded_graph(golden, f"electra_{size}")
     config = ElectraConfig.from_dict(recorded["discriminator_config"])
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), plain_ops():
         features = {name: tf.placeholder(tf.int32, [2, 64]) for name in FEATURES}
         electra = pretraining.ElectraOptions(MASKING, generator_share(recorded))
         pretraining.build(config, features, options(True), electra)
@@ -146,6 +147,7 @@ def test_losses_equal_upstream(golden, skip_padding):
         assert relative(value * factor, expected[name] * factor) < 2e-5, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_trajectory_equals_upstream(golden, one_hot):
     recorded = np.load(golden("electra", "pretrain_trajectory.npz"))

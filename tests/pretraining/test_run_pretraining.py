@@ -19,6 +19,8 @@ from encoder_ko.training.run_folder import RunFolder
 from korean_encoders.commands import pretrain
 from tests.support import pretraining_runs as runs
 
+pytestmark = pytest.mark.slow
+
 METRICS = {
     "bert": {
         "masked_lm_accuracy",

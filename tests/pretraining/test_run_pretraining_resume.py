@@ -10,6 +10,8 @@ import pytest
 
 from tests.support import pretraining_runs as runs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):

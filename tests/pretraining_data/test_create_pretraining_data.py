@@ -27,6 +27,8 @@ from tests.support.paths import ROOT
 from tests.support.shared_data import shared_golden
 from tests.support.upstream_code import upstream_checkout
 
+pytestmark = pytest.mark.slow
+
 VOCABULARY = os.path.join(ROOT, "samples", "vocab.txt")
 CORPUS = os.path.join(ROOT, "samples", "corpus", "*.txt")
 PIECES = open(VOCABULARY, encoding="utf-8").read().split("\n")

@@ -12,7 +12,7 @@ from data.text.aligned_text import AlignedText
 from data.text.cleaning import RECIPES, STEPS, clean, clean_aligned, recipe_steps
 from data.text.emoji import EMOJI_CLASS, EMOJI_SEQUENCE
 from data.tokenization import TokenizerConfig, build_tokenizer
-from tests.support.shared_data import shared_golden
+from tests.support.shared_data import OWN
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 HEART = "\u2764\ufe0f"
@@ -120,7 +120,7 @@ def test_nothing_that_a_recipe_removes_is_left(recipe, text):
 
 def test_pieces_of_cleaned_text_have_original_offsets():
     config = TokenizerConfig(cleaning="kcelectra", clean="run_time")
-    tokenizer = build_tokenizer(config, str(shared_golden("tokenization", "vocab.txt")))
+    tokenizer = build_tokenizer(config, str(OWN("tokenization", "vocab.txt")))
     text = "영화(映畫)ㅋㅋㅋㅋㅋ 최고!!!!"
     encoding = tokenizer.encode(text)
     assert encoding.pieces == ["영화", "##ㅋㅋ", "최고", "!", "!"]
@@ -132,7 +132,7 @@ def test_pieces_of_cleaned_text_have_original_offsets():
 def test_cleaning_of_the_corpus_only_does_not_touch_text():
     # KcELECTRA: the published scores are of text that was not cleaned.
     config = TokenizerConfig(cleaning="kcelectra", clean="corpus")
-    tokenizer = build_tokenizer(config, str(shared_golden("tokenization", "vocab.txt")))
+    tokenizer = build_tokenizer(config, str(OWN("tokenization", "vocab.txt")))
     assert tokenizer.tokenize("최고!!!!") == ["최고", "!", "!", "!", "!"]
     with pytest.raises(InputError, match="clean='corpus' and cleaning=None contradict"):
         TokenizerConfig(clean="corpus")

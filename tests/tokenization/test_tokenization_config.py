@@ -17,7 +17,6 @@ from data.tokenization import (
     require_same_tokenizer,
     resolve_config,
 )
-from tests.support.shared_data import shared_golden
 
 SPECIAL = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
 
@@ -142,14 +141,17 @@ def test_a_model_folder_has_one_vocabulary(tmp_path, vocab_file):
         find_vocabulary(str(tmp_path / "empty"))
 
 
-def test_published_vocabulary_loads():
-    vocabulary = load_vocabulary(shared_golden("tokenization", "vocab.txt"))
-    check_vocabulary(vocabulary, vocab_size=20000)
-    assert (len(vocabulary), vocabulary.ids["영화"]) == (20000, 9001)
-    with pytest.raises(
-        InputError, match="has 20000 pieces .* vocab_size=16424 .* set vocab_size to"
-    ):
-        check_vocabulary(vocabulary, vocab_size=16424)
+def test_published_vocabulary_loads(golden_text):
+    path = golden_text("tokenization", "vocab.txt")
+    with open(path, encoding="utf-8") as lines:
+        pieces = lines.read().split("\n")[:-1]
+    vocabulary = load_vocabulary(path)
+    check_vocabulary(vocabulary, vocab_size=len(pieces))
+    assert len(vocabulary) == len(pieces)
+    assert vocabulary.ids["영화"] == pieces.index("영화")
+    message = f"has {len(pieces)} pieces .* vocab_size=99 .* set vocab_size to"
+    with pytest.raises(InputError, match=message):
+        check_vocabulary(vocabulary, vocab_size=99)
 
 
 def test_line_ends_and_a_byte_order_mark_do_not_matter(tmp_path):

@@ -12,7 +12,7 @@ from data.io.errors import InputError
 from data.text.aligned_text import AlignedText
 from data.tokenization import TokenizerConfig, build_tokenizer
 from data.tokenization.morpheme import MorphemeAnalyser, morpheme_starts
-from tests.support.shared_data import shared_golden
+from tests.support.shared_data import OWN, shared_golden
 
 RUN_TIME = TokenizerConfig(morpheme_analyser="mecab", morphemes="run_time")
 JAVA_ANALYSERS = ("okt", "komoran", "hannanum", "kkma")
@@ -65,7 +65,7 @@ def test_morphemes_for_the_vocabulary_only_do_not_change_the_pieces():
     # KR-ELECTRA: plain WordPiece on a vocabulary that morphemes shaped. No analyser
     # is loaded, so none has to be installed.
     config = TokenizerConfig(morpheme_analyser="mecab", morphemes="vocabulary")
-    vocab_file = str(shared_golden("tokenization", "vocab.txt"))
+    vocab_file = OWN("tokenization", "vocab.txt")
     tokenizer = build_tokenizer(config, vocab_file)
     plain = build_tokenizer(TokenizerConfig(), vocab_file)
     assert tokenizer.encode("이영화 재밌었어") == plain.encode("이영화 재밌었어")
@@ -117,6 +117,7 @@ def test_long_text_is_analysed_in_stretches():
     assert analyser("mecab").separate(text).startswith("이 영화 재밌 었 어요 이 영화")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JAVA_ANALYSERS)
 def test_java_analysers_only_add_spaces(name):
     for text in ["", " ", "가 나\n다😀\0\u200b", "이영화 정말재밌었어요! 1,000원 했다"]:

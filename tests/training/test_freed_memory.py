@@ -14,6 +14,8 @@ from tests.support.paths import ROOT
 PROGRAM = """
 import ctypes, re, threading
 from encoder_ko import compat
+
+pytestmark = pytest.mark.slow
 compat.keep_freed_memory()
 library = ctypes.CDLL(None)
 library.malloc.restype = ctypes.c_void_p

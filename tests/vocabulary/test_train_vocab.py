@@ -32,6 +32,8 @@ from data.vocabulary.training_text import (
 )
 from tests.support import paths
 
+pytestmark = pytest.mark.slow
+
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ROOT = Path(paths.ROOT)
 SAMPLES = str(ROOT / "samples" / "corpus" / "*.txt")
