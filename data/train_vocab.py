@@ -149,7 +149,10 @@ def _first_settings(values):
     path, is_wordpiece = values.tokenizer_config_file, values.algorithm == "wordpiece"
     if not path:
         start = preset("korean_cased" if is_wordpiece else "korean_sentencepiece")
-        return dict(start.to_dict(), compose=True, collapse_spaces=not is_wordpiece)
+        settings = dict(start.to_dict(), compose=True)
+        if not is_wordpiece:
+            settings.update(collapse_spaces=True, delete_controls=True)
+        return settings
     config = TokenizerConfig.from_json_file(path, read_bytes)
     if (config.algorithm == "wordpiece") != is_wordpiece:
         raise InputError(

@@ -9,12 +9,11 @@ from .config import (
     PRESETS,
     ReadBytes,
     TokenizerConfig,
-    find_vocabulary,
     preset,
     read_local_bytes,
-    resolve_config,
 )
 from .interface import Encoding, Tokenizer, require_same_tokenizer
+from .resolve import find_vocabulary, resolve_config
 from .vocab import Vocabulary, check_vocabulary, load_vocabulary
 
 __all__ = [

@@ -7,9 +7,7 @@ is written in ``normalisation.py`` (text), ``wordpiece.py``, ``sentencepiece.py`
 
 import dataclasses
 import difflib
-import glob
 import json
-import os
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from ..io.errors import InputError
@@ -73,7 +71,12 @@ class TokenizerConfig:
         whose published scores are of uncleaned text) or "run_time" (text is cleaned
         before pieces, too).
       compose: bool, Unicode composition (NFC) before everything else, so that
-        decomposed Hangul (file names of macOS) is read as syllables.
+        decomposed Hangul (file names of macOS) is read as syllables. None: where the
+        vocabulary has no jamo, since decomposed words would all be unknown then.
+      delete_controls: bool, SentencePiece only: what control_characters names is
+        deleted before the model sees the text, as it always is for WordPiece.
+      added_tokens: pieces of the vocabulary that stand in the text as they are written
+        here and are never split, such as [SUBJ] or an emoji.
       pad_token, unk_token, cls_token, sep_token, mask_token: the special pieces.
 
     Raises:
@@ -93,7 +96,9 @@ class TokenizerConfig:
     morphemes: str = "none"
     cleaning: Optional[str] = None
     clean: str = "none"
-    compose: bool = False
+    compose: Optional[bool] = False
+    delete_controls: bool = False
+    added_tokens: Tuple[str, ...] = ()
     pad_token: str = "[PAD]"
     unk_token: str = "[UNK]"
     cls_token: str = "[CLS]"
@@ -101,6 +106,7 @@ class TokenizerConfig:
     mask_token: str = "[MASK]"
 
     def __post_init__(self):
+        self._freeze_added_tokens()
         for name, allowed in _CHOICES.items():
             value = getattr(self, name)
             if value not in allowed:
@@ -127,10 +133,21 @@ class TokenizerConfig:
                 f"leave both out."
             )
 
+    def _freeze_added_tokens(self):
+        """JSON has a list where this class, which is hashable, has a tuple."""
+        tokens = self.added_tokens
+        if not isinstance(tokens, (list, tuple)) or not all(
+            isinstance(token, str) and token for token in tokens
+        ):
+            raise InputError(
+                f"Tokenizer setting added_tokens={tokens!r} must be a list of texts."
+            )
+        object.__setattr__(self, "added_tokens", tuple(tokens))
+
     def _check_type(self, name, default):
         value = getattr(self, name)
         expected = str if default is None else type(default)
-        if default is None and value is None:
+        if value is None and (default is None or name == "compose"):
             return
         if type(value) is not expected:
             raise InputError(
@@ -210,8 +227,8 @@ class TokenizerConfig:
             raise InputError(f"`{path}`: {error}") from None
 
     def to_dict(self) -> Dict[str, Any]:
-        """Every setting by name."""
-        return dataclasses.asdict(self)
+        """Every setting by name, as JSON has it."""
+        return dict(dataclasses.asdict(self), added_tokens=list(self.added_tokens))
 
     def to_json_string(self) -> str:
         """Every setting as indented JSON that ends in a newline."""
@@ -237,6 +254,8 @@ def bert_normaliser_settings(
 
 def _from_hugging_face(settings: Mapping[str, Any]) -> Dict[str, Any]:
     """Our settings for those of a Hugging Face Bert-, Electra- or AlbertTokenizer.
+
+    Decomposed words that their vocabulary cannot spell are composed here.
 
     Their do_lower_case with strip_accents absent means Google's NFD form. The rules
     are those of their fast tokenizers, which is what AutoTokenizer loads; the slow
@@ -267,7 +286,7 @@ def _from_hugging_face(settings: Mapping[str, Any]) -> Dict[str, Any]:
             token = token.get("content")
         if token:
             ours[name] = token
-    return ours
+    return dict(ours, compose=None)
 
 
 _SENTENCEPIECE = TokenizerConfig(
@@ -316,64 +335,3 @@ def preset(name: str) -> TokenizerConfig:
             )
         )
     return PRESETS[name]
-
-
-def resolve_config(
-    vocab_file: str,
-    overrides: Optional[Mapping[str, Any]] = None,
-    default: Optional[TokenizerConfig] = None,
-    read_bytes: ReadBytes = read_local_bytes,
-) -> TokenizerConfig:
-    """The settings of a vocabulary: its JSON, or flags, or both where they agree.
-
-    ``tokenizer_config.json`` in the vocabulary's folder decides where it exists.
-    Without it, `overrides` are laid over `default`.
-
-    Args:
-      vocab_file: the vocabulary; the JSON is looked for beside it.
-      overrides: settings that the user gave as flags; a value of None is no choice.
-      default: settings where there is no JSON; None: those of "korean_cased", or
-        of "korean_sentencepiece" for a *.model file.
-      read_bytes: reads a whole file; give another one for gs:// paths.
-
-    Raises:
-      InputError: a flag contradicts the JSON (both values are named).
-    """
-    chosen = {k: v for k, v in (overrides or {}).items() if v is not None}
-    path = os.path.join(os.path.dirname(vocab_file), CONFIG_FILE_NAME)
-    try:
-        read_bytes(path)
-    except FileNotFoundError:
-        if default is None:
-            default = _SENTENCEPIECE if vocab_file.endswith(".model") else _BERT
-        return TokenizerConfig.from_dict(dict(default.to_dict(), **chosen))
-    config = TokenizerConfig.from_json_file(path, read_bytes)
-    settings = config.to_dict()
-    for name, value in chosen.items():
-        if name in settings and value != settings[name]:
-            raise InputError(
-                f"The flags ask for {name}={value!r} but `{path}` says "
-                f"{name}={settings[name]!r}. Leave the flag out to use the tokenizer "
-                "as it was trained, or change the file."
-            )
-    return TokenizerConfig.from_dict(dict(settings, **chosen))
-
-
-def find_vocabulary(model_dir: str) -> str:
-    """The vocabulary file of a local model folder: vocab.txt or the one *.model file.
-
-    Raises:
-      InputError: there is none, or there are several.
-    """
-    path = os.path.join(model_dir, "vocab.txt")
-    if os.path.isfile(path):
-        return path
-    found = sorted(glob.glob(os.path.join(glob.escape(model_dir), "*.model")))
-    if len(found) == 1:
-        return found[0]
-    raise InputError(
-        "`{}` holds {} vocabulary: expected vocab.txt or one SentencePiece *.model "
-        "file. Give its path with --vocab_file.".format(
-            model_dir, "more than one" if found else "no"
-        )
-    )

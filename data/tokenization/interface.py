@@ -1,8 +1,20 @@
 """What every tokenizer of the toolkit can do, whatever its algorithm."""
 
+import dataclasses
 import hashlib
 import json
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Tuple
+import re
+from typing import (
+    Any,
+    Dict,
+    FrozenSet,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+)
 
 import numpy as np
 
@@ -11,6 +23,7 @@ from ..text.aligned_text import AlignedText
 from ..text.cleaning import STEPS, Step, clean_aligned, recipe_steps
 from .config import TokenizerConfig
 from .morpheme import MorphemeAnalyser
+from .unknown_pieces import JAMO, PieceCounts
 from .vocab import Vocabulary
 
 
@@ -32,10 +45,12 @@ class Encoding(NamedTuple):
 def first_steps(config: TokenizerConfig) -> List[Step]:
     """What is done to text before the algorithm's own rules: NFC, cleaning, morphemes.
 
+    With compose=None, NFC is done: a vocabulary in the making will have no jamo.
+
     Raises:
       InputError: the morpheme analyser is not installed.
     """
-    steps = [STEPS["compose"]] if config.compose else []
+    steps = [] if config.compose is False else [STEPS["compose"]]
     if config.clean == "run_time":
         steps += recipe_steps(config.cleaning)
     if config.morphemes == "run_time":
@@ -49,34 +64,74 @@ def _fingerprint(config, vocabulary):
     # keeps the old behaviour, does not make existing records strangers.
     default = TokenizerConfig().to_dict()
     chosen = {k: v for k, v in config.to_dict().items() if v != default[k]}
+    if config.compose is None:  # text that is composed was unknown before
+        del chosen["compose"]
     text = json.dumps(chosen, sort_keys=True) + vocabulary.sha256
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def _require_added_tokens(config, vocabulary):
+    missing = [token for token in config.added_tokens if token not in vocabulary.ids]
+    if missing:
+        raise InputError(
+            f"Vocabulary `{vocabulary.path}` lacks {', '.join(map(repr, missing))}, "
+            "which added_tokens of tokenizer_config.json names. Use the vocabulary "
+            "that these settings belong to, or take the names out."
+        )
+
+
+def pattern_of(tokens) -> "Optional[re.Pattern]":
+    """What splits a text at added tokens, which it captures; None without tokens.
+
+    Of several that begin at the same place the longest counts.
+    """
+    longest_first = sorted(tokens, key=len, reverse=True)
+    return (
+        re.compile(f"({'|'.join(map(re.escape, longest_first))})") if tokens else None
+    )
 
 
 class Tokenizer:
     """Text to pieces, ids and offsets. Adds no [CLS] and no [SEP].
 
-    Subclasses define ``encode``, ``encode_ids_batch`` and ``_continues``.
+    Subclasses define ``_encode``, ``_encode_ids_batch`` and ``_continues``.
 
-    Where the settings ask for it, text is composed, cleaned and cut into morphemes
-    first; a missing analyser is an InputError when the tokenizer is built.
+    Added tokens are taken out of the text first, as they are written. Where the
+    settings ask for it, the rest is composed, cleaned and cut into morphemes next; a
+    missing analyser is an InputError when the tokenizer is built.
 
     Attributes:
       config: the TokenizerConfig.
       vocabulary: the Vocabulary.
+      composes: whether decomposed Hangul is put together (TokenizerConfig.compose).
       is_continuation: bool [vocab_size], true where a piece continues a word, so that
         whole words are a piece and the continuations after it.
       fingerprint: 16 hexadecimal digits of settings and vocabulary together.
+
+    Raises:
+      InputError: the vocabulary lacks one of the added tokens.
     """
 
     def __init__(self, config: TokenizerConfig, vocabulary: Vocabulary):
         self.config = config
         self.vocabulary = vocabulary
+        _require_added_tokens(config, vocabulary)
         self.is_continuation = np.array(
-            [self._continues(piece) for piece in vocabulary.pieces], dtype=bool
+            [
+                piece not in config.added_tokens and self._continues(piece)
+                for piece in vocabulary.pieces
+            ],
+            dtype=bool,
         )
         self.fingerprint = _fingerprint(config, vocabulary)
-        self._first_steps = first_steps(config)
+        self.composes = config.compose
+        if self.composes is None:
+            self.composes = not JAMO.search("".join(vocabulary.pieces))
+        self._first_steps = first_steps(
+            dataclasses.replace(config, compose=self.composes)
+        )
+        self._added = pattern_of(config.added_tokens)
+        self._counts = None  # type: Optional[PieceCounts]
 
     def _prepared(self, texts: Iterable[str]) -> Iterable[str]:
         """The texts after the steps that come before the algorithm's own rules."""
@@ -90,13 +145,63 @@ class Tokenizer:
     def _continues(self, piece: str) -> bool:
         raise NotImplementedError
 
+    def _encode(self, text: str) -> Encoding:
+        raise NotImplementedError
+
+    def _encode_ids_batch(self, texts: Iterable[str]) -> List[List[int]]:
+        raise NotImplementedError
+
     def encode(self, text: str) -> Encoding:
         """Pieces, ids and offsets of one text."""
-        raise NotImplementedError
+        encoding = self._encode_parts(text) if self._added else self._encode(text)
+        if self._counts is not None:
+            self._counts.add(text, encoding.ids, self.unk_id)
+        return encoding
 
     def encode_ids_batch(self, texts: Iterable[str]) -> List[List[int]]:
         """The ids of each text; the fastest way where offsets are not needed."""
-        raise NotImplementedError
+        texts = list(texts)
+        if self._added and any(map(self._added.search, texts)):
+            batch = self._encode_parts_batch(texts)
+        else:
+            batch = self._encode_ids_batch(texts)
+        if self._counts is not None:
+            for text, ids in zip(texts, batch):
+                self._counts.add(text, ids, self.unk_id)
+        return batch
+
+    def _encode_parts(self, text):
+        """Added tokens, and what is between them as texts of their own."""
+        found = Encoding([], [], [])
+        start = 0
+        for number, part in enumerate(self._added.split(text)):
+            end = start + len(part)
+            if number % 2:
+                inner = Encoding([part], [self.vocabulary.ids[part]], [(0, len(part))])
+            else:
+                inner = self._encode(part)
+            found.pieces.extend(inner.pieces)
+            found.ids.extend(inner.ids)
+            found.offsets.extend((a + start, b + start) for a, b in inner.offsets)
+            start = end
+        return found
+
+    def _encode_parts_batch(self, texts):
+        parts = [self._added.split(text) for text in texts]
+        between = iter(self._encode_ids_batch([p for each in parts for p in each[::2]]))
+        batch = []
+        for each in parts:
+            ids = list(next(between))
+            for token in each[1::2]:
+                ids.append(self.vocabulary.ids[token])
+                ids += next(between)
+            batch.append(ids)
+        return batch
+
+    def count_pieces(self) -> PieceCounts:
+        """Counts what is encoded from now on, until this is called again."""
+        self._counts = PieceCounts()
+        return self._counts
 
     def tokenize(self, text: str) -> List[str]:
         """The pieces of one text."""
@@ -206,7 +311,7 @@ def require_same_tokenizer(
     differences = [
         f"{name}={recorded.get(name)!r} there and {current[name]!r} here"
         for name in current
-        if recorded.get(name) != current[name]
+        if recorded.get(name) != current[name] and (name in recorded or current[name])
     ]
     raise InputError(
         "`{}` was made with another tokenizer: {}. Use its vocabulary and "

@@ -17,6 +17,7 @@ from ..text import unicode11
 from ..text.aligned_text import AlignedText, CharacterTable
 from .config import ReadBytes, TokenizerConfig, read_local_bytes
 from .interface import Encoding, Tokenizer
+from .normalisation import is_control
 from .vocab import Vocabulary
 
 WORD_MARK = "\u2581"
@@ -76,12 +77,21 @@ class Preparation:
 
     def __init__(self, config: TokenizerConfig):
         self._config = config
+        self._clean = CharacterTable(lambda char: "" if self.deletes(char) else char)
         self._without_marks = CharacterTable(
             lambda char: "" if unicode11.combining(char) else char
         )
 
+    def deletes(self, char: str) -> bool:
+        """Whether a character is deleted under delete_controls, as for WordPiece."""
+        if _SURROGATE.match(char):
+            return False
+        return char in "\x00\ufffd" or is_control(char, self._config.control_characters)
+
     def normalise(self, text: str) -> str:
         """The prepared text; a lone surrogate becomes U+FFFD."""
+        if self._config.delete_controls:
+            text = text.translate(self._clean)
         text = _SURROGATE.sub("\ufffd", text)
         if self._config.collapse_spaces:
             text = " ".join(text.split())
@@ -92,6 +102,8 @@ class Preparation:
 
     def normalise_aligned(self, aligned: AlignedText) -> AlignedText:
         """``normalise`` with the position of every character in the original text."""
+        if self._config.delete_controls:
+            aligned = aligned.translate(self._clean)
         aligned = aligned._replace(text=_SURROGATE.sub("\ufffd", aligned.text))
         if self._config.collapse_spaces:
             aligned = aligned.collapse_spaces()
@@ -134,7 +146,7 @@ class SentencePieceTokenizer(Tokenizer):
             or piece in self.config.special_tokens
         )
 
-    def encode(self, text: str) -> Encoding:
+    def _encode(self, text: str) -> Encoding:
         """Pieces, ids and offsets of one text. An unknown piece is the text itself."""
         aligned = self._preparation.normalise_aligned(self._prepared_aligned(text))
         normalised, origins = self._model.Normalize(aligned.text, with_offsets=True)
@@ -172,7 +184,7 @@ class SentencePieceTokenizer(Tokenizer):
                 parts.append(_Part(piece, index, len(piece)))
         return parts
 
-    def encode_ids_batch(self, texts: Iterable[str]) -> List[List[int]]:
+    def _encode_ids_batch(self, texts: Iterable[str]) -> List[List[int]]:
         """The ids of each text, on all cores."""
         prepared = [self._preparation.normalise(text) for text in self._prepared(texts)]
         batch = self._model.encode(prepared, out_type=int) if prepared else []

@@ -76,7 +76,7 @@ class WordPieceTokenizer(Tokenizer):
     def _continues(self, piece: str) -> bool:
         return piece.startswith(_CONTINUATION) and piece != _CONTINUATION
 
-    def encode(self, text: str) -> Encoding:
+    def _encode(self, text: str) -> Encoding:
         """Pieces, ids and offsets of one text. [UNK] covers its whole word."""
         aligned = self._normaliser.normalise_aligned(self._prepared_aligned(text))
         ids = []
@@ -96,7 +96,7 @@ class WordPieceTokenizer(Tokenizer):
         pieces = self.vocabulary.pieces
         return Encoding([pieces[index] for index in ids], ids, offsets)
 
-    def encode_ids_batch(self, texts: Iterable[str]) -> List[List[int]]:
+    def _encode_ids_batch(self, texts: Iterable[str]) -> List[List[int]]:
         """The ids of each text."""
         normalise, table = self._normaliser.normalise, self._table
         batch = []

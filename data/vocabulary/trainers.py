@@ -61,14 +61,14 @@ def train_wordpiece(
 ) -> List[str]:
     """The pieces of a WordPiece vocabulary, in the order of their ids.
 
-    Special pieces come first, then unused ones, the alphabet and pieces in the order in
-    which the trainer found them. Fewer than vocab_size come back if the text does not
-    give more.
+    Special pieces and added tokens come first, then unused ones, the alphabet and
+    pieces in the order in which the trainer found them. Fewer than vocab_size come back
+    if the text does not give more.
 
     Raises:
       InputError: vocab_size has no room for the alphabet.
     """
-    first = list(config.special_tokens) + options.unused_tokens
+    first = list(config.special_tokens + config.added_tokens) + options.unused_tokens
     room = options.vocab_size - len(first)
     alphabet = _alphabet(counts, options.limit_alphabet)
     if len(alphabet) > room:
@@ -178,6 +178,7 @@ def train_sentencepiece(
             unk_piece=config.unk_token,
             control_symbols=[config.cls_token, config.sep_token, config.mask_token]
             + options.unused_tokens,
+            user_defined_symbols=list(config.added_tokens),
             max_sentence_length=_MAX_SENTENCE_BYTES,
             num_threads=_SENTENCEPIECE_THREADS,
             minloglevel=2,

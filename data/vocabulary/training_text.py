@@ -26,7 +26,7 @@ from ..io.progress import progress_bar
 from ..text.aligned_text import AlignedText
 from ..text.cleaning import clean, clean_aligned
 from ..tokenization import TokenizerConfig
-from ..tokenization.interface import first_steps
+from ..tokenization.interface import first_steps, pattern_of
 from ..tokenization.morpheme import MorphemeAnalyser
 from ..tokenization.normalisation import Normaliser
 
@@ -73,6 +73,7 @@ class LinePreparer:
     """
 
     def __init__(self, config: TokenizerConfig):
+        self._added = pattern_of(config.added_tokens)
         self._steps = first_steps(config)
         self._is_wordpiece = config.algorithm == "wordpiece"
         if self._is_wordpiece:
@@ -88,6 +89,8 @@ class LinePreparer:
     def prepare(self, text: str) -> str:
         """One line of the corpus -> one line of training text, perhaps empty."""
         text = text.replace(MORPHEME_MARK, " ")
+        if self._added:
+            text = self._added.sub(" ", text)
         if self._analyser is None:
             text = self._rules.normalise(clean(text, self._steps))
         else:

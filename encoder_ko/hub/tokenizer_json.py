@@ -26,7 +26,7 @@ from tokenizers import (
 from data.io.errors import InputError
 from data.text import unicode11
 from data.tokenization.normalisation import Normaliser
-from data.tokenization.sentencepiece import DIGIT_COMMA
+from data.tokenization.sentencepiece import DIGIT_COMMA, Preparation
 
 
 def fast_tokenizer(tokenizer) -> tokenizers.Tokenizer:
@@ -40,6 +40,7 @@ def fast_tokenizer(tokenizer) -> tokenizers.Tokenizer:
     fast = _wordpiece(tokenizer) if is_wordpiece else _unigram(tokenizer)
     special = sorted(config.special_tokens, key=ids.get)
     fast.add_special_tokens([AddedToken(name, normalized=False) for name in special])
+    fast.add_tokens([AddedToken(t, normalized=False) for t in config.added_tokens])
     cls, sep = config.cls_token, config.sep_token
     fast.post_processor = processors.TemplateProcessing(
         single=[cls, "$A", sep],
@@ -95,7 +96,7 @@ def _decomposition(extent):
 def _wordpiece(tokenizer):
     config = tokenizer.config
     classes = _classes(config)
-    steps = [normalizers.NFC()] if config.compose else []
+    steps = [normalizers.NFC()] if tokenizer.composes else []
     steps += [_replace(classes["deleted"], ""), _replace(classes["space"], " ")]
     if config.lower_case:
         steps += _lower_case()
@@ -146,7 +147,10 @@ def _rule_of(rules: Normaliser):
 def _unigram(tokenizer):
     proto = _read_model(tokenizer.vocabulary.path)
     config = tokenizer.config
-    steps = [normalizers.NFC()] if config.compose else []
+    steps = [normalizers.NFC()] if tokenizer.composes else []
+    if config.delete_controls:
+        deleted = character_classes(Preparation(config).deletes)[True]
+        steps.append(_replace(deleted, ""))
     if config.collapse_spaces:
         steps.append(_replace(character_classes(str.isspace)[True] + "+", " "))
     steps += _decomposition(config.effective_decompose)

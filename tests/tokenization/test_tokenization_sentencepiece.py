@@ -198,7 +198,18 @@ def test_special_tokens_in_text_are_not_special():
 
 def test_a_model_file_without_settings_is_sentencepiece():
     path = str(shared_golden("tokenization", "albert_spm.model"))
-    assert resolve_config(path) == preset("korean_sentencepiece")
+    expected = dataclasses.replace(preset("korean_sentencepiece"), compose=None)
+    assert resolve_config(path) == expected
+
+
+def test_deleted_controls_leave_the_text_that_wordpiece_sees():
+    tokenizer = golden_tokenizer("korean_sentencepiece", delete_controls=True)
+    text = "한\u200b국\ufeff어\u00ad 좋\u0007다\x00\ufffd\t\u200d좋다"
+    assert tokenizer.tokenize(text) == tokenizer.tokenize("한국어 좋다 좋다")
+    assert tokenizer.encode(text).ids == tokenizer.encode_ids_batch([text])[0]
+    assert tokenizer.encode("한\u200b국어").offsets[0] == (0, 3)
+    as_published = golden_tokenizer("korean_sentencepiece")
+    assert as_published.tokenize("한\ue000국어") == tokenizer.tokenize("한\ue000국어")
 
 
 def test_a_file_that_is_no_model_is_named(tmp_path):

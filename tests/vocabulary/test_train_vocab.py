@@ -320,6 +320,29 @@ def test_a_missing_analyser_prints_its_command_before_training(tmp_path, monkeyp
         train(tmp_path, "--morpheme_analyser=mecab")
 
 
+@pytest.mark.parametrize("algorithm", ["wordpiece", "unigram", "bpe"])
+def test_control_and_format_characters_are_no_text(tmp_path, algorithm):
+    clean = "안녕 영화 좋아요\n영화 정말 좋다\n" * 50
+    mixed = clean.replace("영화", "영\u200b화\u00ad").replace("안", "\ufeff안\u0007")
+    for name, text in (("clean", clean), ("mixed", mixed)):
+        (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
+        train(
+            tmp_path / name,
+            f"--algorithm={algorithm}",
+            f"--vocab_size={17 if algorithm == 'unigram' else 25}",
+            source=tmp_path / f"{name}.txt",
+        )
+    file = "vocab.txt" if algorithm == "wordpiece" else "spm.model"
+    tokenizers = [tokenizer_of(tmp_path / name, file) for name in ("clean", "mixed")]
+    pieces = [tokenizer.vocabulary.pieces for tokenizer in tokenizers]
+    assert pieces[0] == pieces[1]
+    for tokenizer in tokenizers:
+        ids = tokenizer.encode_ids_batch(
+            ["\ufeff영\u200b화 좋\u00ad다\u0007", "영화 좋다"]
+        )
+        assert ids[0] == ids[1]
+
+
 def test_sentencepiece_has_the_special_pieces_and_keeps_jamo(tmp_path):
     source = tmp_path / "chat.txt"
     source.write_text("안녕 ㅋㅋㅋ\nㅠㅠ 뭐해\n[MASK] 좋아\n" * 50, encoding="utf-8")
@@ -337,7 +360,10 @@ def test_sentencepiece_has_the_special_pieces_and_keeps_jamo(tmp_path):
     ]  # fmt: skip
     assert tokenizer.config == TokenizerConfig.from_dict(
         dict(
-            preset("korean_sentencepiece").to_dict(), compose=True, collapse_spaces=True
+            preset("korean_sentencepiece").to_dict(),
+            compose=True,
+            collapse_spaces=True,
+            delete_controls=True,
         )
     )
     assert "".join(tokenizer.tokenize("ㅋㅋㅋ")) == "▁ㅋㅋㅋ"
