@@ -79,14 +79,6 @@ def plain_ops():
         _PLAIN_OPS.pop()
 
 
-def glob(pattern: str):
-    """Sorted paths that match; [] where not even the folder exists (1.15 raises)."""
-    try:
-        return sorted(tf.io.gfile.glob(pattern))
-    except tf.errors.NotFoundError:
-        return []
-
-
 def softmax(logits):
     """Softmax over the last axis; TensorFlow 1.15 has none in bfloat16."""
     if IS_TF2:

@@ -4,6 +4,7 @@ tokenizer = build_tokenizer(preset("krbert_medium_cased"), "models/vocab.txt")
 tokenizer.encode("한국어 좋아요").pieces
 """
 
+from ..io import files
 from .config import (
     CONFIG_FILE_NAME,
     PRESETS,
@@ -11,7 +12,6 @@ from .config import (
     TokenizerConfig,
     find_vocabulary,
     preset,
-    read_local_bytes,
     resolve_config,
 )
 from .interface import Encoding, Tokenizer, require_same_tokenizer
@@ -38,7 +38,7 @@ def build_tokenizer(
     config: TokenizerConfig,
     vocab_file: str,
     allow_duplicates: bool = False,
-    read_bytes: ReadBytes = read_local_bytes,
+    read_bytes: ReadBytes = files.read_bytes,
 ) -> Tokenizer:
     """A tokenizer from its settings and its vocabulary.
 
@@ -47,7 +47,7 @@ def build_tokenizer(
         vocabulary.
       vocab_file: vocab.txt, or the *.model file of SentencePiece.
       allow_duplicates: accepts a vocabulary with a piece on several lines.
-      read_bytes: reads a whole file; give another one for gs:// paths.
+      read_bytes: reads a whole file.
 
     Raises:
       InputError: the vocabulary cannot be read, lacks special tokens or holds

@@ -7,11 +7,11 @@ is written in ``normalisation.py`` (text), ``wordpiece.py``, ``sentencepiece.py`
 
 import dataclasses
 import difflib
-import glob
 import json
 import os
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
+from ..io import files
 from ..io.errors import InputError
 from ..text.cleaning import RECIPES
 
@@ -31,12 +31,6 @@ _CHOICES = {
     "cleaning": (None,) + tuple(RECIPES),
     "clean": ("none", "corpus", "run_time"),
 }
-
-
-def read_local_bytes(path: str) -> bytes:
-    """The whole content of a local file."""
-    with open(path, "rb") as reader:
-        return reader.read()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,7 +172,7 @@ class TokenizerConfig:
 
     @classmethod
     def from_json_file(
-        cls, path: str, read_bytes: ReadBytes = read_local_bytes
+        cls, path: str, read_bytes: ReadBytes = files.read_bytes
     ) -> "TokenizerConfig":
         """Reads the settings from a JSON file.
 
@@ -187,7 +181,7 @@ class TokenizerConfig:
 
         Args:
           path: the file.
-          read_bytes: reads a whole file; give another one for gs:// paths.
+          read_bytes: reads a whole file.
 
         Raises:
           InputError: no such file, not a JSON object, unknown settings.
@@ -322,7 +316,7 @@ def resolve_config(
     vocab_file: str,
     overrides: Optional[Mapping[str, Any]] = None,
     default: Optional[TokenizerConfig] = None,
-    read_bytes: ReadBytes = read_local_bytes,
+    read_bytes: ReadBytes = files.read_bytes,
 ) -> TokenizerConfig:
     """The settings of a vocabulary: its JSON, or flags, or both where they agree.
 
@@ -334,7 +328,7 @@ def resolve_config(
       overrides: settings that the user gave as flags; a value of None is no choice.
       default: settings where there is no JSON; None: those of "korean_cased", or
         of "korean_sentencepiece" for a *.model file.
-      read_bytes: reads a whole file; give another one for gs:// paths.
+      read_bytes: reads a whole file.
 
     Raises:
       InputError: a flag contradicts the JSON (both values are named).
@@ -360,15 +354,15 @@ def resolve_config(
 
 
 def find_vocabulary(model_dir: str) -> str:
-    """The vocabulary file of a local model folder: vocab.txt or the one *.model file.
+    """The vocabulary file of a model folder: vocab.txt or the one *.model file.
 
     Raises:
       InputError: there is none, or there are several.
     """
     path = os.path.join(model_dir, "vocab.txt")
-    if os.path.isfile(path):
+    if files.exists(path):
         return path
-    found = sorted(glob.glob(os.path.join(glob.escape(model_dir), "*.model")))
+    found = files.matching(model_dir, "*.model")
     if len(found) == 1:
         return found[0]
     raise InputError(

@@ -169,7 +169,7 @@ def _training_hooks(schedule, folder, output, train, input_mask):
         metrics["skipped_updates"] = train.skipped
 
     def advice():
-        last = tf.train.latest_checkpoint(folder.path)
+        last = checkpoints.newest_checkpoint(folder.path)
         return (
             f"The last good checkpoint is {last or 'none'}. Lower --learning_rate or "
             "lengthen the warm-up in another --output_dir, with this checkpoint as "
@@ -227,7 +227,7 @@ class Pretrainer:
                 schedule,
                 folder,
                 hardware.use_tpu,
-                tf.train.latest_checkpoint(folder.path) is None,
+                checkpoints.newest_checkpoint(folder.path) is None,
                 self._signal_hook,
                 output.save_checkpoints_steps,
             ),
@@ -243,7 +243,7 @@ class Pretrainer:
     @property
     def step(self) -> int:
         """Updates made so far, by the newest checkpoint."""
-        newest = tf.train.latest_checkpoint(self._folder.path)
+        newest = checkpoints.newest_checkpoint(self._folder.path)
         return int(newest.rsplit("-", 1)[1]) if newest else 0
 
     def train(

@@ -10,6 +10,7 @@ import os
 import time
 from typing import Any, Dict, List
 
+from data.io import files
 from data.io.errors import InputError
 from encoder_ko.compat import tf
 
@@ -21,11 +22,10 @@ def read_log(path: str) -> List[Dict[str, Any]]:
 
     A last line that is cut off is left out.
     """
-    if not tf.io.gfile.exists(path):
+    if not files.exists(path):
         return []
     entries = []
-    with tf.io.gfile.GFile(path, "r") as reader:
-        lines = reader.read().split("\n")
+    lines = files.read_text(path).split("\n")
     for number, line in enumerate(lines[:-1], 1):
         try:
             entries.append(json.loads(line))
@@ -74,10 +74,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
         self._step = int(session.run(tf.train.get_global_step(session.graph)))
         self._runs = 0
         kept = [entry for entry in read_log(self._path) if entry["step"] <= self._step]
-        temporary = self._path + ".incomplete"
-        with tf.io.gfile.GFile(temporary, "w") as writer:
-            writer.write("".join(map(_line, kept)))
-        tf.io.gfile.rename(temporary, self._path, overwrite=True)
+        files.write_text(self._path, "".join(map(_line, kept)))
         self._restart()
 
     def _restart(self):
@@ -119,8 +116,8 @@ class TrainingLogHook(tf.train.SessionRunHook):
         }
         entry = {name: float(value) for name, value in dict(means, **figures).items()}
         entry["sequences_per_second"] = steps * self._batch_size / seconds
-        with tf.io.gfile.GFile(self._path, "a") as writer:
-            writer.write(_line(dict(entry, step=self._step)))
+        with files.open_file(self._path, "ab") as writer:
+            writer.write(_line(dict(entry, step=self._step)).encode("utf-8"))
         values = [tf.Summary.Value(tag=n, simple_value=v) for n, v in entry.items()]
         self._writer.add_summary(tf.Summary(value=values), self._step)
         self._restart()

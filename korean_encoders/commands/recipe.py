@@ -15,6 +15,7 @@ from typing import List
 
 from absl import flags
 
+from data.io import files
 from data.io.cli import parse
 from data.io.errors import InputError
 from encoder_ko.recipes import chain
@@ -67,8 +68,8 @@ def _runs(values: flags.FlagValues) -> List[chain.RecipeRun]:
     configs = package_data.find("configs")
     known = sorted(
         name
-        for name in os.listdir(configs)
-        if os.path.exists(os.path.join(configs, name, "pretraining.json"))
+        for name in files.list_folder(configs)
+        if files.exists(os.path.join(configs, name, "pretraining.json"))
     )
     names = list(dict.fromkeys(values.name or []))
     unknown = [name for name in names if name not in known]
@@ -76,7 +77,7 @@ def _runs(values: flags.FlagValues) -> List[chain.RecipeRun]:
         wrong = f"--name={unknown[0]} is not known" if unknown else "--name is missing"
         raise InputError(f"{wrong}: it is one of {', '.join(known)}.")
     corpus = values.corpus
-    if os.path.isdir(corpus):
+    if files.is_folder(corpus):
         corpus = os.path.join(corpus, "*.txt")
     return [
         chain.RecipeRun(
