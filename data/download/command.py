@@ -14,8 +14,9 @@ from typing import List, Sequence, Tuple
 
 from absl import flags
 
-from ..io.cli import parse
+from ..io.cli import parse, require_local
 from ..io.errors import InputError
+from ..io.files import exists
 from .fetch import Unreachable, fetch, is_published
 from .sources import SOURCES, RemoteFile, Source, get_source
 
@@ -42,6 +43,7 @@ def main(argv: Sequence[str]) -> None:
     values = parse(define_flags, [argv[0]] + settings, __doc__)
     if values is None:
         return
+    require_local(values, "downloading")
     if values.list:
         print(table())
         return
@@ -122,7 +124,7 @@ def download(source: Source, folder: str, overwrite: bool = False) -> None:
 
 
 def _exist(file: RemoteFile, folder: str) -> bool:
-    return all(os.path.exists(os.path.join(folder, name)) for name in file.outputs)
+    return all(exists(os.path.join(folder, name)) for name in file.outputs)
 
 
 def _nothing_to_fetch(file: RemoteFile, folder: str) -> bool:

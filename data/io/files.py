@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import tempfile
-from typing import BinaryIO, Iterator, List, Optional
+from typing import BinaryIO, Iterator, List
 
 from . import locks
 from .errors import InputError
@@ -380,12 +380,3 @@ def _copy_files(source: str, target: str) -> None:
             copy(os.path.join(source, name), made)
         else:
             os.replace(os.path.join(source, name), made)
-
-
-def require_local(path: Optional[str], flag: str, command: str) -> None:
-    """Raises InputError for a URL where a command takes this machine's files only."""
-    if path and any(map(is_remote, path.split(","))):
-        raise InputError(
-            f"--{flag}={path}: {command} works on this machine's files only. Copy them "
-            "here, or give its steps' own commands, which take URLs."
-        )

@@ -294,8 +294,8 @@ class Pretrainer:
                 f"vocab_size={self._vocab_size} does not have: use the model "
                 "configuration that belongs to their vocabulary."
             ) from error
-        except (tf.errors.ResourceExhaustedError, tf.errors.UnknownError) as error:
-            if "No space left" not in error.message:
+        except (tf.errors.OpError, OSError, InputError) as error:
+            if "No space left" not in str(error):
                 raise
             raise InputError(
                 f"The disk of {self._folder.path} is full. Make room and give the same "

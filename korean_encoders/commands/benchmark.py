@@ -25,6 +25,7 @@ from absl import flags, logging
 
 from data import tasks
 from data.io import files
+from data.io.cli import require_local
 from data.io.errors import InputError
 from encoder_ko import cli
 from encoder_ko.benchmark import page, pictures, plan, report
@@ -100,6 +101,7 @@ class Run(NamedTuple):
 
 
 def main():
+    require_local(FLAGS, "the benchmark")
     if not FLAGS.output_dir:
         raise InputError("--output_dir is missing.")
     seeds = plan.parse_seeds(FLAGS.seeds)

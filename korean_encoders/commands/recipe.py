@@ -16,7 +16,7 @@ from typing import List
 from absl import flags
 
 from data.io import files
-from data.io.cli import parse
+from data.io.cli import parse, require_local
 from data.io.errors import InputError
 from encoder_ko.recipes import chain
 from korean_encoders import launch, package_data
@@ -59,6 +59,7 @@ def main(argv: List[str]) -> None:
     """Runs the script; `argv[0]` is its name."""
     values = parse(define_flags, argv, __doc__)
     if values is not None:
+        require_local(values, "a recipe")
         chain.run_recipes(
             _runs(values), values.overwrite, values.parallel, launch.print_and_call
         )
