@@ -14,7 +14,7 @@ from typing import List, Sequence, Tuple
 
 from absl import flags
 
-from ..io.cli import parse, require_local
+from ..io.cli import parse
 from ..io.errors import InputError
 from ..io.files import exists
 from .fetch import Unreachable, fetch, is_published
@@ -43,7 +43,6 @@ def main(argv: Sequence[str]) -> None:
     values = parse(define_flags, [argv[0]] + settings, __doc__)
     if values is None:
         return
-    require_local(values, "downloading")
     if values.list:
         print(table())
         return
