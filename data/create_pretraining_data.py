@@ -11,7 +11,7 @@ not on the number of processes. A build that was stopped goes on where it was wh
 same command is given again.
 """
 
-import os
+import itertools
 import time
 from typing import List, Optional, Sequence, Tuple
 
@@ -19,8 +19,8 @@ from absl import flags
 
 from .io.cli import parse, run
 from .io.errors import InputError
-from .io.files import file_system
-from .io.globs import matching_files, read_bytes
+from .io.files import file_size, is_same_place
+from .io.globs import matching_files
 from .pretraining.builder import Build, build_shards
 from .pretraining.instances import InstanceOptions
 from .pretraining.masking import MaskingOptions
@@ -150,7 +150,7 @@ def _one_of(values: flags.FlagValues, first: str, second: str) -> str:
 
 def _block_bytes(input_files: Sequence[str]) -> int:
     """Text per shard: enough shards to share the work, not more than that."""
-    total = sum(file_system(path).size(path) for path in input_files)
+    total = sum(map(file_size, input_files))
     return min(max(total // _BLOCKS_WANTED, _SMALLEST_BLOCK), _LARGEST_BLOCK)
 
 
@@ -161,7 +161,7 @@ def _output_files(output: str) -> List[str]:
         raise InputError(
             f"--output_file={output} has an empty name: take the extra comma away."
         )
-    if len({os.path.normpath(path) for path in paths}) < len(paths):
+    if any(is_same_place(*pair) for pair in itertools.combinations(paths, 2)):
         raise InputError(f"--output_file={output} names a file twice: name each once.")
     return paths
 
@@ -176,9 +176,7 @@ def _build_of_flags(values: flags.FlagValues) -> Tuple[Build, List[str]]:
         input_files=input_files,
         output_dir=f"{output_files[0]}.shards" if output_files else output,
         options=_shard_options(values),
-        config=resolve_config(
-            vocab_file, {"lower_case": values.do_lower_case}, read_bytes=read_bytes
-        ),
+        config=resolve_config(vocab_file, {"lower_case": values.do_lower_case}),
         vocab_file=vocab_file,
         block_bytes=values.block_bytes or _block_bytes(input_files),
         num_processes=values.num_processes,

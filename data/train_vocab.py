@@ -19,8 +19,8 @@ from absl import flags
 
 from .io.cli import parse, run
 from .io.errors import InputError
-from .io.files import file_system, new_file
-from .io.globs import matching_files, read_bytes
+from .io.files import exists, make_folder, new_file, remove
+from .io.globs import matching_files
 from .io.tables import read_rows
 from .text.cleaning import RECIPES
 from .tokenization import (
@@ -153,7 +153,7 @@ def _first_settings(values):
         if not is_wordpiece:
             settings.update(collapse_spaces=True, delete_controls=True)
         return settings
-    config = TokenizerConfig.from_json_file(path, read_bytes)
+    config = TokenizerConfig.from_json_file(path)
     if (config.algorithm == "wordpiece") != is_wordpiece:
         raise InputError(
             f"{path} is for algorithm={config.algorithm!r}, which --algorithm="
@@ -178,10 +178,9 @@ def _check_output(values) -> None:
     """Refuses before hours of training what could not be written after them."""
     if not values.output_dir:
         raise InputError("Pass --output_dir, the folder for the vocabulary.")
-    files = file_system(values.output_dir)
     for name in (_VOCAB_FILE, _MODEL_FILE, _PIECES_FILE, CONFIG_FILE_NAME):
         path = os.path.join(values.output_dir, name)
-        if files.exists(path) and not values.overwrite:
+        if exists(path) and not values.overwrite:
             raise InputError(
                 f"{path} exists already. Pass --overwrite to replace it, or another "
                 "--output_dir."
@@ -195,7 +194,7 @@ def _check_output(values) -> None:
             f"--line_share={values.line_share} leaves no text: pass more than 0, at "
             "most 1."
         )
-    files.make_directories(values.output_dir)
+    make_folder(values.output_dir)
 
 
 def _sample_of_flags(values) -> List[str]:
@@ -233,15 +232,14 @@ def _write(values, contents: Dict[str, bytes]) -> None:
     with contextlib.ExitStack() as stack:
         for name, content in contents.items():
             path = os.path.join(values.output_dir, name)
-            file = new_file(path, values.overwrite, file_system(path))
+            file = new_file(path, values.overwrite)
             stream = stack.enter_context(file)
             stream.write(content)
             stream.flush()
     for name in {_VOCAB_FILE, _MODEL_FILE, _PIECES_FILE}.difference(contents):
         path = os.path.join(values.output_dir, name)
-        files = file_system(path)
-        if values.overwrite and files.exists(path):  # of another algorithm
-            files.remove(path)
+        if values.overwrite and exists(path):  # of another algorithm
+            remove(path)
 
 
 def _report_unknown_rate(tokenizer, sample: List[str]) -> None:
@@ -267,7 +265,7 @@ def main(argv: Sequence[str]) -> None:
     _check_output(values)
     sample, other = _sample_of_flags(values), None
     if values.merge_vocab_file:
-        other = load_vocabulary(values.merge_vocab_file, read_bytes)
+        other = load_vocabulary(values.merge_vocab_file)
     text_options = TextOptions(config, values.line_share)
     with tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n") as stream:
         counts = write_training_text(
@@ -279,7 +277,7 @@ def main(argv: Sequence[str]) -> None:
     files[CONFIG_FILE_NAME] = config.to_json_string().encode("utf-8")
     _write(values, files)
     path = os.path.join(values.output_dir, next(iter(files)))
-    tokenizer = build_tokenizer(config, path, read_bytes=read_bytes)
+    tokenizer = build_tokenizer(config, path)
     print(f"{path}: {tokenizer.vocab_size:,} pieces of {counts.lines:,} lines.")
     _report_unknown_rate(tokenizer, sample or counts.sample)
 

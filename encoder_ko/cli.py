@@ -4,12 +4,14 @@ import contextlib
 import functools
 import math
 import os
+import re
 import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from absl import flags, logging
 
 from data.io.cli import REFUSALS, one_line_errors, parse_into
+from data.io.errors import InputError
 from encoder_ko import compat
 from encoder_ko.compat import tf
 
@@ -111,15 +113,28 @@ def run(
             main()
 
 
+_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"(),]+")
+# What no place far away can be the reason of.
+_DEFECTS = (tf.errors.InvalidArgumentError, tf.errors.InternalError)
+
+
 @contextlib.contextmanager
 def _refusals_as_os_errors():
-    """What TensorFlow says of a full or closed disk, as Python would say it."""
+    """What TensorFlow says of a full disk, or of a place out of reach, in one line."""
     try:
         yield
     except tf.errors.OpError as error:
         for number in REFUSALS:
-            if os.strerror(number) in error.message:
-                raise OSError(number, error.message) from error
+            words = os.strerror(number)
+            if words in error.message:
+                before = error.message.partition(f"; {words}")[0].splitlines()[-1]
+                raise OSError(number, words, before.rpartition(": ")[2]) from error
+        place = _URL.search(error.message)
+        if place and not isinstance(error, _DEFECTS):
+            raise InputError(
+                f"{place.group()} cannot be read or written: "
+                f"{error.message.splitlines()[0]}"
+            ) from error
         raise
 
 

@@ -90,14 +90,6 @@ def is_resource_variable(variable: tf.Variable) -> bool:
     return resource_variable_ops.is_resource_variable(variable)
 
 
-def glob(pattern: str) -> List[str]:
-    """Sorted paths that match; [] where not even the folder exists (1.15 raises)."""
-    try:
-        return sorted(tf.io.gfile.glob(pattern))
-    except tf.errors.NotFoundError:
-        return []
-
-
 def softmax(logits: Tensor) -> Tensor:
     """Softmax over the last axis; TensorFlow 1.15 has none in bfloat16."""
     if IS_TF2:

@@ -5,6 +5,7 @@ import shlex
 import sys
 from typing import List, Sequence
 
+from data.io import files
 from encoder_ko.recipes import child_process
 from korean_encoders.console import COMMANDS
 
@@ -39,6 +40,6 @@ def shell_command(name: str, arguments: Sequence[str]) -> str:
     """What a user types: in the root of a checkout the script, else the console's."""
     script = os.path.join(_ROOT, "run_recipe.py")
     words: List[str] = ["korean-encoders", name]
-    if os.path.exists(script) and os.path.realpath(os.curdir) == _ROOT:
+    if files.exists(script) and files.is_same_place(os.curdir, _ROOT):
         words = ["python3", *COMMANDS[name].script.split()]
     return " ".join(map(shlex.quote, [*words, *arguments]))

@@ -23,7 +23,7 @@ SCRIPTS = 4
 # Modules that take the parsed flags, or the words to parse, from a script.
 FLAG_PARSERS = ("data.io.cli", "encoder_ko.cli", "data.io.flag_files")
 TENSORFLOW_IN_DATA = (
-    "data.io.files",
+    "data.io.file_system",
     "data.records.schema",
     "data.records.input_pipeline",
 )

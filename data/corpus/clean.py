@@ -14,8 +14,7 @@ from typing import BinaryIO, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from ..io.errors import InputError
-from ..io.files import file_system, new_file
-from ..io.globs import open_file
+from ..io.files import new_file
 from ..io.parallel import map_in_order
 from ..io.progress import progress_bar
 from ..text.cleaning import steps_named
@@ -131,7 +130,7 @@ def _hashes(documents):
 @contextlib.contextmanager
 def _new_text_file(path: str, overwrite: bool) -> Iterator[BinaryIO]:
     """`new_file`, compressed (the same text to the same bytes) if the name is *.gz."""
-    with new_file(path, overwrite, file_system(path)) as stream:
+    with new_file(path, overwrite) as stream:
         if not path.endswith(".gz"):
             yield stream
             return
@@ -162,7 +161,7 @@ def clean_corpus(
     """
     report = CleaningReport(changed=dict.fromkeys(options.steps, 0))
     seen = SeenHashes()
-    blocks = read_blocks(paths, open_file=open_file)
+    blocks = read_blocks(paths)
     with _new_text_file(output, overwrite) as stream, progress_bar(paths) as bar:
         work = functools.partial(clean_block, options=options)
         for cleaned in map_in_order(work, blocks, num_processes):

@@ -5,7 +5,7 @@ the file after each document. It is read in blocks of whole documents: the unit 
 parallel work, and the pool from which random sentences are drawn. Reading a block is
 cheap (bytes, cut at a blank line); decoding it is left to whoever works on it.
 
-Files are opened by a function that is passed in, so that they may lie anywhere.
+Files may lie anywhere (`data.io.files`).
 """
 
 import gzip
@@ -13,6 +13,7 @@ import unicodedata
 import zlib
 from typing import BinaryIO, Callable, Iterable, Iterator, List, NamedTuple, Tuple
 
+from ..io import files
 from ..io.errors import InputError
 
 OpenFile = Callable[[str, str], BinaryIO]  # (path, mode)
@@ -66,7 +67,7 @@ class ParsedBlock(NamedTuple):
 def read_blocks(
     paths: Iterable[str],
     block_bytes: int = DEFAULT_BLOCK_BYTES,
-    open_file: OpenFile = open,
+    open_file: OpenFile = files.open_file,
 ) -> Iterator[Block]:
     """Reads files one after another, in blocks of about `block_bytes`.
 
@@ -229,7 +230,7 @@ def refuse_empty(paths: Iterable[str]) -> None:
 
 
 def stream_documents(
-    paths: Iterable[str], open_file: OpenFile = open, max_bad_rows: int = 0
+    paths: Iterable[str], open_file: OpenFile = files.open_file, max_bad_rows: int = 0
 ) -> Iterator[List[str]]:
     """The documents of files, one after another, each a list of sentences.
 

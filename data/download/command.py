@@ -16,6 +16,7 @@ from absl import flags
 
 from ..io.cli import parse
 from ..io.errors import InputError
+from ..io.files import exists
 from .fetch import Unreachable, fetch, is_published
 from .sources import SOURCES, RemoteFile, Source, get_source
 
@@ -122,7 +123,7 @@ def download(source: Source, folder: str, overwrite: bool = False) -> None:
 
 
 def _exist(file: RemoteFile, folder: str) -> bool:
-    return all(os.path.exists(os.path.join(folder, name)) for name in file.outputs)
+    return all(exists(os.path.join(folder, name)) for name in file.outputs)
 
 
 def _nothing_to_fetch(file: RemoteFile, folder: str) -> bool:

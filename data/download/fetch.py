@@ -19,8 +19,8 @@ from typing import Iterable, List, NamedTuple, Optional
 
 from tqdm import tqdm
 
+from ..io import files
 from ..io.errors import InputError
-from ..io.files import new_file
 from .sources import SOURCES, RemoteFile
 
 PART_SUFFIX = ".part"
@@ -54,10 +54,10 @@ def checksum_of(path: str, algorithm: str) -> str:
         content.
     """
     if algorithm == "git":
-        digest = hashlib.sha1(b"blob %d\0" % os.path.getsize(path))
+        digest = hashlib.sha1(b"blob %d\0" % files.file_size(path))
     else:
         digest = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with files.open_file(path) as stream:
         for block in iter(lambda: stream.read(2**20), b""):
             digest.update(block)
     return f"{algorithm}:{digest.hexdigest()}"
@@ -103,8 +103,8 @@ def fetch(file: RemoteFile, folder: str, overwrite: bool = False, wait: float = 
     target = os.path.join(folder, file.name)
     part = target + PART_SUFFIX
     try:
-        os.makedirs(folder, exist_ok=True)
-        if file.members and os.path.exists(target):
+        files.make_folder(folder)
+        if file.members and files.exists(target):
             _check(file, target, "Delete it, and run the same command again.")
             _unpack(file, target, folder, overwrite)
             return
@@ -112,9 +112,9 @@ def fetch(file: RemoteFile, folder: str, overwrite: bool = False, wait: float = 
         _check_part(file, part)
         if file.members:
             _unpack(file, part, folder, overwrite)
-            os.remove(part)
+            files.remove(part)
         else:
-            os.replace(part, target)
+            files.rename(part, target)
     except OSError as error:
         raise InputError(
             f"{target} could not be written: {error}. Make room or choose another "
@@ -127,8 +127,8 @@ def _unpack(file, archive, folder, overwrite):
     with tarfile.open(archive) as members:
         for inside, name in file.members:
             path = os.path.join(folder, name)
-            if overwrite or not os.path.exists(path):
-                with new_file(path, overwrite) as out:
+            if overwrite or not files.exists(path):
+                with files.new_file(path, overwrite) as out:
                     shutil.copyfileobj(members.extractfile(inside), out)
 
 
@@ -137,7 +137,7 @@ def _check(file: RemoteFile, path: str, advice: str) -> None:
     found = checksum_of(path, algorithm)
     if found != file.checksum:
         raise InputError(
-            f"{path} ({os.path.getsize(path):,} bytes) has the checksum {found}, but "
+            f"{path} ({files.file_size(path):,} bytes) has the checksum {found}, but "
             f"{file.checksum} is published for {file.url}. {advice}"
         )
 
@@ -146,7 +146,7 @@ def _check_part(file: RemoteFile, part: str) -> None:
     try:
         _check(file, part, "It was deleted: try again, or see whether the file moved.")
     except InputError:
-        os.remove(part)
+        files.remove(part)
         raise
 
 
@@ -169,7 +169,7 @@ def _fetch_part(file: RemoteFile, part: str, wait: float) -> None:
 
 
 def _size(path: str) -> int:
-    return os.path.getsize(path) if os.path.exists(path) else 0
+    return files.file_size(path) if files.exists(path) else 0
 
 
 def _fetch_once(file: RemoteFile, part: str) -> None:
@@ -177,7 +177,7 @@ def _fetch_once(file: RemoteFile, part: str) -> None:
     if reply is None:  # the server has no bytes beyond those in the .part file
         return
     limit = 2 * file.size
-    with contextlib.closing(reply.stream), open(part, "ab") as out:
+    with contextlib.closing(reply.stream), files.open_file(part, "ab") as out:
         out.truncate(reply.start)
         with _progress_bar(file, reply) as bar:
             for block in _blocks(reply.stream):
@@ -187,7 +187,7 @@ def _fetch_once(file: RemoteFile, part: str) -> None:
                     break
         received = out.tell()
     if received > limit:
-        os.remove(part)
+        files.remove(part)
         raise InputError(
             f"{file.url} sends more than {limit:,} bytes, twice as many as expected: "
             "that is not the data set. Nothing is kept."

@@ -8,6 +8,8 @@ from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from ..io.files import new_file
+
 _KOREAN_FONTS = (
     "Noto Sans CJK KR",
     "Noto Sans KR",
@@ -69,7 +71,12 @@ def write_confusion_matrix_png(
     bar.set_ticklabels(["0%", "25%", "50%", "75%", "100%"])
     bar.set_label("share of the true class", fontsize=10)
     bar.outline.set_visible(False)
-    figure.savefig(path, bbox_inches="tight", facecolor="white")
+    _save(figure, path, bbox_inches="tight")
+
+
+def _save(figure, path: str, **options) -> None:
+    with new_file(path, overwrite=True) as stream:
+        figure.savefig(stream, format="png", facecolor="white", **options)
 
 
 def _write_cells(axes, counts: np.ndarray, shares: np.ndarray, font: str) -> None:
@@ -196,7 +203,7 @@ def write_curves_png(path: str, panels: Dict[str, Sequence[Curve]], title: str) 
         if number > len(panels) - columns:
             axes.set_xlabel("step")
     figure.suptitle(title, fontfamily=_LATIN_FONT, fontsize=12)
-    figure.savefig(path, facecolor="white")
+    _save(figure, path)
 
 
 def write_scatter_png(
@@ -227,4 +234,4 @@ def write_scatter_png(
         axes.spines[side].set_visible(False)
     font, _, title = _drawable((), title)
     axes.set_title(title, fontfamily=font, fontsize=12, pad=12)
-    figure.savefig(path, bbox_inches="tight", facecolor="white")
+    _save(figure, path, bbox_inches="tight")

@@ -10,6 +10,7 @@ from typing import Callable, Iterator, Optional, Sequence
 from absl import flags
 
 from .errors import InputError
+from .file_system import is_remote
 from .flag_files import apply_settings
 
 # Why a disk refuses: it is full, the user's share of it is, it is closed to him, it is
@@ -76,6 +77,22 @@ def parse_into(values: flags.FlagValues, argv: Sequence[str], description: str) 
     if values.config:
         apply_settings(values, values.config)
     return True
+
+
+def require_local(values: flags.FlagValues, command: str) -> None:
+    """Raises InputError for a URL where a command takes this machine's files only.
+
+    Args:
+      command: what it is, such as "a recipe".
+    """
+    for name in values:
+        value = values[name].value
+        paths = value if isinstance(value, list) else str(value).split(",")
+        if any(is_remote(str(path)) for path in paths):
+            raise InputError(
+                f"--{name}={','.join(map(str, paths))}: {command} takes files of this "
+                "machine only, no URLs. Copy them here first."
+            )
 
 
 def run(

@@ -1,119 +1,382 @@
-"""Files as they are opened, listed and replaced, on whatever holds them.
+"""The one door to users' files: opening, listing, writing, renaming, deleting.
 
-A `FileSystem` is the handful of operations that reading and writing need. `LOCAL` is
-this machine's; `file_system` makes one of tf.io.gfile for paths such as `gs://...`, so
-that nothing else has to know about TensorFlow.
+A path is a string: of this machine, or a URL (`gs://bucket/a.txt`) for tf.io.gfile.
+Nothing else in this project opens, lists, renames or deletes a user's file.
 
-`new_file` is how every output of this project is written: under a temporary name that
-becomes the real one only when the file is whole.
+Every output is written under a temporary name that becomes the real one only when it is
+whole (`new_file`, `new_local`, `new_folder`).
 """
 
 import contextlib
-import glob as _glob
+import fnmatch
 import os
+import re
 import shutil
-from typing import Callable, Iterator, List, NamedTuple, Tuple, Type
+import tempfile
+from typing import BinaryIO, Iterator, List
 
+from . import locks
 from .errors import InputError
+from .file_system import file_system, is_remote
+
+TEMPORARY_SUFFIX = ".incomplete"
+PATTERN_SIGN = re.compile(r"[*?[]")
 
 
-class FileSystem(NamedTuple):
-    """Operations on paths (all strings)."""
-
-    open: Callable  # (path, mode) -> binary file object
-    exists: Callable  # (path) -> bool
-    size: Callable  # (path) -> bytes
-    replace: Callable  # (source, target): target is overwritten
-    remove: Callable  # (path)
-    glob: Callable  # (pattern) -> paths
-    make_directories: Callable  # (path); no error when it exists
-    remove_tree: Callable  # (path)
-    errors: Tuple[Type[Exception], ...]  # what these raise when the disk refuses
+# --- Reading ---------------------------------------------------------------------
 
 
-def _make_directories(path: str) -> None:
+def open_file(path: str, mode: str = "rb") -> BinaryIO:
+    """Opens a file for bytes: "rb", or "ab" for a log. Outputs are `new_file`s."""
+    return file_system(path).open(path, mode)
+
+
+def read_bytes(path: str) -> bytes:
+    """The whole of a file.
+
+    Raises:
+      FileNotFoundError: there is no such file.
+    """
     try:
-        os.makedirs(path, exist_ok=True)
+        with open_file(path) as stream:
+            return stream.read()
+    except NotADirectoryError as error:  # a file is where a folder should be
+        raise FileNotFoundError(error.errno, error.strerror, path) from None
+
+
+def read_text(path: str) -> str:
+    """The whole of a UTF-8 file; see `read_bytes`."""
+    return read_bytes(path).decode("utf-8")
+
+
+def exists(path: str) -> bool:
+    """Whether there is a file or folder of this name."""
+    return file_system(path).exists(path)
+
+
+def is_folder(path: str) -> bool:
+    """Whether there is a folder of this name."""
+    return file_system(path).is_folder(path)
+
+
+def file_size(path: str) -> int:
+    """Bytes of a file."""
+    return file_system(path).size(path)
+
+
+def modification_time(path: str) -> float:
+    """Seconds since 1970; 0 where the place keeps none."""
+    return file_system(path).changed(path)
+
+
+def absolute(path: str) -> str:
+    """The path from the root; a URL as it stands."""
+    return path if is_remote(path) else os.path.abspath(path)
+
+
+def is_same_place(first: str, second: str) -> bool:
+    """Whether two paths mean the same file or folder, links followed."""
+    return _place(first) == _place(second)
+
+
+def _place(path: str) -> str:
+    return path.rstrip("/") if is_remote(path) else os.path.realpath(path)
+
+
+# --- Listing ---------------------------------------------------------------------
+
+
+def list_folder(path: str) -> List[str]:
+    """Sorted names of all files and folders in a folder; [] where there is none."""
+    try:
+        return sorted(filter(None, file_system(path).names(path or os.curdir)))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def matching(folder: str, pattern: str) -> List[str]:
+    """Sorted paths in a folder whose names match, as glob has it.
+
+    Args:
+      folder: is taken as it stands, whatever characters are in its name.
+      pattern: such as "trial_*/model.ckpt-*"; no pattern sign = one name.
+    """
+    first, slash, rest = pattern.partition("/")
+    if not PATTERN_SIGN.search(first):
+        path = os.path.join(folder, first)
+        if slash:
+            return matching(path, rest)
+        return [path] if exists(path) else []
+    names = fnmatch.filter(list_folder(folder), first)
+    if not first.startswith("."):
+        names = [name for name in names if not name.startswith(".")]
+    paths = [os.path.join(folder, name) for name in names]
+    if slash:
+        paths = [found for path in paths for found in matching(path, rest)]
+    return sorted(paths)
+
+
+def walk(folder: str) -> List[str]:
+    """Names of all files below a folder, those in the deepest folders first."""
+    found = []
+    for name in list_folder(folder):
+        path = os.path.join(folder, name)
+        if is_folder(path):
+            found += [os.path.join(name, inner) for inner in walk(path)]
+        else:
+            found.append(name)
+    return sorted(found, key=lambda name: (-name.count(os.sep), name))
+
+
+# --- Writing ---------------------------------------------------------------------
+
+
+def make_folder(path: str, advice: str = "Choose another place.") -> None:
+    """Makes a folder and those above it; none that is there is touched.
+
+    Raises:
+      InputError: the disk refuses; the message ends with `advice`.
+    """
+    try:
+        file_system(path).make_folder(path)
     except OSError as error:
+        reason = error.strerror
+        if isinstance(error, (FileExistsError, NotADirectoryError)):
+            reason = "a file is in its place"
         raise InputError(
-            f"The folder {path} cannot be made: {error.strerror}. Choose another place."
+            f"The folder {path} cannot be made: {reason}. {advice}"
         ) from error
 
 
-def _local_glob(pattern: str) -> List[str]:
-    return sorted(_glob.glob(pattern))
+def remove(path: str) -> None:
+    """Deletes a file."""
+    file_system(path).remove(path)
 
 
-LOCAL = FileSystem(
-    open=open,
-    exists=os.path.exists,
-    size=os.path.getsize,
-    replace=os.replace,
-    remove=os.remove,
-    glob=_local_glob,
-    make_directories=_make_directories,
-    remove_tree=shutil.rmtree,
-    errors=(OSError,),
-)
+def remove_folder(path: str) -> None:
+    """Deletes a folder and all that is in it."""
+    file_system(path).remove_tree(path)
 
 
-def file_system(path: str) -> FileSystem:
-    """What opens `path`: this machine, or TensorFlow for `scheme://...`."""
-    if "://" not in path:
-        return LOCAL
-    import tensorflow.compat.v1 as tf
-
-    gfile = tf.io.gfile
-
-    def glob(pattern: str) -> List[str]:
-        try:
-            return sorted(gfile.glob(pattern))
-        except tf.errors.NotFoundError:  # TensorFlow 1.15, where the folder is missing
-            return []
-
-    return FileSystem(
-        open=gfile.GFile,
-        exists=gfile.exists,
-        size=lambda path: gfile.stat(path).length,
-        replace=lambda source, target: gfile.rename(source, target, overwrite=True),
-        remove=gfile.remove,
-        glob=glob,
-        make_directories=gfile.makedirs,
-        remove_tree=gfile.rmtree,
-        errors=(OSError, tf.errors.OpError),
-    )
+def rename(source: str, target: str) -> None:
+    """Gives a file another name in the same place; a file that has it is replaced."""
+    file_system(source).rename(source, target)
 
 
-TEMPORARY_SUFFIX = ".incomplete"
+def copy(source: str, target: str) -> None:
+    """Copies a file, from or to anywhere; it gets its name when it is whole."""
+    with open_file(source) as reader, new_file(target, overwrite=True) as writer:
+        shutil.copyfileobj(reader, writer, 1 << 20)
 
 
 @contextlib.contextmanager
-def new_file(path: str, overwrite: bool = False, files: FileSystem = LOCAL) -> Iterator:
+def new_file(path: str, overwrite: bool = False) -> Iterator[BinaryIO]:
     """A binary file to write; it gets its name only after the last byte.
 
     Args:
       path: the final name. Until then the bytes are in a file beside it, named after
-        it, the process and `TEMPORARY_SUFFIX`, which is removed when writing fails.
+        it, the process and `TEMPORARY_SUFFIX`, which is removed when writing fails;
+        one that a killed process left there is removed, too.
       overwrite: whether an existing file may be replaced.
 
     Raises:
       InputError: the file exists and `overwrite` is false, or the file system refuses
         (no space, no permission); nothing is then left under `path`.
     """
-    if not overwrite and files.exists(path):
+    with _new(path, overwrite) as temporary:
+        with open_file(temporary, "wb") as stream:
+            locks.hold(temporary)
+            yield stream
+
+
+@contextlib.contextmanager
+def _new(path: str, overwrite: bool) -> Iterator[str]:
+    """A temporary name for a file, which gets its own at the end."""
+    if not overwrite and exists(path):
         raise InputError(
             f"{path} exists already. Pass --overwrite to replace it, or another name."
         )
     temporary = f"{path}.{os.getpid()}{TEMPORARY_SUFFIX}"
     try:
-        with files.open(temporary, "wb") as stream:
-            yield stream
-        files.replace(temporary, path)
-    except files.errors as error:
+        _remove_left_behind(path, temporary)
+        yield temporary
+        rename(temporary, path)
+    except OSError as error:
         raise InputError(
             f"{path} could not be written: {error}. Nothing half-written is left: "
             "make room or choose another place, and run the same command again."
         ) from error
     finally:
-        with contextlib.suppress(*files.errors):
-            files.remove(temporary)
+        if not is_remote(path):
+            locks.let_go(temporary)
+        with contextlib.suppress(OSError, InputError):
+            remove(temporary)
+
+
+def _remove_left_behind(path: str, ours: str) -> None:
+    """Removes what killed processes were writing; what one writes now is locked."""
+    if is_remote(path):  # locks are not known there
+        return
+    folder, name = os.path.split(path)
+    names = re.compile(re.escape(name) + r"\.\d+" + re.escape(TEMPORARY_SUFFIX))
+    for other in filter(names.fullmatch, list_folder(folder)):
+        other = os.path.join(folder, other)
+        if other != ours and not is_folder(other) and locks.hold(other):
+            locks.let_go(other)
+            with contextlib.suppress(OSError):
+                remove(other)
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes a UTF-8 file, whole or not at all, in place of the one that is there."""
+    with new_file(path, overwrite=True) as stream:
+        stream.write(text.encode("utf-8"))
+
+
+# --- For libraries that must have a real file ------------------------------------
+
+
+@contextlib.contextmanager
+def local_copy(path: str) -> Iterator[str]:
+    """A file or folder on this machine: itself, or a copy that goes at the end."""
+    if not is_remote(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        target = os.path.join(folder, os.path.basename(path.rstrip("/")))
+        if is_folder(path):
+            for name in walk(path):
+                _copy_into(os.path.join(path, name), os.path.join(target, name))
+        else:
+            copy(path, target)
+        yield target
+
+
+def _copy_into(source: str, target: str) -> None:
+    make_folder(os.path.dirname(target))
+    copy(source, target)
+
+
+@contextlib.contextmanager
+def new_local(path: str, overwrite: bool = False) -> Iterator[str]:
+    """A path of this machine for a library to write a file to; see `new_file`.
+
+    It has no ending that tells what is in it: say the format to the library.
+    """
+    if not is_remote(path):
+        with _new(path, overwrite) as temporary:
+            open_file(temporary, "wb").close()
+            locks.hold(temporary)
+            yield temporary
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = os.path.join(folder, os.path.basename(path))
+        with new_file(path, overwrite) as stream:
+            yield temporary
+            with open_file(temporary) as reader:
+                shutil.copyfileobj(reader, stream, 1 << 20)
+
+
+@contextlib.contextmanager
+def new_folder(path: str, overwrite: bool = False) -> Iterator[str]:
+    """A local folder to fill, which gets its name only when it is whole.
+
+    Elsewhere than on this machine a folder cannot be renamed: its files are copied
+    there when all are made, those in the folder itself last.
+
+    Args:
+      path: the final name.
+      overwrite: whether an existing folder may be replaced.
+
+    Raises:
+      InputError: it exists and `overwrite` is false, or the disk refuses.
+    """
+    path = path.rstrip("/" + os.sep)
+    if (exists(path) or os.path.lexists(path)) and not overwrite:
+        raise InputError(
+            f"{path} exists already. Pass --overwrite to replace it, or another "
+            "--output_dir."
+        )
+    with _unfinished(path) as temporary:
+        yield temporary
+        if is_remote(path):
+            if exists(path):
+                remove_folder(path)
+            _copy_files(temporary, path)
+            return
+        before = f"{temporary}.before"
+        if os.path.lexists(path):
+            os.replace(path, before)
+        os.replace(temporary, path)
+        if os.path.isdir(before) and not os.path.islink(before):
+            shutil.rmtree(before)
+        elif os.path.lexists(before):
+            os.remove(before)
+
+
+@contextlib.contextmanager
+def new_files(path: str, overwrite: bool = False) -> Iterator[str]:
+    """A local folder to fill, whose files get to `path` when all are whole.
+
+    Other files there stay. Those in folders get there first, the others last.
+
+    Raises:
+      InputError: a file of the same name is there and `overwrite` is false, or the
+        disk refuses.
+    """
+    path = path.rstrip("/" + os.sep)
+    with _unfinished(path) as temporary:
+        yield temporary
+        require_free(path, walk(temporary), overwrite)
+        _copy_files(temporary, path)
+
+
+def require_free(folder: str, names: List[str], overwrite: bool) -> None:
+    """Raises InputError if one of the files is there and may not be replaced."""
+    if overwrite:
+        return
+    taken = [name for name in names if exists(os.path.join(folder, name))]
+    if taken:
+        raise InputError(
+            f"{folder} holds {', '.join(sorted(taken))} already. Choose another "
+            "--output_dir, or pass --overwrite to replace them."
+        )
+
+
+@contextlib.contextmanager
+def _unfinished(path: str) -> Iterator[str]:
+    """An empty local folder, beside `path` if that is local; it goes at the end."""
+    temporary = None
+    try:
+        if is_remote(path):
+            temporary = tempfile.mkdtemp(TEMPORARY_SUFFIX)
+        else:
+            parent, name = os.path.split(os.path.abspath(path))
+            os.makedirs(parent, exist_ok=True)
+            temporary = tempfile.mkdtemp(TEMPORARY_SUFFIX, name + ".", parent)
+            os.chmod(temporary, 0o777 & ~_umask())
+        yield temporary
+    except OSError as error:
+        raise InputError(
+            f"{path} could not be written: {error}. Make room or choose another "
+            "--output_dir."
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _copy_files(source: str, target: str) -> None:
+    for name in walk(source):
+        made = os.path.join(target, name)
+        make_folder(os.path.dirname(made))
+        if is_remote(target):
+            copy(os.path.join(source, name), made)
+        else:
+            os.replace(os.path.join(source, name), made)

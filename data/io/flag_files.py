@@ -12,8 +12,7 @@ from typing import Any, Dict, Mapping, Optional
 from absl import flags
 
 from .errors import InputError
-from .files import file_system
-from .globs import read_bytes
+from .files import exists, read_bytes
 
 
 def apply_settings(
@@ -79,4 +78,4 @@ def _read(source: str) -> Dict[str, Any]:
 def _beside(value: str, source: str) -> str:
     """A path as seen from the file that names it; other values as they are."""
     path = os.path.join(os.path.dirname(source), value)
-    return path if value and file_system(path).exists(path) else value
+    return path if value and exists(path) else value

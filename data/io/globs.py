@@ -1,51 +1,55 @@
 """The files that a command's flags name, wherever they lie."""
 
-from typing import BinaryIO, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from .errors import InputError
-from .files import TEMPORARY_SUFFIX, file_system
-
-
-def open_file(path: str, mode: str) -> BinaryIO:
-    """Opens a path on this machine or, as `scheme://...`, with tf.io.gfile."""
-    return file_system(path).open(path, mode)
-
-
-def read_bytes(path: str) -> bytes:
-    """The whole of a file, wherever it lies.
-
-    Raises:
-      FileNotFoundError: there is no such file.
-    """
-    files = file_system(path)
-    if not files.exists(path):
-        raise FileNotFoundError(path)
-    with files.open(path, "rb") as stream:
-        return stream.read()
+from .files import (
+    PATTERN_SIGN,
+    TEMPORARY_SUFFIX,
+    exists,
+    is_folder,
+    is_remote,
+    matching,
+)
 
 
 def matching_files(
     patterns: Optional[str], flag: str = "input_file"
 ) -> Tuple[str, ...]:
-    """The files that comma-separated patterns match, in order, without repetition.
+    """The files that comma-separated names or patterns mean, in order, each once.
 
+    A name that exists is that file; only where there is none is it read as a pattern.
     What a killed process left half-written (`TEMPORARY_SUFFIX`) is passed over unless
     it is named in full.
 
     Args:
       patterns: such as "a.txt,corpus/*.txt,gs://bucket/b.gz".
       flag: names the flag in the message.
+
     Raises:
       InputError: a pattern matches no file.
     """
     found: List[str] = []
     for pattern in (patterns or "").split(","):
-        matches = [
-            path
-            for path in (file_system(pattern).glob(pattern) if pattern else [])
-            if path == pattern or not path.endswith(TEMPORARY_SUFFIX)
-        ]
+        matches = _named_by(pattern) if pattern else []
         if not matches:
             raise InputError(f"--{flag}={pattern or patterns}: there is no such file.")
         found.extend(path for path in matches if path not in found)
     return tuple(found)
+
+
+def _named_by(pattern: str) -> List[str]:
+    if exists(pattern):
+        return [pattern]
+    sign = PATTERN_SIGN.search(pattern)
+    if sign is None:
+        return []
+    # Of the folders before the first sign, those that exist as they stand count as
+    # they stand, too: [news]/a*.txt.
+    folder, rest = "", pattern
+    slash = pattern.find("/", pattern.find("://") + 3 if is_remote(pattern) else 0)
+    while slash >= 0 and is_folder(pattern[: slash + 1]):
+        folder, rest = pattern[: slash + 1], pattern[slash + 1 :]
+        slash = pattern.find("/", slash + 1)
+    found = matching(folder, rest)
+    return [path for path in found if not path.endswith(TEMPORARY_SUFFIX)]

@@ -4,6 +4,7 @@ import json
 from typing import Any, Dict
 
 from .errors import InputError
+from .files import read_bytes
 from .tables import ReadingOptions, check_file
 from .text_encoding import check_head, name_encoding
 
@@ -25,8 +26,7 @@ def read_json_object(
     check_file(path)
     encoding = name_encoding(options.encoding)
     check_head(path, encoding)
-    with open(path, "rb") as stream:
-        content = stream.read()
+    content = read_bytes(path)
     try:
         document = json.loads(content.decode(encoding).lstrip("\ufeff"))
     except UnicodeDecodeError as error:

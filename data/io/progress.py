@@ -5,7 +5,7 @@ from typing import Optional, Sequence
 
 from tqdm import tqdm
 
-from .files import file_system
+from .files import file_size
 
 
 def progress_bar(paths: Sequence[str], what: Optional[str] = None) -> tqdm:
@@ -17,7 +17,7 @@ def progress_bar(paths: Sequence[str], what: Optional[str] = None) -> tqdm:
     """
     return tqdm(
         desc=what,
-        total=sum(file_system(path).size(path) for path in paths),
+        total=sum(map(file_size, paths)),
         unit="B",
         unit_scale=True,
         mininterval=0.5 if sys.stderr.isatty() else 30,

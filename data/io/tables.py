@@ -11,11 +11,11 @@ import codecs
 import dataclasses
 import io
 import itertools
-import os
 import re
 from typing import BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .errors import InputError
+from .files import exists, file_size, is_folder, open_file
 from .text_encoding import check_head, name_encoding
 
 _UTF8_MARK = codecs.BOM_UTF8
@@ -126,14 +126,16 @@ def check_file(path: str, hint: str = "") -> None:
       path: the file.
       hint: what to fetch and from where, added when the file is missing.
     """
-    if os.path.isdir(path):
+    if is_folder(path):
         raise InputError(f"{path} is a folder, expected a file.")
-    if not os.path.exists(path):
+    if not exists(path):
         message = f"{path} does not exist."
         raise InputError(f"{message} {hint}" if hint else message)
-    if not os.access(path, os.R_OK):
-        raise InputError(f"{path} may not be read: check its permissions.")
-    if os.path.getsize(path) == 0:
+    try:
+        open_file(path).close()
+    except PermissionError:
+        raise InputError(f"{path} may not be read: check its permissions.") from None
+    if file_size(path) == 0:
         raise InputError(f"{path} is empty (0 bytes): fetch or write it again.")
 
 
@@ -168,7 +170,7 @@ def read_rows(
 def _rows_of_file(
     path: str, options: ReadingOptions, bad_rows: BadRows
 ) -> Iterator[Tuple[int, str]]:
-    with open(path, "rb") as stream:
+    with open_file(path) as stream:
         yield from rows_of_stream(stream, options, bad_rows)
 
 

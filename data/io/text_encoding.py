@@ -7,6 +7,7 @@ import codecs
 from typing import Optional
 
 from .errors import InputError
+from .files import open_file
 
 _HEAD_BYTES = 1 << 16
 _WIDE_MARKS = (
@@ -44,7 +45,7 @@ def check_head(path: str, encoding: str) -> None:
       path: an existing file.
       encoding: a canonical codec name (``name_encoding``).
     """
-    with open(path, "rb") as stream:
+    with open_file(path) as stream:
         head = stream.read(_HEAD_BYTES)
     for mark, archive in _ARCHIVE_MARKS:
         if head.startswith(mark):

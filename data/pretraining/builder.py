@@ -8,7 +8,6 @@ processes nor the order in which they finish can be seen in the result.
 
 import dataclasses
 import functools
-import glob
 import os
 import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
@@ -17,8 +16,8 @@ from tqdm import tqdm
 
 from ..corpus.reader import Block, read_blocks, refuse_bad_lines, refuse_empty
 from ..io.errors import InputError
-from ..io.files import TEMPORARY_SUFFIX, FileSystem, file_system
-from ..io.globs import open_file, read_bytes
+from ..io.files import exists, file_size, remove
+from ..io.owned_folder import OwnedFolder
 from ..io.parallel import map_in_order
 from ..io.progress import progress_bar
 from ..records.manifest import (
@@ -81,9 +80,9 @@ class Build:
     overwrite: bool = False
 
     @property
-    def manifest_path(self) -> str:
-        """Where the state of the build is kept."""
-        return os.path.join(self.output_dir, MANIFEST_NAME)
+    def folder(self) -> OwnedFolder:
+        """Where shards go, and the manifest: the state of the build."""
+        return OwnedFolder(self.output_dir, MANIFEST_NAME, [_SHARD_PATTERN])
 
     def settings(self) -> Dict[str, Any]:
         """What decides the records, by flag name, but for the tokenizer."""
@@ -114,7 +113,7 @@ class Build:
 
     def input_sizes(self) -> List[Tuple[str, int]]:
         """The files of the corpus with their sizes in bytes."""
-        return [(path, file_system(path).size(path)) for path in self.input_files]
+        return [(path, file_size(path)) for path in self.input_files]
 
 
 def build_shards(build: Build, intermediate: bool = False) -> Manifest:
@@ -131,11 +130,10 @@ def build_shards(build: Build, intermediate: bool = False) -> Manifest:
       InputError: the corpus is empty, has too many bad lines, or documents of one
         sentence only; the folder holds other records; a file cannot be read or written.
     """
-    files = file_system(build.output_dir)
-    manifest = _continue_or_begin(build, files, intermediate)
+    folder = build.folder
+    manifest = _continue_or_begin(build, folder, intermediate)
     if manifest.complete and all(
-        is_there(os.path.join(build.output_dir, name), entry, files)
-        for name, entry in manifest.files.items()
+        is_there(folder(name), entry) for name, entry in manifest.files.items()
     ):
         return manifest
     manifest.complete = False
@@ -154,13 +152,15 @@ def build_shards(build: Build, intermediate: bool = False) -> Manifest:
             bar.set_postfix_str(f"{rate:,.0f} instances/s", refresh=False)
             bar.update(text.read)
             if time.time() - saved > _SECONDS_BETWEEN_SAVES:
-                save_manifest(manifest, build.manifest_path, files)
+                save_manifest(manifest, folder(MANIFEST_NAME))
                 saved = time.time()
-    _finish(build, manifest, files)
+    _finish(build, manifest, folder)
     return manifest
 
 
-def _continue_or_begin(build: Build, files: FileSystem, intermediate: bool) -> Manifest:
+def _continue_or_begin(
+    build: Build, folder: OwnedFolder, intermediate: bool
+) -> Manifest:
     """The manifest of the same build, stopped or finished, or a new one.
 
     What the settings can be wrong about is found before anything is removed.
@@ -170,12 +170,12 @@ def _continue_or_begin(build: Build, files: FileSystem, intermediate: bool) -> M
     """
     tokenizer = _tokenizer(build.config, build.vocab_file)
     manifest = Manifest(build.settings(), tokenizer.identity())
-    found = load_manifest(build.manifest_path, files)
-    shards = _matches(build, _SHARD_PATTERN, files)
+    folder.lock()
+    found = load_manifest(folder(MANIFEST_NAME))
+    shards = folder.files([_SHARD_PATTERN])
     if found:
-        for written in (_SHARD_PATTERN, MANIFEST_NAME):
-            for path in _matches(build, f"{written}.*{TEMPORARY_SUFFIX}", files):
-                files.remove(path)  # a killed process was writing it
+        for path in folder.left_behind():
+            remove(path)
         anew = build.overwrite and found.complete and not intermediate
         if not anew and _goes_on(build, found):
             return found
@@ -184,10 +184,8 @@ def _continue_or_begin(build: Build, files: FileSystem, intermediate: bool) -> M
             f"{build.output_dir} holds records without a {MANIFEST_NAME}, for "
             f"example {os.path.basename(shards[0])}. {RESTART}"
         )
-    for path in shards:
-        files.remove(path)
-    files.make_directories(build.output_dir)
-    save_manifest(manifest, build.manifest_path, files)
+    folder.delete(shards, build.input_files, "which is to be read")
+    save_manifest(manifest, folder(MANIFEST_NAME))
     return manifest
 
 
@@ -209,11 +207,6 @@ def _goes_on(build: Build, found: Manifest) -> bool:
     return True
 
 
-def _matches(build: Build, pattern: str, files: FileSystem) -> List[str]:
-    """Paths in the folder of a build, whatever characters are in the folder's name."""
-    return files.glob(os.path.join(glob.escape(build.output_dir), pattern))
-
-
 def require_same_settings(build: Build, found: Manifest, source: str) -> None:
     """Raises InputError if `found` belongs to other settings or another tokenizer."""
     require_settings(found.settings, build.settings(), source, RESTART)
@@ -231,7 +224,7 @@ def require_same_text(build: Build, found: Manifest, source: str) -> None:
     if not left:
         return
     with progress_bar(build.input_files, "comparing") as bar:
-        for block in read_blocks(build.input_files, build.block_bytes, open_file):
+        for block in read_blocks(build.input_files, build.block_bytes):
             name = _SHARD_NAME.format(block.index)
             if left.pop(name, block.crc32) != block.crc32:
                 first = block.parts[0]
@@ -249,19 +242,19 @@ def _missing(
     build: Build, manifest: Manifest, bar: tqdm
 ) -> Iterator[Tuple[str, Block]]:
     """Blocks whose shards are not there yet, with the names of these."""
-    files = file_system(build.output_dir)
-    for block in read_blocks(build.input_files, build.block_bytes, open_file):
+    folder = build.folder
+    for block in read_blocks(build.input_files, build.block_bytes):
         name = _SHARD_NAME.format(block.index)
         entry = manifest.files.get(name)
-        if entry and is_there(os.path.join(build.output_dir, name), entry, files):
+        if entry and is_there(folder(name), entry):
             bar.update(block.read)
         else:
             yield name, block
 
 
-def is_there(path: str, entry: Dict[str, Any], files: FileSystem) -> bool:
+def is_there(path: str, entry: Dict[str, Any]) -> bool:
     """Whether a file that a manifest lists is there and as long as it says."""
-    return files.exists(path) and files.size(path) == entry["bytes"]
+    return exists(path) and file_size(path) == entry["bytes"]
 
 
 class _Text(NamedTuple):
@@ -274,16 +267,14 @@ class _Text(NamedTuple):
 @functools.lru_cache(maxsize=1)
 def _tokenizer(config: TokenizerConfig, vocab_file: str) -> Tokenizer:
     """Built once per process: its memory of words is what makes it fast."""
-    return build_tokenizer(config, vocab_file, read_bytes=read_bytes)
+    return build_tokenizer(config, vocab_file)
 
 
 def _build_one(build: Build, task: Tuple[str, Block]) -> Tuple[str, _Text, ShardReport]:
     """Builds one shard, in whatever process."""
     name, block = task
-    path = os.path.join(build.output_dir, name)
     tokenizer = _tokenizer(build.config, build.vocab_file)
-    files = file_system(build.output_dir)
-    report = build_shard(block, path, tokenizer, build.options, files)
+    report = build_shard(block, build.folder(name), tokenizer, build.options)
     return name, _Text(block.read, block.crc32), report
 
 
@@ -309,7 +300,7 @@ def _check_documents(build: Build, manifest: Manifest, whole: bool = False) -> N
         )
 
 
-def _finish(build: Build, manifest: Manifest, files: FileSystem) -> None:
+def _finish(build: Build, manifest: Manifest, folder: OwnedFolder) -> None:
     """Marks the build as complete.
 
     Raises:
@@ -321,10 +312,8 @@ def _finish(build: Build, manifest: Manifest, files: FileSystem) -> None:
             refuse_empty(build.input_files)
         _check_documents(build, manifest, whole=True)
     except InputError:
-        for path in _matches(build, _SHARD_PATTERN, files):
-            files.remove(path)
-        files.remove(build.manifest_path)
+        folder.delete(folder.files(), (), "")
         raise
     manifest.totals = {name: manifest.total(name) for name in _COUNTS}
     manifest.complete = True
-    save_manifest(manifest, build.manifest_path, files)
+    save_manifest(manifest, folder(MANIFEST_NAME))

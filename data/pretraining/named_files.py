@@ -6,14 +6,23 @@ when the files are whole.
 
 import contextlib
 import dataclasses
-import glob
 import hashlib
 import itertools
 import os
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from ..io.errors import InputError
-from ..io.files import TEMPORARY_SUFFIX, FileSystem, file_system, new_file
+from ..io.files import (
+    TEMPORARY_SUFFIX,
+    exists,
+    file_size,
+    list_folder,
+    make_folder,
+    new_file,
+    open_file,
+    remove_folder,
+)
+from ..io.locks import LOCK_NAME
 from ..records.manifest import MANIFEST_NAME, Manifest, load_manifest, save_manifest
 from ..records.tfrecords import split_frames
 from .builder import (
@@ -37,54 +46,42 @@ def build_files(build: Build, output_files: Sequence[str]) -> Manifest:
       InputError: as `build_shards`; a file exists and is not to be overwritten; the
         folder of the shards holds other files.
     """
-    files = file_system(output_files[0])
     if not build.overwrite:
-        finished = _finished_files(build, output_files, files)
+        finished = _finished_files(build, output_files)
         if finished:
             return finished
-    _refuse_foreign_folder(build, files)
+    _refuse_foreign_folder(build)
     for folder in filter(None, map(os.path.dirname, output_files)):
-        files.make_directories(folder)
+        make_folder(folder)
     shards = build_shards(build, intermediate=True)
-    counts = _share_out(build, shards, output_files, files)
+    counts = _share_out(build, shards, output_files)
     for path, count in zip(output_files, counts):
         entry = {os.path.basename(path): count}
         manifest = dataclasses.replace(shards, files=entry)
-        save_manifest(manifest, f"{path}.{MANIFEST_NAME}", files)
-    for name in shards.files:
-        files.remove(os.path.join(build.output_dir, name))
-    files.remove(build.manifest_path)
-    if not _contents(build, files):
-        files.remove_tree(build.output_dir)
+        save_manifest(manifest, f"{path}.{MANIFEST_NAME}")
+    folder = build.folder
+    folder.delete([folder(name) for name in (*shards.files, MANIFEST_NAME)], (), "")
+    folder.unlock()
+    if not list_folder(folder.path):
+        remove_folder(folder.path)
     return shards
 
 
-def _contents(build: Build, files: FileSystem) -> List[str]:
-    """All files and folders in the folder of the shards."""
-    folder = glob.escape(build.output_dir)
-    return [
-        path
-        for pattern in ("*", ".*")
-        for path in files.glob(os.path.join(folder, pattern))
-    ]
-
-
-def _refuse_foreign_folder(build: Build, files: FileSystem) -> None:
+def _refuse_foreign_folder(build: Build) -> None:
     """Raises InputError if the folder of the shards is there, and not of a build."""
-    if files.exists(build.manifest_path):
+    folder = build.folder
+    if exists(folder(MANIFEST_NAME)):
         return
-    for path in _contents(build, files):
-        if not path.endswith(TEMPORARY_SUFFIX):  # else left by a killed process
+    for name in list_folder(folder.path):
+        # Else left by a killed process.
+        if not name.endswith(TEMPORARY_SUFFIX) and name != LOCK_NAME:
             raise InputError(
-                f"{build.output_dir} is needed for shards, but holds other files, for "
-                f"example {os.path.basename(path)}. Move it away, or choose another "
-                "--output_file."
+                f"{folder.path} is needed for shards, but holds other files, for "
+                f"example {name}. Move it away, or choose another --output_file."
             )
 
 
-def _finished_files(
-    build: Build, output_files: Sequence[str], files: FileSystem
-) -> Optional[Manifest]:
+def _finished_files(build: Build, output_files: Sequence[str]) -> Optional[Manifest]:
     """The manifest if all files are there already; None if they have to be built.
 
     Raises:
@@ -92,14 +89,14 @@ def _finished_files(
     """
     manifests = []
     for path in output_files:
-        if not files.exists(path):
+        if not exists(path):
             continue
-        manifest = load_manifest(f"{path}.{MANIFEST_NAME}", files)
+        manifest = load_manifest(f"{path}.{MANIFEST_NAME}")
         if manifest:
             require_same_settings(build, manifest, path)
-            if is_there(path, manifest.files[os.path.basename(path)], files):
+            if is_there(path, manifest.files[os.path.basename(path)]):
                 manifests.append(manifest)
-        elif not files.exists(build.manifest_path):  # else stopped while sharing out
+        elif not exists(build.folder(MANIFEST_NAME)):  # else stopped while sharing out
             raise InputError(f"{path} exists already. {RESTART}")
     if manifests:
         require_same_text(build, manifests[0], output_files[0])
@@ -107,17 +104,16 @@ def _finished_files(
 
 
 def _share_out(
-    build: Build, shards: Manifest, output_files: Sequence[str], files: FileSystem
+    build: Build, shards: Manifest, output_files: Sequence[str]
 ) -> List[Dict[str, Any]]:
     """Writes record i of all shards to file i modulo their number; counts per file."""
     counts = [0] * len(output_files)
     digests = [hashlib.sha256() for _ in output_files]
     with contextlib.ExitStack() as stack:
         outputs = [
-            stack.enter_context(new_file(path, overwrite=True, files=files))
-            for path in output_files
+            stack.enter_context(new_file(path, overwrite=True)) for path in output_files
         ]
-        frames = _frames(build, shards, files)
+        frames = _frames(build, shards)
         for frame, turn in zip(frames, itertools.cycle(range(len(outputs)))):
             outputs[turn].write(frame)
             digests[turn].update(frame)
@@ -125,15 +121,15 @@ def _share_out(
     return [
         {
             "instances": count,
-            "bytes": files.size(path),
+            "bytes": file_size(path),
             "sha256": digest.hexdigest(),
         }
         for path, count, digest in zip(output_files, counts, digests)
     ]
 
 
-def _frames(build: Build, shards: Manifest, files: FileSystem) -> Iterator[bytes]:
+def _frames(build: Build, shards: Manifest) -> Iterator[bytes]:
     """The framed records of all shards, in order."""
     for name in sorted(shards.files):
-        with files.open(os.path.join(build.output_dir, name), "rb") as stream:
+        with open_file(build.folder(name)) as stream:
             yield from split_frames(stream)

@@ -13,7 +13,7 @@ from typing import Dict, Iterator, List, NamedTuple, Tuple
 import numpy as np
 
 from ..corpus.reader import Block, parse_block
-from ..io.files import LOCAL, FileSystem, new_file
+from ..io.files import new_file
 from ..records import record_bytes
 from ..records.schema import Features, encode_batch, pretraining_features, wop_length
 from ..tokenization import Tokenizer
@@ -98,11 +98,7 @@ def vocabulary_traits(tokenizer: Tokenizer) -> VocabularyTraits:
 
 
 def build_shard(
-    block: Block,
-    path: str,
-    tokenizer: Tokenizer,
-    options: ShardOptions,
-    files: FileSystem = LOCAL,
+    block: Block, path: str, tokenizer: Tokenizer, options: ShardOptions
 ) -> ShardReport:
     """Writes the records of a block to `path`, replacing what is there.
 
@@ -114,7 +110,7 @@ def build_shard(
     generator = np.random.default_rng([options.random_seed, block.index])
     instances = build_instances(documents, options.instances, generator)
     size, digest = 0, hashlib.sha256()
-    with new_file(path, overwrite=True, files=files) as stream:
+    with new_file(path, overwrite=True) as stream:
         for framed in _framed_batches(instances, tokenizer, options, generator):
             stream.write(framed)
             digest.update(framed)

@@ -12,7 +12,7 @@ from typing import Any, Container, List, Mapping, NamedTuple, Optional, Sequence
 import numpy as np
 
 from ..io.errors import InputError
-from ..io.files import file_system
+from ..io.files import exists, file_size, open_file
 from ..io.globs import matching_files
 from . import record_bytes
 from .manifest import (
@@ -83,9 +83,9 @@ def open_records(
     if model_type != "electra":
         wanted["max_predictions_per_seq"] = max_predictions_per_seq
     paths = matching_files(input_file, flag)
-    sources = {path: manifest_path(path, file_system(path)) for path in paths}
+    sources = {path: manifest_path(path) for path in paths}
     manifests = {
-        source: load_manifest(source, file_system(source))
+        source: load_manifest(source)
         for source in dict.fromkeys(sources.values())
         if source
     }
@@ -140,11 +140,10 @@ def _require_files(source: str, manifest: Manifest, known: Container[str]) -> No
     folder, name = os.path.split(source)
     if name != MANIFEST_NAME:  # the manifest of a single file
         return
-    files = file_system(source)
     missing = []
     for name in sorted(manifest.files):
         path = os.path.join(folder, name)
-        if path not in known and not files.exists(path):
+        if path not in known and not exists(path):
             missing.append(name)
     if missing:
         raise InputError(
@@ -180,7 +179,7 @@ def _count(path: str, source: Optional[str], entry: Optional[Mapping[str, Any]])
     """
     if not entry:
         return count_records(path)
-    size = file_system(path).size(path)
+    size = file_size(path)
     if size != entry["bytes"]:
         raise InputError(
             f"{path} has {size} bytes, but {entry['bytes']} by {source}: it was cut "
@@ -195,9 +194,8 @@ def count_records(path: str) -> int:
     Raises:
       InputError: the file is cut off or not a TFRecord file; see `name_damage`.
     """
-    files = file_system(path)
-    size, place, count = files.size(path), 0, 0
-    with files.open(path, "rb") as stream:
+    size, place, count = file_size(path), 0, 0
+    with open_file(path) as stream:
         while place < size:
             header = stream.read(record_bytes.HEADER_BYTES)
             length = int.from_bytes(header[:8], "little")

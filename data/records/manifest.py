@@ -11,7 +11,7 @@ import os
 from typing import Any, Dict, Mapping, Optional
 
 from ..io.errors import InputError
-from ..io.files import LOCAL, FileSystem, new_file
+from ..io.files import exists, read_text, write_text
 
 MANIFEST_NAME = "manifest.json"
 _FORMAT = 1
@@ -43,26 +43,25 @@ class Manifest:
         return sum(entry[name] for entry in self.files.values())
 
 
-def manifest_path(records: str, files: FileSystem = LOCAL) -> Optional[str]:
+def manifest_path(records: str) -> Optional[str]:
     """The manifest of a file of records, or None: its own, or that of its folder."""
     candidates = [
         f"{records}.{MANIFEST_NAME}",
         os.path.join(os.path.dirname(records), MANIFEST_NAME),
     ]
-    return next((path for path in candidates if files.exists(path)), None)
+    return next((path for path in candidates if exists(path)), None)
 
 
-def load_manifest(path: str, files: FileSystem = LOCAL) -> Optional[Manifest]:
+def load_manifest(path: str) -> Optional[Manifest]:
     """Reads a manifest; None if there is no such file.
 
     Raises:
       InputError: the file is not a manifest.
     """
-    if not files.exists(path):
+    if not exists(path):
         return None
     try:
-        with files.open(path, "rb") as stream:
-            content = json.loads(stream.read().decode("utf-8"))
+        content = json.loads(read_text(path))
         if content.pop("format") != _FORMAT:
             raise ValueError("another format")
         return Manifest(**content)
@@ -73,12 +72,11 @@ def load_manifest(path: str, files: FileSystem = LOCAL) -> Optional[Manifest]:
         ) from error
 
 
-def save_manifest(manifest: Manifest, path: str, files: FileSystem = LOCAL) -> None:
+def save_manifest(manifest: Manifest, path: str) -> None:
     """Writes a manifest in place of the one that is there."""
     content = dict(dataclasses.asdict(manifest), format=_FORMAT)
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    with new_file(path, overwrite=True, files=files) as stream:
-        stream.write(text.encode("utf-8"))
+    write_text(path, text)
 
 
 def require_settings(

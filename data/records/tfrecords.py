@@ -5,7 +5,7 @@ from typing import Any, BinaryIO, Iterable, Iterator, List, NamedTuple, Sequence
 import numpy as np
 
 from ..io.errors import InputError
-from ..io.files import file_system, new_file
+from ..io.files import new_file, open_file
 from . import record_bytes
 
 _RECORDS_AT_A_TIME = 1024
@@ -23,7 +23,7 @@ def write_records(
       InputError: the file exists and `overwrite` is false, or cannot be written.
     """
     count = 0
-    with new_file(path, overwrite, file_system(path)) as stream:
+    with new_file(path, overwrite) as stream:
         for batch in _batches(serialized):
             stream.write(record_bytes.frames([record_bytes.ragged(batch)]).tobytes())
             count += len(batch)
@@ -61,11 +61,10 @@ def read_records(path: str) -> Iterator[bytes]:
       InputError: the file cannot be read, or a record is truncated or corrupt; the
         message has the file and the byte at which that record begins.
     """
-    files = file_system(path)
     batch = []  # type: List[_Frame]
     damage = None
     try:
-        with files.open(path, "rb") as stream:
+        with open_file(path) as stream:
             for frame in _frames(stream):
                 if frame.damage:
                     damage = frame
@@ -74,7 +73,7 @@ def read_records(path: str) -> Iterator[bytes]:
                 if len(batch) == _RECORDS_AT_A_TIME:
                     yield from _verified(path, batch)
                     batch = []
-    except files.errors as error:
+    except OSError as error:
         raise InputError(f"{path} could not be read: {error}.") from error
     yield from _verified(path, batch)
     if damage:

@@ -5,6 +5,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from ..io import files
 from ..io.errors import InputError
 from ..io.tables import BadRows, ReadingOptions
 from . import classification, question_answering, regression, tagging
@@ -62,7 +63,7 @@ def find_files(task: Task, data_dir: str, split: str) -> Tuple[str, ...]:
     """
     if split not in SPLITS:
         raise InputError(f"Split '{split}', expected one of: {', '.join(SPLITS)}.")
-    if not os.path.isdir(data_dir):
+    if not files.is_folder(data_dir):
         raise InputError(
             f"The data folder {data_dir} does not exist. {_where_from(task)}, or name "
             "its folder with --data_dir."
@@ -105,7 +106,7 @@ def _existing(alternatives: Alternatives, data_dir: str) -> Tuple[str, ...]:
     """The paths of the first alternative of which every file exists."""
     for names in alternatives:
         paths = tuple(os.path.join(data_dir, name) for name in names)
-        if all(os.path.exists(path) for path in paths):
+        if all(map(files.exists, paths)):
             return paths
     return ()
 

@@ -7,6 +7,7 @@ import os
 from typing import Any, Dict, Tuple
 
 from ..io.errors import InputError
+from ..io.files import absolute
 from ..io.json_files import read_json_object
 from .declarations import (
     BAD,
@@ -94,7 +95,7 @@ def load_user_task(path: str) -> Task:
         label_values=labels,
         label_names=names,
         empty_text=_choice(path, record, "empty_text", _EMPTY_TEXTS),
-        data_folder=os.path.dirname(os.path.abspath(path)),
+        data_folder=os.path.dirname(absolute(path)),
     )
 
 

@@ -4,13 +4,13 @@ tokenizer = build_tokenizer(preset("krbert_medium_cased"), "models/vocab.txt")
 tokenizer.encode("한국어 좋아요").pieces
 """
 
+from ..io import files
 from .config import (
     CONFIG_FILE_NAME,
     PRESETS,
     ReadBytes,
     TokenizerConfig,
     preset,
-    read_local_bytes,
 )
 from .interface import Encoding, Tokenizer, require_same_tokenizer
 from .resolve import find_vocabulary, resolve_config
@@ -37,7 +37,7 @@ def build_tokenizer(
     config: TokenizerConfig,
     vocab_file: str,
     allow_duplicates: bool = False,
-    read_bytes: ReadBytes = read_local_bytes,
+    read_bytes: ReadBytes = files.read_bytes,
 ) -> Tokenizer:
     """A tokenizer from its settings and its vocabulary.
 
@@ -46,7 +46,7 @@ def build_tokenizer(
         vocabulary.
       vocab_file: vocab.txt, or the *.model file of SentencePiece.
       allow_duplicates: accepts a vocabulary with a piece on several lines.
-      read_bytes: reads a whole file; give another one for gs:// paths.
+      read_bytes: reads a whole file.
 
     Raises:
       InputError: the vocabulary cannot be read, lacks special tokens or holds

@@ -10,6 +10,7 @@ import difflib
 import json
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
+from ..io import files
 from ..io.errors import InputError
 from ..text.cleaning import RECIPES
 
@@ -29,12 +30,6 @@ _CHOICES = {
     "cleaning": (None,) + tuple(RECIPES),
     "clean": ("none", "corpus", "run_time"),
 }
-
-
-def read_local_bytes(path: str) -> bytes:
-    """The whole content of a local file."""
-    with open(path, "rb") as reader:
-        return reader.read()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +190,7 @@ class TokenizerConfig:
 
     @classmethod
     def from_json_file(
-        cls, path: str, read_bytes: ReadBytes = read_local_bytes
+        cls, path: str, read_bytes: ReadBytes = files.read_bytes
     ) -> "TokenizerConfig":
         """Reads the settings from a JSON file.
 
@@ -204,7 +199,7 @@ class TokenizerConfig:
 
         Args:
           path: the file.
-          read_bytes: reads a whole file; give another one for gs:// paths.
+          read_bytes: reads a whole file.
 
         Raises:
           InputError: no such file, not a JSON object, unknown settings.

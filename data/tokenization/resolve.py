@@ -1,25 +1,19 @@
 """The settings and the vocabulary file that belong together, found by their places."""
 
 import dataclasses
-import glob
 import os
 from typing import Any, Mapping, Optional
 
+from ..io import files
 from ..io.errors import InputError
-from .config import (
-    CONFIG_FILE_NAME,
-    ReadBytes,
-    TokenizerConfig,
-    preset,
-    read_local_bytes,
-)
+from .config import CONFIG_FILE_NAME, ReadBytes, TokenizerConfig, preset
 
 
 def resolve_config(
     vocab_file: str,
     overrides: Optional[Mapping[str, Any]] = None,
     default: Optional[TokenizerConfig] = None,
-    read_bytes: ReadBytes = read_local_bytes,
+    read_bytes: ReadBytes = files.read_bytes,
 ) -> TokenizerConfig:
     """The settings of a vocabulary: its JSON, or flags, or both where they agree.
 
@@ -32,7 +26,7 @@ def resolve_config(
       default: settings where there is no JSON; None: those of "korean_cased", or
         of "korean_sentencepiece" for a *.model file, and decomposed Hangul is composed
         where the vocabulary has no jamo.
-      read_bytes: reads a whole file; give another one for gs:// paths.
+      read_bytes: reads a whole file.
 
     Raises:
       InputError: a flag contradicts the JSON (both values are named).
@@ -60,15 +54,15 @@ def resolve_config(
 
 
 def find_vocabulary(model_dir: str) -> str:
-    """The vocabulary file of a local model folder: vocab.txt or the one *.model file.
+    """The vocabulary file of a model folder: vocab.txt or the one *.model file.
 
     Raises:
       InputError: there is none, or there are several.
     """
     path = os.path.join(model_dir, "vocab.txt")
-    if os.path.isfile(path):
+    if files.exists(path):
         return path
-    found = sorted(glob.glob(os.path.join(glob.escape(model_dir), "*.model")))
+    found = files.matching(model_dir, "*.model")
     if len(found) == 1:
         return found[0]
     raise InputError(

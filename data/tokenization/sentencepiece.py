@@ -12,10 +12,11 @@ from typing import Iterable, List, NamedTuple, Tuple
 
 import sentencepiece
 
+from ..io import files
 from ..io.errors import InputError
 from ..text import unicode11
 from ..text.aligned_text import AlignedText, CharacterTable
-from .config import ReadBytes, TokenizerConfig, read_local_bytes
+from .config import ReadBytes, TokenizerConfig
 from .interface import Encoding, Tokenizer
 from .normalisation import is_control
 from .vocab import Vocabulary
@@ -35,13 +36,13 @@ class _Part(NamedTuple):
 
 
 def load_model(
-    path: str, read_bytes: ReadBytes = read_local_bytes
+    path: str, read_bytes: ReadBytes = files.read_bytes
 ) -> Tuple[sentencepiece.SentencePieceProcessor, Vocabulary]:
     """Reads a SentencePiece model file.
 
     Args:
       path: the *.model file.
-      read_bytes: reads a whole file; give another one for gs:// paths.
+      read_bytes: reads a whole file.
 
     Returns:
       The model and its pieces.

@@ -5,8 +5,9 @@ import dataclasses
 import hashlib
 from typing import Dict, Iterable, Optional, Tuple
 
+from ..io import files
 from ..io.errors import InputError
-from .config import ReadBytes, read_local_bytes
+from .config import ReadBytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +32,12 @@ class Vocabulary:
         return len(self.pieces)
 
 
-def load_vocabulary(path: str, read_bytes: ReadBytes = read_local_bytes) -> Vocabulary:
+def load_vocabulary(path: str, read_bytes: ReadBytes = files.read_bytes) -> Vocabulary:
     """Reads a vocabulary file. White space around a piece is dropped.
 
     Args:
       path: the file, UTF-8, a byte order mark is allowed.
-      read_bytes: reads a whole file; give another one for gs:// paths.
+      read_bytes: reads a whole file.
 
     Raises:
       InputError: no such file, empty, not UTF-8.

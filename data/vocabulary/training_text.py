@@ -20,7 +20,6 @@ from ..corpus.reader import (
     refuse_bad_lines,
     refuse_empty,
 )
-from ..io.globs import open_file
 from ..io.parallel import map_in_order
 from ..io.progress import progress_bar
 from ..text.aligned_text import AlignedText
@@ -189,7 +188,7 @@ def write_training_text(
     counts = TextCounts(sample=sample.lines)
     bad = 0
     work = functools.partial(prepare_block, options=options)
-    blocks = read_blocks(paths, open_file=open_file)
+    blocks = read_blocks(paths)
     with progress_bar(paths) as bar:
         for prepared in map_in_order(work, blocks, num_processes):
             for problem in prepared.problems:

@@ -1,10 +1,10 @@
 """The pictures in the report of a benchmark: curves, and how a run predicted."""
 
 import os
-import shutil
 from typing import Dict, List
 
 from data.evaluation import plots
+from data.io import files
 from encoder_ko.benchmark import runs
 from encoder_ko.benchmark.plan import PlannedTask
 from encoder_ko.benchmark.report import Picture
@@ -22,7 +22,7 @@ def write_pictures(
     """
     if not folders:
         return []
-    os.makedirs(os.path.join(output_dir, "pictures"), exist_ok=True)
+    files.make_folder(os.path.join(output_dir, "pictures"))
     name = planned.task.name.lower()
     pictures = [Picture("Course of the runs", f"pictures/{name}_curves.png")]
     path = os.path.join(output_dir, pictures[0].path)
@@ -34,9 +34,9 @@ def write_pictures(
         ("scores", "Predicted and true scores"),
     ):
         source = os.path.join(folder, f"{picture}{suffix}.png")
-        if os.path.exists(source):
+        if files.exists(source):
             target = f"pictures/{name}_{picture}.png"
-            shutil.copyfile(source, os.path.join(output_dir, target))
+            files.copy(source, os.path.join(output_dir, target))
             caption = f"{what}: {planned.split}, seed {seed}"
             pictures.append(Picture(caption, target))
     return pictures

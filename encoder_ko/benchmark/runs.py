@@ -7,9 +7,8 @@ import json
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from data.io import files
 from data.io.errors import InputError
-from data.io.files import new_file
-from encoder_ko import compat
 from encoder_ko.benchmark.plan import PlannedTask
 from encoder_ko.benchmark.report import LABELS, SeedRun
 from encoder_ko.compat import tf
@@ -37,7 +36,7 @@ class RunRecord(NamedTuple):
 def read_record(folder: str) -> Optional[RunRecord]:
     """The record in a run's folder; None where there is none."""
     path = os.path.join(folder, RECORD)
-    if not os.path.exists(path):
+    if not files.exists(path):
         return None
     found = _read_json(path)
     try:
@@ -50,9 +49,9 @@ def read_record(folder: str) -> Optional[RunRecord]:
 
 def write_record(folder: str, record: RunRecord) -> None:
     """Writes the record, whole or not at all."""
-    os.makedirs(folder, exist_ok=True)
-    with new_file(os.path.join(folder, RECORD), overwrite=True) as stream:
-        stream.write(json.dumps(record._asdict(), ensure_ascii=False).encode("utf-8"))
+    files.make_folder(folder)
+    text = json.dumps(record._asdict(), ensure_ascii=False)
+    files.write_text(os.path.join(folder, RECORD), text)
 
 
 def is_finished(planned: PlannedTask, folder: str, arguments: Sequence[str]) -> bool:
@@ -103,7 +102,7 @@ def _differences(one: Dict[str, str], other: Dict[str, str]) -> List[str]:
 
 def has_results(planned: PlannedTask, folder: str) -> bool:
     """Whether the folder holds the results of a run on this task."""
-    return os.path.exists(results_file(planned, folder))
+    return files.exists(results_file(planned, folder))
 
 
 def read_run(planned: PlannedTask, folder: str, seed: int) -> SeedRun:
@@ -130,8 +129,7 @@ def results_file(planned: PlannedTask, folder: str) -> str:
 
 def _read_json(path: str) -> Dict[str, Any]:
     try:
-        with open(path, encoding="utf-8") as stream:
-            return json.load(stream)
+        return json.loads(files.read_text(path))
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON ({error}): delete it.") from None
 
@@ -151,10 +149,10 @@ def read_curves(planned: PlannedTask, folder: str, loss_divisor: int) -> Curves:
       loss_divisor: examples of a batch where its loss is their sum, else 1.
     """
     path = os.path.join(folder, HISTORY)
-    history = _read_json(path) if os.path.exists(path) else []
+    history = _read_json(path) if files.exists(path) else []
     history = [entry for entry in history if "score" in entry]
     losses = {}
-    for events in compat.glob(os.path.join(folder, "events.out.tfevents.*")):
+    for events in files.matching(folder, "events.out.tfevents.*"):
         losses.update(_losses_of(events))
     return Curves(
         [(entry["step"], 100 * entry["score"]) for entry in history],

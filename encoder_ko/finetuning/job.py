@@ -9,6 +9,7 @@ from absl import logging
 
 from data import tasks
 from data.download.fetch import checksum_of
+from data.io import files
 from data.io.errors import InputError
 from data.records import input_pipeline, schema, tfrecords
 from encoder_ko.compat import tf
@@ -135,7 +136,7 @@ class _Run:
 
     def _write_records(self, split, examples) -> input_pipeline.FineTuningData:
         """The examples as unpadded records, and how to batch them."""
-        tf.io.gfile.makedirs(self._folder("records"))
+        files.make_folder(self._folder("records"))
         path = self._folder("records", split + ".tf_record")
         features, cut = self._task_type.features(), []
 
@@ -312,5 +313,7 @@ def _fine_tuner(
 
 def _step_of(checkpoint: str) -> int:
     if "global_step" in checkpoints.checkpoint_shapes(checkpoint):
-        return int(tf.train.load_variable(checkpoint, "global_step"))
+        return int(
+            tf.train.load_variable(checkpoints.readable(checkpoint), "global_step")
+        )
     return 0

@@ -8,10 +8,10 @@ import dataclasses
 import os
 from typing import Any, Dict, Mapping
 
+from data.io import files
 from data.io.errors import InputError
 from data.tasks import FineTuningDefaults, Task
 from data.tokenization import Tokenizer, build_tokenizer, resolve_config
-from encoder_ko.compat import tf
 from encoder_ko.finetuning import task_types
 from encoder_ko.finetuning.trainer import Family
 from encoder_ko.training import checkpoints, model_files
@@ -125,7 +125,7 @@ def _read(run_dir: str) -> Dict[str, Any]:
     if described is not None:
         return described
     trial = os.path.join(run_dir, "trial_1")
-    if tf.io.gfile.exists(os.path.join(trial, TASK)):
+    if files.exists(os.path.join(trial, TASK)):
         raise InputError(f"{run_dir} holds several trials: name one, such as {trial}.")
     raise InputError(
         f"{run_dir} holds no fine-tuned model (no {TASK}): name the --output_dir "

@@ -210,7 +210,7 @@ class FineTuner:
         self._folder = folder
         self._task_type = encoder.task_type
         self._init_checkpoint = encoder.init_checkpoint
-        starts = tf.train.latest_checkpoint(folder.path) is None
+        starts = checkpoints.newest_checkpoint(folder.path) is None
         self._model_fn = model_fn_builder(
             encoder,
             hyperparameters,
@@ -231,7 +231,7 @@ class FineTuner:
     @property
     def step(self) -> int:
         """Updates made so far, by the newest checkpoint."""
-        newest = tf.train.latest_checkpoint(self._folder.path)
+        newest = checkpoints.newest_checkpoint(self._folder.path)
         return int(newest.rsplit("-", 1)[1]) if newest else 0
 
     @property
@@ -263,7 +263,7 @@ class FineTuner:
             if self.step < target:
                 self._train_to(data, target)
             entry = {"step": target, "seconds": round(time.time() - started, 1)}
-            newest = tf.train.latest_checkpoint(self._folder.path)
+            newest = checkpoints.newest_checkpoint(self._folder.path)
             if dev is not None:
                 entry.update(evaluate(self.predict(dev, newest)))
             is_best = not any(

@@ -6,12 +6,11 @@ Everything is written beside its place first, so that a folder that exists is wh
 import contextlib
 import json
 import os
-import shutil
-import tempfile
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from absl import logging
 
+from data.io import files
 from data.io.errors import InputError
 from data.io.json_files import read_json_object
 from data.tokenization import (
@@ -29,7 +28,6 @@ from encoder_ko.training import run_folder
 
 _HF_CONFIG = "config.json"
 _CHECKPOINT = "model.ckpt"
-_UNFINISHED = ".incomplete"
 
 
 class TensorFlowModel(NamedTuple):
@@ -87,13 +85,13 @@ def export(
         model.checkpoint,
     )
     folders = []
-    with _new_folder(output_dir, overwrite) as temporary:
+    with _new_files(output_dir, overwrite) as temporary:
         for network in found:
             inner = network.names.folder if len(found) > 1 else ""
             folders.append(os.path.join(output_dir, inner) if inner else output_dir)
             place = os.path.join(temporary, inner)
-            os.makedirs(place, exist_ok=True)
-            title = os.path.basename(os.path.abspath(output_dir))
+            files.make_folder(place)
+            title = os.path.basename(files.absolute(output_dir).rstrip("/"))
             _export_one(
                 network, model, place, f"{title} {inner}".strip(), split_special
             )
@@ -148,8 +146,7 @@ def _export_one(network, model, folder, title, split_special):
         inexact,
         split_special,
     )
-    with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as writer:
-        writer.write(model_card.model_card(card))
+    files.write_text(os.path.join(folder, "README.md"), model_card.model_card(card))
 
 
 def _labels(network, head, source):
@@ -193,17 +190,17 @@ def import_(
         _import_one(names, folder, encoder_only, task)
         for names, folder in _networks_of(networks, input_dir)
     ]
-    with _new_folder(output_dir, overwrite) as temporary:
+    with _new_files(output_dir, overwrite) as temporary:
         for one in found:
             name = one.names.config_file.format(model_type=one.names.model_type)
-            _write_text(os.path.join(temporary, name), one.config.to_json_string())
+            files.write_text(os.path.join(temporary, name), one.config.to_json_string())
         vocab_file = _import_tokenizer(one, temporary)
         described = one.origin.described(one.names.model_type, vocab_file)
         checkpoint = _CHECKPOINT
         if described:
             _write_json(os.path.join(temporary, run_folder.TASK), described)
             checkpoint = os.path.join(run_folder.BEST, _CHECKPOINT)
-            os.makedirs(os.path.join(temporary, run_folder.BEST))
+            files.make_folder(os.path.join(temporary, run_folder.BEST))
         tensor_files.write_checkpoint(
             os.path.join(temporary, checkpoint), _together(found)
         )
@@ -223,9 +220,9 @@ class _Imported(NamedTuple):
 def _networks_of(networks, input_dir):
     """(names, folder) of each network; one folder is told by its architecture."""
     inner = [(names, os.path.join(input_dir, names.folder)) for names in networks]
-    if not os.path.exists(os.path.join(input_dir, _HF_CONFIG)):
+    if not files.exists(os.path.join(input_dir, _HF_CONFIG)):
         inner = [
-            pair for pair in inner if os.path.exists(os.path.join(pair[1], _HF_CONFIG))
+            pair for pair in inner if files.exists(os.path.join(pair[1], _HF_CONFIG))
         ]
         if inner:
             return inner
@@ -294,7 +291,7 @@ def _import_tokenizer(one: _Imported, target: str) -> str:
     """Copies the tokenizer, which must fit the network; the vocabulary's name."""
     config = tokenizer_files.read_settings(one.folder)
     vocab_file = tokenizer_files.copy_vocabulary(one.folder, target, config)
-    _write_text(os.path.join(target, CONFIG_FILE_NAME), config.to_json_string())
+    files.write_text(os.path.join(target, CONFIG_FILE_NAME), config.to_json_string())
     tokenizer = build_tokenizer(config, vocab_file)
     check_vocabulary(tokenizer.vocabulary, one.config.vocab_size, config.special_tokens)
     pad_id = one.origin.content.get("pad_token_id", 0)
@@ -306,54 +303,18 @@ def _import_tokenizer(one: _Imported, target: str) -> str:
     return os.path.basename(vocab_file)
 
 
-# --- Folders ---------------------------------------------------------------------
-
-
 @contextlib.contextmanager
-def _new_folder(path: str, overwrite: bool):
-    """A folder to write to, whose files get to `path` when all are whole."""
-    parent, name = os.path.split(os.path.abspath(path))
-    temporary = None
-    try:
-        os.makedirs(parent, exist_ok=True)
-        temporary = tempfile.mkdtemp(_UNFINISHED, name + ".", parent)
+def _new_files(output_dir, overwrite):
+    """`files.new_files`, each with its size in the log."""
+    with files.new_files(output_dir, overwrite) as temporary:
         yield temporary
-        _move_files(temporary, path, overwrite)
-    except OSError as error:
-        raise InputError(f"{path} could not be written: {error}.") from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _move_files(temporary, path, overwrite):
-    files = [
-        os.path.relpath(os.path.join(folder, name), temporary)
-        for folder, _, names in os.walk(temporary)
-        for name in names
-    ]
-    check_free(path, files, overwrite)
-    for name in sorted(files):
-        target = os.path.join(path, name)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.replace(os.path.join(temporary, name), target)
-        logging.info("%s: %d bytes", target, os.path.getsize(target))
-
-
-def check_free(path: str, files: Sequence[str], overwrite: bool) -> None:
-    """Raises InputError if one of the files exists and may not be replaced."""
-    taken = [name for name in files if os.path.exists(os.path.join(path, name))]
-    if taken and not overwrite:
-        raise InputError(
-            f"{path} holds {', '.join(sorted(taken))} already. Choose another "
-            "--output_dir, or pass --overwrite to replace them."
-        )
+        sizes = {
+            name: files.file_size(os.path.join(temporary, name))
+            for name in files.walk(temporary)
+        }
+    for name, size in sorted(sizes.items()):
+        logging.info("%s: %d bytes", os.path.join(output_dir, name), size)
 
 
 def _write_json(path, content):
-    _write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-
-def _write_text(path, text):
-    with open(path, "w", encoding="utf-8") as writer:
-        writer.write(text)
+    files.write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

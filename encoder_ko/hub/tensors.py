@@ -10,6 +10,7 @@ import re
 
 import numpy as np
 
+from data.io import files
 from data.io.errors import InputError
 from encoder_ko.compat import tf
 from encoder_ko.hub.weight_map import Tensors
@@ -23,7 +24,7 @@ _INDEX = ".index.json"
 def read_checkpoint(prefix: str) -> Tensors:
     """The variables of a TensorFlow checkpoint, without those of an optimizer."""
     names = checkpoints.checkpoint_shapes(prefix)
-    reader = tf.train.load_checkpoint(prefix)
+    reader = tf.train.load_checkpoint(checkpoints.readable(prefix))
     return {
         name: reader.get_tensor(name)
         for name in names
@@ -44,8 +45,9 @@ def write_checkpoint(prefix: str, tensors: Tensors) -> None:
         )
         session.run(save, {v: tensors[name] for v, name in zip(values, names)})
     folder, name = os.path.split(prefix)
-    with open(os.path.join(folder, "checkpoint"), "w", encoding="utf-8") as writer:
-        writer.write(f'model_checkpoint_path: "{name}"\n')
+    files.write_text(
+        os.path.join(folder, "checkpoint"), f'model_checkpoint_path: "{name}"\n'
+    )
 
 
 def write_safetensors(path: str, tensors: Tensors) -> None:
@@ -68,7 +70,8 @@ def read_hugging_face(folder: str) -> Tensors:
     for name, read in ((SAFETENSORS, _read_safetensors), (PYTORCH, _read_pytorch)):
         tensors = {}
         for path in _files(os.path.join(folder, name)):
-            tensors.update(read(path))
+            with files.local_copy(path) as copy:
+                tensors.update(read(copy, path))
         if tensors:
             return {_current_name(key): value for key, value in tensors.items()}
     raise InputError(
@@ -79,12 +82,12 @@ def read_hugging_face(folder: str) -> Tensors:
 
 def _files(path):
     """The file, or the parts that its index names; [] if there are neither."""
-    if os.path.exists(path):
+    if files.exists(path):
         return [path]
-    if not os.path.exists(path + _INDEX):
+    if not files.exists(path + _INDEX):
         return []
-    with open(path + _INDEX, encoding="utf-8") as reader:
-        parts = sorted(set(json.load(reader)["weight_map"].values()))
+    index = json.loads(files.read_text(path + _INDEX))
+    parts = sorted(set(index["weight_map"].values()))
     folder = os.path.dirname(path)
     return [os.path.join(folder, os.path.basename(part)) for part in parts]
 
@@ -110,12 +113,12 @@ def _safetensors():
     return safetensors.numpy
 
 
-def _read_safetensors(path):
+def _read_safetensors(copy, path):
     reader = _safetensors()
     from safetensors import SafetensorError
 
     try:
-        return reader.load_file(path)
+        return reader.load_file(copy)
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} could not be read: {error}.") from None
     except (KeyError, TypeError) as error:
@@ -125,7 +128,7 @@ def _read_safetensors(path):
         ) from None
 
 
-def _read_pytorch(path):
+def _read_pytorch(copy, path):
     try:
         import torch
     except ImportError:
@@ -134,7 +137,7 @@ def _read_pytorch(path):
             f"or save the model as {SAFETENSORS}."
         ) from None
     try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
+        tensors = torch.load(copy, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise InputError(
             f"{path} could not be read as tensors alone: "

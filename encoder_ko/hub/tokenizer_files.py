@@ -2,11 +2,11 @@
 
 import json
 import os
-import shutil
 from typing import List
 
 from absl import logging
 
+from data.io import files
 from data.io.errors import InputError
 from data.io.json_files import read_json_object
 from data.tokenization import CONFIG_FILE_NAME, TokenizerConfig, find_vocabulary, preset
@@ -49,7 +49,7 @@ def write_tokenizer(tokenizer, folder: str, max_length: int, split_special: bool
     config = tokenizer.config
     is_wordpiece = config.algorithm == "wordpiece"
     name = "vocab.txt" if is_wordpiece else "spiece.model"
-    shutil.copyfile(tokenizer.vocabulary.path, os.path.join(folder, name))
+    files.copy(tokenizer.vocabulary.path, os.path.join(folder, name))
     special = {key: getattr(config, key) for key in _TOKEN_NAMES}
     fast_tokenizer(tokenizer).save(os.path.join(folder, "tokenizer.json"))
     _write_json(os.path.join(folder, "special_tokens_map.json"), special)
@@ -69,8 +69,7 @@ def write_tokenizer(tokenizer, folder: str, max_length: int, split_special: bool
 
 
 def _write_json(path, content):
-    with open(path, "w", encoding="utf-8") as writer:
-        writer.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    files.write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 # --- From Hugging Face -----------------------------------------------------------
@@ -79,7 +78,7 @@ def _write_json(path, content):
 def read_settings(folder: str) -> TokenizerConfig:
     """Our settings of the tokenizer in a folder of Hugging Face's files."""
     path = os.path.join(folder, CONFIG_FILE_NAME)
-    if os.path.exists(path):
+    if files.exists(path):
         settings = TokenizerConfig.from_json_file(path)
         if EXPORTED_KEY in read_json_object(path):
             return settings
@@ -90,7 +89,7 @@ def read_settings(folder: str) -> TokenizerConfig:
             folder,
             CONFIG_FILE_NAME,
         )
-        is_wordpiece = os.path.exists(os.path.join(folder, "vocab.txt"))
+        is_wordpiece = files.exists(os.path.join(folder, "vocab.txt"))
         settings = preset("hugging_face_cased" if is_wordpiece else "albert_cased")
     rules = _rules_of_library(folder)
     return TokenizerConfig.from_dict(dict(settings.to_dict(), **rules))
@@ -99,7 +98,7 @@ def read_settings(folder: str) -> TokenizerConfig:
 def _rules_of_library(folder):
     """The settings that tokenizer.json has of its own; it is what really runs."""
     path = os.path.join(folder, "tokenizer.json")
-    if not os.path.exists(path):
+    if not files.exists(path):
         return {}
     content = read_json_object(path)
     longest = (content.get("model") or {}).get("max_input_chars_per_word")
@@ -128,21 +127,20 @@ def copy_vocabulary(folder: str, target: str, config: TokenizerConfig) -> str:
     if config.algorithm == "sentencepiece":
         path = find_vocabulary(folder)
         copy = os.path.join(target, os.path.basename(path))
-        shutil.copyfile(path, copy)
+        files.copy(path, copy)
         return copy
     copy = os.path.join(target, "vocab.txt")
     path = os.path.join(folder, "vocab.txt")
-    if os.path.exists(path):
-        shutil.copyfile(path, copy)
+    if files.exists(path):
+        files.copy(path, copy)
         return copy
     path = os.path.join(folder, "tokenizer.json")
-    model = read_json_object(path).get("model", {}) if os.path.exists(path) else {}
+    model = read_json_object(path).get("model", {}) if files.exists(path) else {}
     if model.get("type") != "WordPiece":
         raise InputError(
             f"{folder} has neither vocab.txt nor a tokenizer.json with WordPiece: put "
             "the model's vocabulary there."
         )
     pieces = sorted(model["vocab"], key=model["vocab"].get)
-    with open(copy, "w", encoding="utf-8") as writer:
-        writer.write("".join(piece + "\n" for piece in pieces))
+    files.write_text(copy, "".join(piece + "\n" for piece in pieces))
     return copy

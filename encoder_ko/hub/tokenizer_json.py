@@ -24,6 +24,7 @@ from tokenizers import (
 )
 
 from data.io.errors import InputError
+from data.io.files import read_bytes
 from data.text import unicode11
 from data.tokenization.normalisation import Normaliser
 from data.tokenization.sentencepiece import DIGIT_COMMA, Preparation
@@ -179,8 +180,7 @@ def _read_model(path):
     from sentencepiece import sentencepiece_model_pb2
 
     proto = sentencepiece_model_pb2.ModelProto()
-    with open(path, "rb") as reader:
-        proto.ParseFromString(reader.read())
+    proto.ParseFromString(read_bytes(path))
     if proto.trainer_spec.model_type != proto.trainer_spec.UNIGRAM:
         raise InputError(
             f"{path} is not a unigram model: only those can be said in tokenizer.json."

@@ -99,7 +99,7 @@ class Extractor:
             needed = [v for v in tf.global_variables() if "/pooler/" not in v.op.name]
             checkpoints.require_variables(checkpoint, needed)
             self._session = tf.Session()
-            tf.train.Saver(needed).restore(self._session, checkpoint)
+            checkpoints.restore(self._session, needed, checkpoint)
 
     def extract(
         self, lines: Iterable[Line], max_seq_length: int, batch_size: int

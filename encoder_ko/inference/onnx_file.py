@@ -1,8 +1,8 @@
 """A fine-tuned model as an ONNX file, by way of tf2onnx."""
 
 import os
-import shutil
 
+from data.io import files
 from data.io.errors import InputError
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.saved_run import FineTunedModel
@@ -31,9 +31,8 @@ def write_onnx(model: FineTunedModel, path: str, overwrite: bool = False) -> Non
             f"--format=onnx needs tf2onnx ({error}): pip install -c constraints.txt "
             "-e '.[onnx]'"
         ) from error
-    files = saved_model.asset_files(model)
-    with saved_model.new_folder(path, overwrite) as temporary:
-        os.makedirs(temporary)
+    assets = saved_model.asset_files(model)
+    with files.new_folder(path, overwrite) as temporary:
         with saved_model.restored(model) as (session, graph):
             outputs = graph.signatures[saved_model.SIGNATURES[model.task.task_type]]
             frozen = tf.graph_util.convert_variables_to_constants(
@@ -50,10 +49,10 @@ def write_onnx(model: FineTunedModel, path: str, overwrite: bool = False) -> Non
             opset=_OPSET,
         )
         _rename(converted.graph, names)
-        with open(os.path.join(temporary, FILE_NAME), "wb") as writer:
+        with files.new_file(os.path.join(temporary, FILE_NAME)) as writer:
             writer.write(converted.SerializeToString())
-        for file in files:
-            shutil.copy(file, temporary)
+        for asset in assets:
+            files.copy(asset, os.path.join(temporary, os.path.basename(asset)))
 
 
 def _rename(graph, names):
@@ -79,7 +78,8 @@ def onnx_runner(path: str):
             f"Running an ONNX file needs onnxruntime ({error}): pip install -c "
             "constraints.txt -e '.[onnx]'"
         ) from error
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    with files.local_copy(path) as copy:
+        session = onnxruntime.InferenceSession(copy, providers=["CPUExecutionProvider"])
     outputs = [output.name for output in session.get_outputs()]
 
     def run(inputs):

@@ -59,7 +59,7 @@ class RunPredictor:
             variables = tf.global_variables()
             checkpoints.require_variables(model.checkpoint, variables)
             self._session = tf.Session(graph=graph)
-            tf.train.Saver(variables).restore(self._session, model.checkpoint)
+            checkpoints.restore(self._session, variables, model.checkpoint)
 
     @classmethod
     def load(

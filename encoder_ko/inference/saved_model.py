@@ -7,9 +7,9 @@ as assets.
 
 import contextlib
 import os
-import shutil
 from typing import Any, Dict, Iterator, List, NamedTuple
 
+from data.io import files
 from data.io.errors import InputError
 from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING
 from data.tokenization import CONFIG_FILE_NAME
@@ -103,7 +103,7 @@ def restored(model: FineTunedModel) -> Iterator:
         graph = build_graph(model)
         variables = tf.global_variables()
         checkpoints.require_variables(model.checkpoint, variables)
-        tf.train.Saver(variables).restore(session, model.checkpoint)
+        checkpoints.restore(session, variables, model.checkpoint)
         yield session, graph
 
 
@@ -117,7 +117,7 @@ def asset_files(model: FineTunedModel) -> List[str]:
     names = (vocab_file, CONFIG_FILE_NAME, TASK)
     paths = [os.path.join(model.path, name) for name in names]
     for path in paths:
-        if not os.path.exists(path):
+        if not files.exists(path):
             raise InputError(
                 f"{path} is missing: give the run's command again, which writes it."
             )
@@ -131,16 +131,19 @@ def write_saved_model(model: FineTunedModel, path: str, overwrite: bool = False)
       path: the folder. overwrite: whether it may be replaced.
 
     Raises:
-      InputError: as `restored` and `new_folder`.
+      InputError: as `restored` and `files.new_folder`.
     """
-    files = asset_files(model)
-    with new_folder(path, overwrite) as temporary, restored(model) as (session, graph):
+    assets = asset_files(model)
+    with files.new_folder(path, overwrite) as temporary, restored(model) as (
+        session,
+        graph,
+    ):
         builder = tf.saved_model.builder.SavedModelBuilder(temporary)
         builder.add_meta_graph_and_variables(
             session,
             [tf.saved_model.tag_constants.SERVING],
             signature_def_map=_signatures(graph),
-            assets_collection=[_asset(file) for file in files],
+            assets_collection=[_asset(file) for file in assets],
         )
         builder.save()
 
@@ -160,32 +163,3 @@ def _signatures(graph: InferenceGraph):
     }
     made[DEFAULT] = made[next(iter(graph.signatures))]
     return made
-
-
-@contextlib.contextmanager
-def new_folder(path: str, overwrite: bool = False) -> Iterator[str]:
-    """A path for a folder that gets its name only when it is whole.
-
-    Raises:
-      InputError: it exists and `overwrite` is false, or the disk refuses.
-    """
-    path = path.rstrip(os.sep)
-    if os.path.lexists(path) and not overwrite:
-        raise InputError(
-            f"{path} exists already. Pass --overwrite to replace it, or another "
-            "--output_dir."
-        )
-    temporary = f"{path}.{os.getpid()}.incomplete"
-    try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        yield temporary
-        if os.path.isdir(path):
-            shutil.rmtree(path)
-        os.replace(temporary, path)
-    except (OSError, tf.errors.OpError) as error:
-        raise InputError(
-            f"{path} could not be written: {error}. Make room or choose another "
-            "--output_dir."
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict
 
 import numpy as np
 
+from data.io import files
 from encoder_ko.compat import tf
 
 Runner = Callable[[Dict[str, np.ndarray]], Dict[str, Any]]
@@ -14,13 +15,9 @@ BATCH_SIZES = (1, 32)
 
 def size_of(path: str) -> int:
     """Bytes of a file, or of all files in a folder."""
-    if os.path.isfile(path):
-        return os.path.getsize(path)
-    return sum(
-        os.path.getsize(os.path.join(folder, name))
-        for folder, _, names in os.walk(path)
-        for name in names
-    )
+    if not files.is_folder(path):
+        return files.file_size(path)
+    return sum(files.file_size(os.path.join(path, name)) for name in files.walk(path))
 
 
 def saved_model_runner(path: str, signature: str) -> Runner:

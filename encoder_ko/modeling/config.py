@@ -7,6 +7,7 @@ import re
 from typing import Any, ClassVar, Dict, Type, TypeVar
 
 from data.io.errors import InputError
+from data.io.files import read_bytes
 from encoder_ko.compat import tf
 from encoder_ko.modeling import activations
 
@@ -159,9 +160,8 @@ class EncoderConfig:
           InputError: no such file, not JSON, or keys that do not fit.
         """
         try:
-            with tf.io.gfile.GFile(json_file, "rb") as reader:
-                json_object = json.loads(reader.read().decode("utf-8-sig"))
-        except tf.errors.NotFoundError:
+            json_object = json.loads(read_bytes(json_file).decode("utf-8-sig"))
+        except FileNotFoundError:
             raise InputError(
                 f"There is no model configuration {json_file!r}. Give its path, for "
                 "example one of the files under configs/."

@@ -10,11 +10,10 @@ from data.evaluation import plots
 from data.io.errors import InputError
 from data.records.dataset import RecordFiles
 from data.tokenization import Tokenizer, find_vocabulary
-from encoder_ko.compat import tf
 from encoder_ko.finetuning import results
 from encoder_ko.pretraining import trainer
 from encoder_ko.pretraining.args import EvaluationArgs, Schedule
-from encoder_ko.training import collapse, estimator, model_files
+from encoder_ko.training import checkpoints, collapse, estimator, model_files
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.run_folder import HISTORY, SETTINGS, RunFolder
 from encoder_ko.training.training_log import FILE_NAME, read_log
@@ -105,7 +104,7 @@ def _claimed_settings(job: PretrainingJob, folder: RunFolder) -> Dict[str, Any]:
     if job.do_train:
         return job.settings
     found = folder.read_json(SETTINGS)
-    if found is None or not tf.train.latest_checkpoint(folder.path):
+    if found is None or not checkpoints.newest_checkpoint(folder.path):
         raise InputError(
             f"{job.output.folder} holds no trained model: train one with "
             "--do_train=true."
@@ -161,7 +160,7 @@ def _announce(job: PretrainingJob, folder: RunFolder, step: int) -> None:
             "--output_dir and its own --num_train_steps.",
             step,
             total,
-            tf.train.latest_checkpoint(folder.path),
+            checkpoints.newest_checkpoint(folder.path),
         )
         return
     epochs = total * job.schedule.batch_size / job.data.total

@@ -180,7 +180,7 @@ def _training_hooks(schedule, folder, output, train, input_mask, unigrams):
         metrics["skipped_updates"] = train.skipped
 
     def advice():
-        last = tf.train.latest_checkpoint(folder.path)
+        last = checkpoints.newest_checkpoint(folder.path)
         return (
             f"The last good checkpoint is {last or 'none'}. Lower --learning_rate or "
             "lengthen the warm-up in another --output_dir, with this checkpoint as "
@@ -245,7 +245,7 @@ class Pretrainer:
                 schedule,
                 folder,
                 hardware.use_tpu,
-                tf.train.latest_checkpoint(folder.path) is None,
+                checkpoints.newest_checkpoint(folder.path) is None,
                 self._signal_hook,
                 output.save_checkpoints_steps,
                 UnigramEntropy(self._vocab_size, schedule.accumulation_steps),
@@ -262,7 +262,7 @@ class Pretrainer:
     @property
     def step(self) -> int:
         """Updates made so far, by the newest checkpoint."""
-        newest = tf.train.latest_checkpoint(self._folder.path)
+        newest = checkpoints.newest_checkpoint(self._folder.path)
         return int(newest.rsplit("-", 1)[1]) if newest else 0
 
     def train(
@@ -313,8 +313,8 @@ class Pretrainer:
                 f"vocab_size={self._vocab_size} does not have: use the model "
                 "configuration that belongs to their vocabulary."
             ) from error
-        except (tf.errors.ResourceExhaustedError, tf.errors.UnknownError) as error:
-            if "No space left" not in error.message:
+        except (tf.errors.OpError, OSError, InputError) as error:
+            if "No space left" not in str(error):
                 raise
             raise InputError(
                 f"The disk of {self._folder.path} is full. Make room and give the same "

@@ -12,6 +12,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from data import tasks
+from data.io import files
 from data.io.errors import InputError
 from data.io.globs import matching_files
 from data.io.json_files import read_json_object
@@ -139,10 +140,10 @@ def run_chain(run: RecipeRun, launch: Launch) -> None:
 
 def _clean(run: RecipeRun, launch: Launch) -> str:
     """Returns the files of the text to train on."""
-    if not os.path.exists(run.config("clean")):
+    if not files.exists(run.config("clean")):
         return run.corpus  # its authors published no cleaning
     path = run.path("corpus.txt")
-    if not os.path.exists(path):
+    if not files.exists(path):
         flags = {
             "input_file": run.corpus,
             "output_file": path,
@@ -157,7 +158,7 @@ def _train_vocabulary(run: RecipeRun, launch: Launch, text: str) -> str:
     settings = read_json_object(run.config("vocabulary"))
     is_wordpiece = settings["algorithm"] == "wordpiece"
     path = run.path("vocabulary", "vocab.txt" if is_wordpiece else "spm.model")
-    if not os.path.exists(path):
+    if not files.exists(path):
         flags = {
             "input_file": text,
             "output_dir": run.path("vocabulary"),
@@ -207,8 +208,7 @@ def _write_model_config(run: RecipeRun, vocab_file: str) -> str:
             f"table as many rows; the published model has {published:,}."
         )
     path = run.path(f"{name}.json")
-    with open(path, "w", encoding="utf-8") as stream:
-        json.dump(config, stream, indent=2)
+    files.write_text(path, json.dumps(config, indent=2))
     return path
 
 

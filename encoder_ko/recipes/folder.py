@@ -1,14 +1,12 @@
 """The folder of a recipe: whose it is, what was read for it, what may be deleted."""
 
-import glob
-import json
-import os
 import time
-from typing import Any, Dict, Iterable, List
+from typing import Any, Dict, Iterable
 
+from data.io import files
 from data.io.errors import InputError
-from data.io.files import file_system, new_file
 from data.io.json_files import read_json_object
+from data.io.owned_folder import OwnedFolder
 
 SETTINGS = "recipe.json"
 TEXT = "text"  # among the settings: the files of the corpus
@@ -33,10 +31,8 @@ def describe_files(paths: Iterable[str]) -> Dict[str, str]:
 
 
 def _description(path: str) -> str:
-    size = f"{file_system(path).size(path):,} bytes"
-    if "://" in path:
-        return size
-    changed = time.gmtime(os.path.getmtime(path))
+    size = f"{files.file_size(path):,} bytes"
+    changed = time.gmtime(files.modification_time(path))
     return f"{size} of {time.strftime('%Y-%m-%d %H:%M:%S UTC', changed)}"
 
 
@@ -55,23 +51,19 @@ def check(
       InputError: it holds the run of other settings or another text, or files that no
         recipe wrote in their place; or an input would be deleted.
     """
-    path = os.path.join(folder, SETTINGS)
-    found = read_json_object(path) if os.path.exists(path) else None
+    owned = _owned(folder)
+    path = owned(SETTINGS)
+    found = read_json_object(path) if files.exists(path) else None
     if found is None or found.get("name") != settings["name"]:
-        for name in (SETTINGS, *_PREPARED, *(f"{run}/*" for run in _RUNS)):
-            for strange in glob.glob(os.path.join(glob.escape(folder), name)):
-                raise InputError(
-                    f"{strange} is not of this recipe, which would write it. Choose "
-                    "another --output_dir, or move it away."
-                )
+        runs = [path for run in _RUNS for path in files.matching(folder, f"{run}/*")]
+        for strange in owned.files() + runs:
+            raise InputError(
+                f"{strange} is not of this recipe, which would write it. Choose "
+                "another --output_dir, or move it away."
+            )
     elif overwrite:
-        deleted = set(map(os.path.realpath, _prepared(folder)))
-        for path in inputs:
-            if os.path.realpath(path) in deleted:
-                raise InputError(
-                    f"--overwrite would delete {path}, which is to be read. Choose "
-                    "another --output_dir."
-                )
+        written = owned.files() + owned.left_behind()
+        owned.require_not_among(written, inputs, "which is to be read")
     else:
         _require_same(folder, found, settings)
 
@@ -86,7 +78,7 @@ def _require_same(folder: str, found: Dict[str, Any], wanted: Dict[str, Any]) ->
             )
     before, now = found.get(TEXT, wanted[TEXT]), wanted[TEXT]
     for path in sorted({*before, *now}):
-        was, is_now = (files.get(path, "not there") for files in (before, now))
+        was, is_now = (text.get(path, "not there") for text in (before, now))
         if was != is_now:
             raise InputError(
                 f"{folder} holds a run on other text: {path} was {was}, now {is_now}. "
@@ -104,35 +96,21 @@ def claim(folder: str, settings: Dict[str, Any], overwrite: bool) -> None:
     Raises:
       InputError: the folder cannot be made.
     """
-    path = os.path.join(folder, SETTINGS)
-    if overwrite and os.path.exists(path):
-        _delete(folder)
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise InputError(
-            f"The folder {folder} cannot be made: a file is in its place. Choose "
-            "another --output_dir."
-        ) from None
-    with new_file(path, overwrite=True) as stream:
-        text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
-        stream.write(text.encode("utf-8"))
+    owned = _owned(folder)
+    owned.lock()
+    if overwrite and owned.settings() is not None:
+        _delete(owned)
+    owned.write_json(SETTINGS, settings)
 
 
-def _prepared(folder: str) -> List[str]:
-    return [
-        path
-        for name in _PREPARED
-        for ending in ("", ".*.incomplete")  # what a killed step was writing
-        for path in glob.glob(os.path.join(glob.escape(folder), name + ending))
-    ]
+def _owned(folder: str) -> OwnedFolder:
+    return OwnedFolder(folder, SETTINGS, _PREPARED)
 
 
-def _delete(folder: str) -> None:
-    for path in _prepared(folder):
-        os.remove(path)
-    runs = [os.path.join(folder, run) for run in _RUNS]
-    runs = [run for run in runs if os.path.isdir(run)]
+def _delete(owned: OwnedFolder) -> None:
+    for path in owned.files(_PREPARED) + owned.left_behind():
+        files.remove(path)
+    runs = [owned(run) for run in _RUNS if files.is_folder(owned(run))]
     if runs:
         from ..training.run_folder import RunFolder  # with TensorFlow
 

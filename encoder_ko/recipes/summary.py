@@ -1,9 +1,9 @@
 """What a recipe reached: a table of its metrics, and where its files are."""
 
-import glob
 import os
 from typing import Dict, List, Sequence
 
+from data.io.files import exists, matching
 from data.io.json_files import read_json_object
 
 _HEADER = [
@@ -46,7 +46,7 @@ def _row(folder: str) -> str:
 def _metrics(folder: str, part: str, split: str) -> Dict[str, float]:
     """Metrics of a result file; {} where there is none."""
     path = os.path.join(folder, part, f"{split}_results.json")
-    return read_json_object(path)["metrics"] if os.path.exists(path) else {}
+    return read_json_object(path)["metrics"] if exists(path) else {}
 
 
 def _files(folder: str) -> List[str]:
@@ -55,5 +55,5 @@ def _files(folder: str) -> List[str]:
         f"  {path}"
         for part in ("pretrained", "finetuned")
         for pattern in ("*_results.*", "*.png")
-        for path in sorted(glob.glob(os.path.join(glob.escape(folder), part, pattern)))
+        for path in matching(folder, f"{part}/{pattern}")
     ]

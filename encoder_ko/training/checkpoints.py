@@ -4,15 +4,18 @@ Names are upstream's, so published checkpoints, pre-training runs and fine-tuned
 all load by name; what is left out is reported, never silent.
 """
 
+import atexit
 import json
 import os
 import re
-from typing import Dict, List, NamedTuple, Optional
+import shutil
+import tempfile
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from absl import logging
 
+from data.io import files
 from data.io.errors import InputError
-from encoder_ko import compat
 from encoder_ko.compat import tf
 
 OPTIMIZER_STATE = re.compile(r"/(adam_m|adam_v)$|^(global_step|skipped_updates)$")
@@ -52,8 +55,7 @@ class RestoreReport(NamedTuple):
 
     def write(self, path: str) -> None:
         """Every name, as JSON."""
-        with tf.io.gfile.GFile(path, "w") as writer:
-            writer.write(json.dumps(self._asdict(), indent=2) + "\n")
+        files.write_text(path, json.dumps(self._asdict(), indent=2) + "\n")
 
 
 def find_checkpoint(path: str) -> Optional[str]:
@@ -65,14 +67,12 @@ def find_checkpoint(path: str) -> Optional[str]:
     Raises:
       InputError: the folder holds several checkpoints and no `checkpoint` file.
     """
-    if tf.io.gfile.exists(path + ".index"):
+    if files.exists(path + ".index"):
         return path
-    if not tf.io.gfile.isdir(path):
-        return None
-    newest = tf.train.latest_checkpoint(path)
-    if newest:
+    newest = newest_checkpoint(path)
+    if newest or not files.is_folder(path):
         return newest
-    found = compat.glob(os.path.join(path, "*.index"))
+    found = files.matching(path, "*.index")
     if len(found) > 1:
         names = ", ".join(os.path.basename(name)[: -len(".index")] for name in found)
         raise InputError(
@@ -80,6 +80,39 @@ def find_checkpoint(path: str) -> Optional[str]:
             "--init_checkpoint."
         )
     return found[0][: -len(".index")] if found else None
+
+
+def newest_checkpoint(folder: str) -> Optional[str]:
+    """The one that TensorFlow's `checkpoint` file names; None if it is not there.
+
+    Of a folder that was copied or moved it is the folder's own, whatever place the file
+    names. (tf.train.latest_checkpoint takes the folder's name for a pattern.)
+    """
+    state = tf.train.get_checkpoint_state(folder)
+    if state is None or not state.model_checkpoint_path:
+        return None
+    named = state.model_checkpoint_path
+    for path in (os.path.join(folder, os.path.basename(named)), named):
+        if files.exists(path + ".index"):
+            return path
+    return None
+
+
+def adopt_checkpoints(folder: str) -> None:
+    """Makes the `checkpoint` file of a folder that was moved name what is in it now."""
+    newest = newest_checkpoint(folder)
+    if newest is None or os.path.dirname(newest) != folder.rstrip("/"):
+        return
+    state = tf.train.get_checkpoint_state(folder)
+    if files.is_same_place(state.model_checkpoint_path, newest):
+        return
+    kept = [os.path.basename(path) for path in state.all_model_checkpoint_paths]
+    state.Clear()
+    state.model_checkpoint_path = os.path.basename(newest)
+    state.all_model_checkpoint_paths.extend(
+        name for name in kept if files.exists(os.path.join(folder, name + ".index"))
+    )
+    files.write_text(os.path.join(folder, "checkpoint"), str(state))
 
 
 def require_checkpoint(path: str) -> str:
@@ -100,11 +133,52 @@ def checkpoint_shapes(checkpoint: str) -> Dict[str, List[int]]:
       InputError: the files cannot be read as a TensorFlow checkpoint.
     """
     try:
-        return dict(tf.train.list_variables(checkpoint))
+        return dict(tf.train.list_variables(readable(checkpoint)))
     except (tf.errors.OpError, ValueError) as error:
         raise InputError(
             f"{checkpoint} could not be read as a TensorFlow checkpoint: {error}"
         ) from error
+
+
+def restore(session: Any, variables: Any, checkpoint: str) -> None:
+    """Gives variables of the session's graph their values in a checkpoint."""
+    tf.train.Saver(variables).restore(session, readable(checkpoint))
+
+
+_PATTERN = re.compile(r"[*?\[\\]")
+_LINKED = {}  # checkpoints with pattern signs in their names, and what stands for them
+
+
+def readable(checkpoint: str) -> str:
+    """A checkpoint under a name by which TensorFlow reads it.
+
+    It takes signs such as [ in the name for a pattern. Such a checkpoint is read
+    through links in a temporary folder, or copies where it is not on this machine.
+    """
+    if not _PATTERN.search(checkpoint):
+        return checkpoint
+    if checkpoint not in _LINKED:
+        place = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, place, ignore_errors=True)
+        for path in _files_of(checkpoint):
+            target = os.path.join(place, "model.ckpt" + path[len(checkpoint) :])
+            if files.is_remote(path):
+                files.copy(path, target)
+            else:
+                os.symlink(os.path.abspath(path), target)
+        _LINKED[checkpoint] = os.path.join(place, "model.ckpt")
+    return _LINKED[checkpoint]
+
+
+def _files_of(checkpoint: str) -> List[str]:
+    folder, name = os.path.split(checkpoint)
+    found = files.list_folder(folder)
+    names = [other for other in found if other.startswith(name + ".")]
+    return [
+        os.path.join(folder, other)
+        for other in names
+        if not other.endswith(files.TEMPORARY_SUFFIX)
+    ]
 
 
 def restore_on_initialization(
@@ -137,7 +211,8 @@ def restore_on_initialization(
             f"{', '.join(sorted(theirs)[:_SHOWN_NAMES])}; expected "
             f"{', '.join(sorted(ours)[:_SHOWN_NAMES])}. Is --model_type right?"
         )
-    tf.train.init_from_checkpoint(checkpoint, {name: name for name in restored})
+    names = {name: name for name in restored}
+    tf.train.init_from_checkpoint(readable(checkpoint), names)
     rest = sorted(set(theirs) - set(restored))
     return RestoreReport(
         checkpoint,
@@ -218,19 +293,15 @@ def copy_checkpoint(checkpoint: str, folder: str) -> str:
     Returns:
       The prefix of the copy.
     """
-    tf.io.gfile.makedirs(folder)
+    files.make_folder(folder)
     name = os.path.basename(checkpoint)
     kept = os.path.join(folder, name)
-    for path in compat.glob(checkpoint + ".*"):
-        suffix = path[len(checkpoint) :]
-        tf.io.gfile.copy(path, kept + suffix + ".incomplete", overwrite=True)
-        tf.io.gfile.rename(kept + suffix + ".incomplete", kept + suffix, True)
+    for path in _files_of(checkpoint):
+        files.copy(path, kept + path[len(checkpoint) :])
     newest = os.path.join(folder, "checkpoint")
-    with tf.io.gfile.GFile(newest + ".incomplete", "w") as writer:
-        # The name alone, so that the folder may be moved.
-        writer.write(f'model_checkpoint_path: "{name}"\n')
-    tf.io.gfile.rename(newest + ".incomplete", newest, True)
-    for path in compat.glob(os.path.join(folder, "*")):
+    # The name alone, so that the folder may be moved.
+    files.write_text(newest, f'model_checkpoint_path: "{name}"\n')
+    for path in files.matching(folder, "*"):
         if path != newest and not path.startswith(kept + "."):
-            tf.io.gfile.remove(path)
+            files.remove(path)
     return kept

@@ -3,11 +3,10 @@
 import os
 from typing import Any, NamedTuple, Optional
 
+from data.io import files
 from data.io.errors import InputError
 from data.records.schema import MODEL_TYPES
 from data.tokenization import CONFIG_FILE_NAME, Tokenizer, find_vocabulary
-from encoder_ko import compat
-from encoder_ko.compat import tf
 from encoder_ko.training import checkpoints
 from encoder_ko.training.run_folder import BEST, RunFolder
 
@@ -41,12 +40,12 @@ def find_model_files(
       InputError: a file is missing, or there are several to choose from.
     """
     for path in (config_file, vocab_file):
-        if path and not tf.io.gfile.exists(path):
+        if path and not files.exists(path):
             raise InputError(f"There is no file {path!r}: check the path in the flags.")
     checkpoint = None
     if init_checkpoint:
         checkpoint = checkpoints.require_checkpoint(init_checkpoint)
-    elif not config_file and tf.io.gfile.isdir(model_dir):
+    elif not config_file and files.is_folder(model_dir):
         best = checkpoints.find_checkpoint(os.path.join(model_dir, BEST))
         checkpoint = best or checkpoints.find_checkpoint(model_dir)
     return ModelFiles(
@@ -58,10 +57,10 @@ def find_model_files(
 
 def _find_config(model_dir, model_type):
     usual = os.path.join(model_dir, f"{model_type}_config.json")
-    if tf.io.gfile.exists(usual):
+    if files.exists(usual):
         return usual
     for other in MODEL_TYPES:
-        if tf.io.gfile.exists(os.path.join(model_dir, f"{other}_config.json")):
+        if files.exists(os.path.join(model_dir, f"{other}_config.json")):
             raise InputError(
                 f"{model_dir} holds {other}_config.json and no {model_type}_config.json"
                 f": pass --model_type={other}, or name another --model_dir."
@@ -70,7 +69,7 @@ def _find_config(model_dir, model_type):
         model_dir,
         [
             path
-            for path in compat.glob(os.path.join(model_dir, "*config*.json"))
+            for path in files.matching(model_dir, "*config*.json")
             if not any(part in os.path.basename(path) for part in _OTHER_CONFIGS)
         ],
         f"model configuration ({model_type}_config.json)",
@@ -79,10 +78,10 @@ def _find_config(model_dir, model_type):
 
 
 def _find_vocabulary(model_dir):
-    named = compat.glob(os.path.join(model_dir, "*vocab*.txt"))
+    named = files.matching(model_dir, "*vocab*.txt")
     if len(named) == 1:
         return named[0]
-    if tf.io.gfile.isdir(model_dir) and not named:
+    if files.is_folder(model_dir) and not named:
         return find_vocabulary(model_dir)
     usual = os.path.join(model_dir, "vocab.txt")
     if usual in named:
@@ -122,7 +121,7 @@ def write_model_files(
         return None
     path = tokenizer.vocabulary.path
     name = "vocab.txt" if path.endswith(".txt") else os.path.basename(path)
-    if os.path.abspath(path) != os.path.abspath(folder(name)):
-        tf.io.gfile.copy(path, folder(name), overwrite=True)
+    if not files.is_same_place(path, folder(name)):
+        files.copy(path, folder(name))
     folder.write_text(CONFIG_FILE_NAME, tokenizer.config.to_json_string())
     return name

@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Optional
 
 from absl import logging
 
+from data.io import files
 from data.io.errors import InputError
 from encoder_ko.compat import Tensor, tf
 from encoder_ko.training import collapse
@@ -26,11 +27,10 @@ def read_log(path: str) -> List[Dict[str, Any]]:
 
     A last line that is cut off is left out.
     """
-    if not tf.io.gfile.exists(path):
+    if not files.exists(path):
         return []
     entries = []
-    with tf.io.gfile.GFile(path, "r") as reader:
-        lines = reader.read().split("\n")
+    lines = files.read_text(path).split("\n")
     for number, line in enumerate(lines[:-1], 1):
         try:
             entries.append(json.loads(line))
@@ -87,10 +87,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
     def after_create_session(self, session, coord):
         step = self._steps.step
         self._entries = [e for e in read_log(self._path) if e["step"] <= step]
-        temporary = self._path + ".incomplete"
-        with tf.io.gfile.GFile(temporary, "w") as writer:
-            writer.write("".join(map(_line, self._entries)))
-        tf.io.gfile.rename(temporary, self._path, overwrite=True)
+        files.write_text(self._path, "".join(map(_line, self._entries)))
         self._restart()
 
     def _restart(self):
@@ -151,8 +148,8 @@ class TrainingLogHook(tf.train.SessionRunHook):
         entry = {name: float(value) for name, value in dict(means, **scalars).items()}
         entry["sequences_per_second"] = steps * self._batch_size / seconds
         self._entries.append(dict(entry, step=self._steps.step, **self._nonfinite))
-        with tf.io.gfile.GFile(self._path, "a") as writer:
-            writer.write(_line(self._entries[-1]))
+        with files.open_file(self._path, "ab") as writer:
+            writer.write(_line(self._entries[-1]).encode("utf-8"))
         self._summarize(entry)
         self._restart()
 

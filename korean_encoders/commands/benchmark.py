@@ -24,8 +24,9 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 from absl import flags, logging
 
 from data import tasks
+from data.io import files
+from data.io.cli import require_local
 from data.io.errors import InputError
-from data.io.files import new_file
 from encoder_ko import cli
 from encoder_ko.benchmark import page, pictures, plan, report
 from encoder_ko.benchmark import runs as benchmark_runs
@@ -100,6 +101,7 @@ class Run(NamedTuple):
 
 
 def main():
+    require_local(FLAGS, "the benchmark")
     if not FLAGS.output_dir:
         raise InputError("--output_dir is missing.")
     seeds = plan.parse_seeds(FLAGS.seeds)
@@ -130,8 +132,8 @@ def main():
 
 def _make_output_dir() -> None:
     try:
-        os.makedirs(FLAGS.output_dir, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
+        files.make_folder(FLAGS.output_dir)
+    except InputError:
         raise InputError(
             f"--output_dir={FLAGS.output_dir} is a file or within one, expected a "
             "folder: choose another."
@@ -211,7 +213,7 @@ def _run_one(run: Run) -> Tuple[int, float]:
     finally:
         seconds = before + time.time() - started
         # A run that was refused leaves the record of the one that is there.
-        if status == 0 or is_same or (earlier is None and os.path.isdir(run.folder)):
+        if status == 0 or is_same or (earlier is None and files.is_folder(run.folder)):
             record = RunRecord(
                 run.arguments, round(seconds, 1), status == 0, run.planned.digests
             )
@@ -246,16 +248,14 @@ def _write_report(runs: Sequence[Run], problems: Dict[str, str]) -> None:
     benchmark = Benchmark(_title(), _facts(finished), results)
 
     def read_picture(path):
-        with open(os.path.join(FLAGS.output_dir, path), "rb") as stream:
-            return stream.read()
+        return files.read_bytes(os.path.join(FLAGS.output_dir, path))
 
     for name, text in (
         ("report.md", report.markdown(benchmark)),
         ("report.html", page.page(benchmark, read_picture)),
     ):
         path = os.path.join(FLAGS.output_dir, name)
-        with new_file(path, overwrite=True) as stream:
-            stream.write(text.encode("utf-8"))
+        files.write_text(path, text)
     logging.info(
         "%d of %d runs in %s",
         len(finished),
@@ -270,7 +270,7 @@ def _title() -> str:
     folder = FLAGS.init_checkpoint or FLAGS.model_dir
     if _is_all_named() and not FLAGS.init_checkpoint:
         return f"Korean benchmarks: {FLAGS.model_type} from scratch"
-    return f"Korean benchmarks: {os.path.basename(os.path.normpath(folder))}"
+    return f"Korean benchmarks: {os.path.basename(files.absolute(folder))}"
 
 
 def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:

@@ -10,6 +10,7 @@ import os
 
 from absl import flags, logging
 
+from data.io import files
 from data.io.errors import InputError
 from data.io.json_files import read_json_object
 from data.tokenization import build_tokenizer, resolve_config
@@ -71,7 +72,7 @@ def main():
             raise InputError(f"--{name} is missing.")
     if FLAGS["from"].value == FLAGS.to:
         raise InputError(f"--from and --to are both {FLAGS.to}: nothing to convert.")
-    if not os.path.isdir(FLAGS.input_dir):
+    if not files.is_folder(FLAGS.input_dir):
         raise InputError(f"There is no folder {FLAGS.input_dir!r}: check --input_dir.")
     if FLAGS.to == "hf":
         _to_hugging_face()
@@ -99,7 +100,7 @@ def _to_tensorflow():
         for networks in NETWORKS.values()
         for names in networks
     ]
-    found = next((p for p in (path, *inner) if os.path.exists(p)), None)
+    found = next((p for p in (path, *inner) if files.exists(p)), None)
     if found is None:
         raise InputError(f"There is no {path}: name a Hugging Face model's folder.")
     model_type = FLAGS.model_type or read_json_object(found).get("model_type")
@@ -127,7 +128,7 @@ def _tensorflow_model(model_type, described):
     """What a run's folder, or a published model's, holds."""
     best = os.path.join(FLAGS.input_dir, run_folder.BEST)
     checkpoint = FLAGS.init_checkpoint or checkpoints.find_checkpoint(best)
-    files = model_files.find_model_files(
+    found = model_files.find_model_files(
         FLAGS.input_dir,
         model_type,
         FLAGS.config_file,
@@ -137,9 +138,9 @@ def _tensorflow_model(model_type, described):
     task = described.get("task", {})
     labels = FLAGS.labels.split(",") if FLAGS.labels else task.get("label_names", ())
     return convert.TensorFlowModel(
-        config=NETWORKS[model_type][0].config_class.from_json_file(files.config_file),
-        tokenizer=build_tokenizer(resolve_config(files.vocab_file), files.vocab_file),
-        checkpoint=files.init_checkpoint,
+        config=NETWORKS[model_type][0].config_class.from_json_file(found.config_file),
+        tokenizer=build_tokenizer(resolve_config(found.vocab_file), found.vocab_file),
+        checkpoint=found.init_checkpoint,
         head=config.HeadDescription(
             head_type=FLAGS.head_type or task.get("task_type", task.get("kind", "")),
             labels=tuple(labels),
@@ -152,4 +153,4 @@ def _tensorflow_model(model_type, described):
 
 def _read_json(name):
     path = os.path.join(FLAGS.input_dir, name)
-    return read_json_object(path) if os.path.exists(path) else {}
+    return read_json_object(path) if files.exists(path) else {}

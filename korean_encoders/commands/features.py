@@ -10,7 +10,7 @@ three models. Input: one text per line, or a pair with " ||| " between its texts
 from absl import flags, logging
 
 from data.io.errors import InputError
-from data.io.files import file_system, new_file
+from data.io.files import new_file
 from data.io.tables import BadRows, ReadingOptions, read_rows
 from encoder_ko import cli
 from encoder_ko.compat import tf
@@ -61,7 +61,7 @@ def main():
         for number, text in read_rows(FLAGS.input_file, reading, bad_rows)
     )
     count, path = 0, FLAGS.output_file
-    with new_file(path, FLAGS.overwrite, file_system(path)) as writer:
+    with new_file(path, FLAGS.overwrite) as writer:
         found = extractor.extract(lines, FLAGS.max_seq_length, FLAGS.batch_size)
         for states in found:
             count += 1

@@ -15,7 +15,8 @@ from typing import List
 
 from absl import flags
 
-from data.io.cli import parse
+from data.io import files
+from data.io.cli import parse, require_local
 from data.io.errors import InputError
 from encoder_ko.recipes import chain
 from korean_encoders import launch, package_data
@@ -58,6 +59,7 @@ def main(argv: List[str]) -> None:
     """Runs the script; `argv[0]` is its name."""
     values = parse(define_flags, argv, __doc__)
     if values is not None:
+        require_local(values, "a recipe")
         chain.run_recipes(
             _runs(values), values.overwrite, values.parallel, launch.print_and_call
         )
@@ -67,8 +69,8 @@ def _runs(values: flags.FlagValues) -> List[chain.RecipeRun]:
     configs = package_data.find("configs")
     known = sorted(
         name
-        for name in os.listdir(configs)
-        if os.path.exists(os.path.join(configs, name, "pretraining.json"))
+        for name in files.list_folder(configs)
+        if files.exists(os.path.join(configs, name, "pretraining.json"))
     )
     names = list(dict.fromkeys(values.name or []))
     unknown = [name for name in names if name not in known]
@@ -76,7 +78,7 @@ def _runs(values: flags.FlagValues) -> List[chain.RecipeRun]:
         wrong = f"--name={unknown[0]} is not known" if unknown else "--name is missing"
         raise InputError(f"{wrong}: it is one of {', '.join(known)}.")
     corpus = values.corpus
-    if os.path.isdir(corpus):
+    if files.is_folder(corpus):
         corpus = os.path.join(corpus, "*.txt")
     return [
         chain.RecipeRun(

@@ -9,7 +9,7 @@ from absl import flags
 
 from data.io import cli
 from data.io.errors import InputError
-from data.io.files import LOCAL
+from data.io.files import make_folder
 from tests.support.paths import ROOT
 
 
@@ -82,7 +82,7 @@ def test_a_reader_that_has_read_enough_is_no_error(lines):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path, path):
     (tmp_path / "afile").write_text("")
     with pytest.raises(InputError, match=f"The folder .*{path} cannot be made: "):
-        LOCAL.make_directories(str(tmp_path / path))
+        make_folder(str(tmp_path / path))
 
 
 @pytest.mark.parametrize(

@@ -487,7 +487,7 @@ def test_damaged_records_are_named(prepared, tmp_path, capfd):
 def test_a_full_disk_is_named(prepared, tmp_path, capfd):
     output = tmp_path / "out"
     output.mkdir()
-    (output / "training_log.jsonl.incomplete").symlink_to("/dev/full")
+    (output / f"training_log.jsonl.{os.getpid()}.incomplete").symlink_to("/dev/full")
     message = failing(capfd, *runs.arguments(prepared("bert"), "bert", output))
     assert f"The disk of {output} is full. Make room and give the same" in message
 
@@ -496,10 +496,10 @@ def test_a_full_disk_is_named(prepared, tmp_path, capfd):
 @pytest.mark.parametrize(
     "name",
     [
-        "run_config.json.incomplete",
-        "tokenizer_config.json.incomplete",
-        "history.json.incomplete",
-        "eval_results.txt.incomplete",
+        "run_config.json",
+        "tokenizer_config.json",
+        "history.json",
+        "eval_results.txt",
         "training_curves.png",
     ],
 )
@@ -508,8 +508,7 @@ def test_a_disk_that_fills_up_around_training_is_named(
 ):
     output = tmp_path / "out"
     shutil.copytree(str(finished("bert")), str(output))
-    (output / "training_curves.png").unlink()
-    (output / name).symlink_to("/dev/full")
+    (output / f"{name}.{os.getpid()}.incomplete").symlink_to("/dev/full")
     flags = runs.arguments(prepared("bert"), "bert", output)
     message = failing(capfd, *flags, "--do_eval")
     assert "No space left on device" in message and "Make room, or" in message

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bert_ko.modeling import BertConfig, BertModel
+from data.io import files
 from data.io.errors import InputError
 from encoder_ko.compat import tf
 from encoder_ko.training import checkpoints
@@ -197,7 +198,7 @@ def test_an_interrupted_copy_leaves_the_one_before(tmp_path, monkeypatch):
     """Whatever moment the process is killed at, the folder means a whole checkpoint."""
     first = save(tmp_path / "model.ckpt-10", {"w": [1.0]})
     second = save(tmp_path / "model.ckpt-20", {"w": [2.0]})
-    rename = tf.io.gfile.rename
+    rename = files.rename
     for moment in range(3):
         best = str(tmp_path / f"best{moment}")
         checkpoints.copy_checkpoint(first, best)
@@ -209,7 +210,7 @@ def test_an_interrupted_copy_leaves_the_one_before(tmp_path, monkeypatch):
             rename(*arguments)
 
         with monkeypatch.context() as patch:
-            patch.setattr(checkpoints.tf.io.gfile, "rename", killed)
+            patch.setattr(files, "rename", killed)
             with pytest.raises(KeyboardInterrupt):
                 checkpoints.copy_checkpoint(second, best)
         assert checkpoints.find_checkpoint(best) == f"{best}/model.ckpt-10"

@@ -173,11 +173,11 @@ def test_broken_json_is_named(folder):
 
 
 def test_files_are_written_whole_or_not_at_all(folder, monkeypatch):
-    def disk_full(source, target, overwrite):
+    def disk_full(source, target):
         raise OSError("no space")
 
-    monkeypatch.setattr("encoder_ko.training.run_folder.tf.io.gfile.rename", disk_full)
-    with pytest.raises(OSError, match="no space"):
+    monkeypatch.setattr("data.io.files.rename", disk_full)
+    with pytest.raises(InputError, match="history.json could not be written: no space"):
         folder.write_json("history.json", [{"step": 14}])
     assert folder.read_json("history.json") == [{"step": 7}]
 
