@@ -20,6 +20,7 @@ LAYERS = {
     "korean_encoders": 3,
 }
 SCRIPTS = 4
+MODEL_NAMES = ("bert", "albert", "electra")
 # Modules that take the parsed flags, or the words to parse, from a script.
 FLAG_PARSERS = ("data.io.cli", "encoder_ko.cli", "data.io.flag_files")
 TENSORFLOW_IN_DATA = (
@@ -285,3 +286,75 @@ def test_names_say_what_a_module_is():
         words = last.split("_")
         for vague in ("utils", "util", "helper", "manager", "misc", "common"):
             assert vague not in words, module
+
+
+def room(module):
+    """The folder of a module, as seen from the root; "" for the scripts."""
+    return os.path.relpath(os.path.dirname(FILES[module]), ROOT).replace(os.sep, "/")
+
+
+def test_a_room_is_seen_at_a_glance():
+    files = {}
+    for module in FILES:
+        files.setdefault(room(module), []).append(module)
+    crowded = {name: len(held) for name, held in files.items() if len(held) > 15}
+    assert not crowded
+
+
+def test_no_circle_of_rooms():
+    entered = {room(module): set() for module in FILES}
+    for module in FILES:
+        for imported in modules_imported(module):
+            if room(imported) != room(module):
+                entered[room(module)].add(room(imported))
+
+    def visit(name, way):
+        assert name not in way, " -> ".join(way[way.index(name) :] + [name])
+        for other in sorted(entered[name]):
+            visit(other, way + [name])
+
+    for name in entered:
+        visit(name, [])
+
+
+# Google's repositories have classes of these names in common, with their own contents.
+OF_SEVERAL_UPSTREAMS = {
+    "AdamWeightDecayOptimizer",
+    "BasicTokenizer",
+    "BertConfig",
+    "BertModel",
+    "FullTokenizer",
+}
+
+
+def test_no_public_class_name_is_there_twice():
+    found = {}
+    for module, tree in TREES.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(module)
+    twice = {name: held for name, held in found.items() if len(held) > 1}
+    assert set(twice) <= OF_SEVERAL_UPSTREAMS, twice
+
+
+# What Hugging Face calls the models, and which configuration keys each one has there.
+NAMES_OF_MODELS_IN_ENCODER_KO = ("encoder_ko.hub.config",)
+
+
+def test_what_the_models_share_names_none_of_them():
+    for module, tree in TREES.items():
+        if top(module) != "encoder_ko" or module in NAMES_OF_MODELS_IN_ENCODER_KO:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant):
+                assert node.value not in MODEL_NAMES, f"{module}: {node.value}"
+
+
+def test_scripts_are_thin():
+    for module in FILES:
+        if layer(module) == SCRIPTS:
+            lines = read(FILES[module]).count("\n")
+            assert lines <= 20, f"{module} has {lines} lines"
+            for imported in imports(module):
+                allowed = ("korean_encoders", "encoder_ko.cli", "data.io.cli")
+                assert imported.startswith(allowed), f"{module}: {imported}"

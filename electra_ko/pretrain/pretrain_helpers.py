@@ -17,7 +17,7 @@ from encoder_ko.modeling.heads import TokenPredictions
 from encoder_ko.modeling.random_stream import RandomStream
 
 __all__ = [
-    "MaskingOptions",
+    "GeneratorMasking",
     "Masked",
     "gather_positions",
     "mask",
@@ -29,7 +29,7 @@ _MASK_SHARE = 0.85  # the others of the chosen positions keep their token
 
 
 @dataclasses.dataclass(frozen=True)
-class MaskingOptions:
+class GeneratorMasking:
     """What is masked.
 
     Attributes:
@@ -63,7 +63,7 @@ class Masked(NamedTuple):
     weights: object
 
 
-def mask(features, options: MaskingOptions, random: RandomStream) -> Masked:
+def mask(features, options: GeneratorMasking, random: RandomStream) -> Masked:
     """Chooses tokens of each row and replaces most of them by [MASK].
 
     Args:

@@ -37,7 +37,7 @@ class ElectraOptions:
         language model, BERT's objective: no generator, nothing replaced.
     """
 
-    masking: pretrain_helpers.MaskingOptions
+    masking: pretrain_helpers.GeneratorMasking
     generator_hidden_size: float = 0.25
     generator_layers: float = 1.0
     gen_weight: float = 1.0

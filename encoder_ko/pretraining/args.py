@@ -34,15 +34,15 @@ class OptimizerArgs:
     adam: AdamOptions = AdamOptions()
 
     @classmethod
-    def from_flags(cls, values: flags.FlagValues) -> "OptimizerArgs":
-        is_electra = values.model_type == "electra"
+    def from_flags(cls, values: flags.FlagValues, power: float) -> "OptimizerArgs":
+        """`power`: of the decay, a flag of another name in each upstream."""
         return cls(
             optimizer=values.optimizer,
             learning_rate=values.learning_rate,
             train_steps=values.num_train_steps,
             warmup_steps=values.num_warmup_steps,
             weight_decay_rate=values.weight_decay_rate,
-            power=values.lr_decay_power if is_electra else values.poly_power,
+            power=power,
             start_warmup_step=values.start_warmup_step,
             adam=AdamOptions.from_flags(values),
         )

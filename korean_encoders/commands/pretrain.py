@@ -19,7 +19,7 @@ from data.pretraining.shards import vocabulary_traits
 from data.records.dataset import open_records
 from data.tokenization import require_same_tokenizer
 from electra_ko.model.modeling import config_of_size
-from electra_ko.pretrain.pretrain_helpers import MaskingOptions
+from electra_ko.pretrain.pretrain_helpers import GeneratorMasking
 from electra_ko.pretrain.pretraining import ElectraOptions
 from encoder_ko import cli
 from encoder_ko.compat import tf
@@ -299,12 +299,13 @@ def _open_records(input_file, flag, tokenizer):
 
 def _network(config, tokenizer, data):
     recipe = RECIPES[FLAGS.model_type]
-    build, masker = recipe.build, None
+    build, masker, power = recipe.build, None, FLAGS.poly_power
     if FLAGS.model_type == "electra":
+        power = FLAGS.lr_decay_power
         build = functools.partial(build, electra=_electra_options(tokenizer))
     elif FLAGS.dynamic_masking:
         masker = trainer.Masker(_masking_options(data), vocabulary_traits(tokenizer))
-    options = OptimizerArgs.from_flags(FLAGS)
+    options = OptimizerArgs.from_flags(FLAGS, power)
     start = FLAGS.do_train and FLAGS.init_checkpoint
     return trainer.PretrainingNetwork(
         config,
@@ -321,7 +322,7 @@ def _network(config, tokenizer, data):
 def _electra_options(tokenizer):
     never_masked = (tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id)
     return ElectraOptions(
-        MaskingOptions(tokenizer.mask_id, never_masked, FLAGS.mask_prob),
+        GeneratorMasking(tokenizer.mask_id, never_masked, FLAGS.mask_prob),
         generator_hidden_size=FLAGS.generator_hidden_size,
         generator_layers=FLAGS.generator_layers,
         gen_weight=FLAGS.gen_weight,

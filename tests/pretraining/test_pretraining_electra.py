@@ -24,7 +24,7 @@ from tests.support.reference_graphs import (
 )
 
 CLS, SEP, MASK = 2, 3, 4
-MASKING = pretrain_helpers.MaskingOptions(MASK, (CLS, SEP, MASK))
+MASKING = pretrain_helpers.GeneratorMasking(MASK, (CLS, SEP, MASK))
 FEATURES = ("input_ids", "input_mask", "segment_ids")
 
 
