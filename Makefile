@@ -94,12 +94,13 @@ test: env
 	touch $@
 
 test-hf: .venv-hf/installed
-	.venv-hf/bin/python -m pytest tests/test_hf_*.py
-	.venv-hf/bin/python -m pytest tests/test_export_savedmodel.py -k onnx
+	.venv-hf/bin/python -m pytest tests/hub
+	.venv-hf/bin/python -m pytest tests/inference/test_export_savedmodel.py -k onnx
 
 lint: env
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
+	$(RUN) -m mypy
 
 .venv/docs-installed: .venv/installed
 	$(RUN) -m pip install --quiet --disable-pip-version-check \
@@ -116,11 +117,12 @@ docs: .venv/docs-installed
 	    -c constraints-legacy.txt -e '.[dev,mecab]'
 	touch $@
 
+TRAIN_VOCAB = tests/vocabulary/test_train_vocab.py
 ifneq ($(LEGACY_PYTHON),)
 test-legacy: .venv-legacy/installed
 	# SentencePiece's trainer and TensorFlow 1.15 crash in one process.
-	.venv-legacy/bin/python -m pytest tests/test_train_vocab.py
-	.venv-legacy/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/test_train_vocab.py
+	.venv-legacy/bin/python -m pytest $(TRAIN_VOCAB)
+	.venv-legacy/bin/python -m pytest -n 2 --dist loadfile --ignore=$(TRAIN_VOCAB)
 else
 test-legacy:
 	@echo "No Python 3.7 was found: the legacy lane is left out." >&2
