@@ -51,9 +51,9 @@ def first_steps(config: TokenizerConfig) -> List[Step]:
       InputError: the morpheme analyser is not installed.
     """
     steps = [] if config.compose is False else [STEPS["compose"]]
-    if config.clean == "run_time":
+    if config.clean == "run_time" and config.cleaning:
         steps += recipe_steps(config.cleaning)
-    if config.morphemes == "run_time":
+    if config.morphemes == "run_time" and config.morpheme_analyser:
         analyser = MorphemeAnalyser(config.morpheme_analyser)
         steps.append(Step("morphemes", analyser.separate, analyser.separate_aligned))
     return steps
