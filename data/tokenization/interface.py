@@ -13,6 +13,8 @@ from typing import (
     Mapping,
     NamedTuple,
     Optional,
+    Pattern,
+    Sequence,
     Tuple,
 )
 
@@ -80,7 +82,7 @@ def _require_added_tokens(config, vocabulary):
         )
 
 
-def pattern_of(tokens) -> "Optional[re.Pattern]":
+def pattern_of(tokens: Sequence[str]) -> Optional[Pattern[str]]:
     """What splits a text at added tokens, which it captures; None without tokens.
 
     Of several that begin at the same place the longest counts.
@@ -153,7 +155,9 @@ class Tokenizer:
 
     def encode(self, text: str) -> Encoding:
         """Pieces, ids and offsets of one text."""
-        encoding = self._encode_parts(text) if self._added else self._encode(text)
+        encoding = (
+            self._encode_parts(text, self._added) if self._added else self._encode(text)
+        )
         if self._counts is not None:
             self._counts.add(text, encoding.ids, self.unk_id)
         return encoding
@@ -162,7 +166,7 @@ class Tokenizer:
         """The ids of each text; the fastest way where offsets are not needed."""
         texts = list(texts)
         if self._added and any(map(self._added.search, texts)):
-            batch = self._encode_parts_batch(texts)
+            batch = self._encode_parts_batch(texts, self._added)
         else:
             batch = self._encode_ids_batch(texts)
         if self._counts is not None:
@@ -170,11 +174,11 @@ class Tokenizer:
                 self._counts.add(text, ids, self.unk_id)
         return batch
 
-    def _encode_parts(self, text):
+    def _encode_parts(self, text: str, added: Pattern[str]) -> Encoding:
         """Added tokens, and what is between them as texts of their own."""
         found = Encoding([], [], [])
         start = 0
-        for number, part in enumerate(self._added.split(text)):
+        for number, part in enumerate(added.split(text)):
             end = start + len(part)
             if number % 2:
                 inner = Encoding([part], [self.vocabulary.ids[part]], [(0, len(part))])
@@ -186,8 +190,10 @@ class Tokenizer:
             start = end
         return found
 
-    def _encode_parts_batch(self, texts):
-        parts = [self._added.split(text) for text in texts]
+    def _encode_parts_batch(
+        self, texts: Sequence[str], added: Pattern[str]
+    ) -> List[List[int]]:
+        parts = [added.split(text) for text in texts]
         between = iter(self._encode_ids_batch([p for each in parts for p in each[::2]]))
         batch = []
         for each in parts:
