@@ -232,7 +232,7 @@ def get_assignment_map_from_checkpoint(tvars, init_checkpoint, num_of_group=0):
       ({name there: name} for tf.train.init_from_checkpoint, or a list of `num_of_group`
       of them; {name: 1, name + ":0": 1}).
     """
-    theirs = functional.checkpoint_names(init_checkpoint)
+    stored = functional.checkpoint_names(init_checkpoint)
     maps, names = [{} for _ in range(max(1, num_of_group))], []
     for name in functional.variable_names(tvars):
         candidates = [name]
@@ -241,7 +241,7 @@ def get_assignment_map_from_checkpoint(tvars, init_checkpoint, num_of_group=0):
                 re.sub(f"/{part}_\\d+/", f"/{part}_{first}/", name)
                 for part, first in (("group", 0), ("ffn", 1), ("attention", 1))
             ]
-        there = next((known for known in candidates if known in theirs), None)
+        there = next((known for known in candidates if known in stored), None)
         if there is not None:
             names.append(name)
             for group in _groups_in(name, num_of_group):

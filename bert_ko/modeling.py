@@ -82,6 +82,6 @@ def get_assignment_map_from_checkpoint(tvars, init_checkpoint):
     Returns:
       ({name: name} for tf.train.init_from_checkpoint, {name: 1, name + ":0": 1}).
     """
-    theirs = functional.checkpoint_names(init_checkpoint)
-    names = [name for name in functional.variable_names(tvars) if name in theirs]
+    stored = functional.checkpoint_names(init_checkpoint)
+    names = [name for name in functional.variable_names(tvars) if name in stored]
     return dict(zip(names, names)), functional.initialized_names(names)

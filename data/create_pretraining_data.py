@@ -7,8 +7,8 @@
 Input: UTF-8, plain or .gz, one sentence per line, a blank line after each document.
 Output: TFRecord files of the features that google-research/{bert,albert,electra} read,
 and manifest.json beside them. The bytes depend on the input, the settings and the seed,
-not on the number of processes. A build that was stopped goes on where it was when the
-same command is given again.
+not on the number of processes. A build that was stopped resumes when the same
+command is given again.
 """
 
 import itertools
@@ -104,7 +104,7 @@ def define_flags(values: flags.FlagValues) -> None:
         "overwrite",
         False,
         "Replace records of another build, and finished ones; a stopped build of the "
-        "same settings and text goes on all the same.",
+        "same settings and text resumes all the same.",
     )
 
 

@@ -230,7 +230,7 @@ def refuse_bad_lines(count: int, problem: str, max_bad_rows: int) -> None:
     """
     if count <= max_bad_rows:
         return
-    advice = "Mend it, or leave such lines out with --max_bad_rows=N."
+    advice = "Fix it, or leave such lines out with --max_bad_rows=N."
     if max_bad_rows:
         advice = f"It is bad line {count} and --max_bad_rows={max_bad_rows}."
     raise InputError(f"{problem} {advice}")

@@ -105,7 +105,7 @@ def run(
 
 @contextlib.contextmanager
 def one_line_errors(stopped: str) -> Iterator[None]:
-    """Makes what a user can mend one line and status 1: mistakes, a disk that refuses.
+    """Makes what a user can fix one line and status 1: mistakes, a disk that refuses.
 
     When the reader of standard output has read enough (`| head`), that is no mistake.
 

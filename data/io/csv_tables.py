@@ -85,7 +85,7 @@ def _csv_rows(lines: Iterator[Tuple[int, str]], bad_rows: BadRows) -> Iterator[R
                 raise InputError(
                     f"{bad_rows.path}, line {source.row_start}: a quotation mark is "
                     "opened and never closed, or not where its cell ends (read up to "
-                    f"line {source.row_end}). Mend it, or use a tab separated file."
+                    f"line {source.row_end}). Fix it, or use a tab separated file."
                 ) from error
             bad_rows.skip(source.row_start, f"not comma separated values ({error}).")
             continue

@@ -6,4 +6,4 @@ command-line scripts print its message on one line and exit without a traceback.
 
 
 class InputError(ValueError):
-    """Bad input. The message says what is wrong, where, and how to mend it."""
+    """Bad input. The message says what is wrong, where, and how to fix it."""

@@ -69,10 +69,10 @@ class BadRows:
 
     def _advice(self) -> str:
         if self.max_bad_rows == 0:
-            return "Mend it, or skip such rows with --max_bad_rows=N."
+            return "Fix it, or skip such rows with --max_bad_rows=N."
         return (
             f"It is bad row {self.count} and --max_bad_rows={self.max_bad_rows}: "
-            "mend the rows, or raise the number."
+            "fix the rows, or raise the number."
         )
 
     def omit(self, reason: str) -> None:

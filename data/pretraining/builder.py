@@ -1,4 +1,4 @@
-"""Builds the records of a corpus with many processes, and goes on after a stop.
+"""Builds the records of a corpus with many processes, and resumes after a stop.
 
 The parent process reads blocks of text and hands them out; a worker turns each into one
 shard (`shards.py`). The manifest notes finished shards; those are passed over when the
@@ -66,7 +66,7 @@ class Build:
       num_processes: worker processes; 1 = all is done in this one.
       max_bad_rows: lines of the corpus that may be left out.
       overwrite: whether records of another build, or finished ones, are replaced; a
-        stopped build of the same settings and text goes on all the same.
+        stopped build of the same settings and text resumes all the same.
     """
 
     input_files: Tuple[str, ...]
@@ -133,7 +133,7 @@ def build_shards(build: Build, intermediate: bool = False) -> Manifest:
     folder = build.folder
     manifest = _continue_or_begin(build, folder, intermediate)
     if manifest.complete and all(
-        is_there(folder(name), entry) for name, entry in manifest.files.items()
+        is_whole(folder(name), entry) for name, entry in manifest.files.items()
     ):
         return manifest
     manifest.complete = False
@@ -246,13 +246,13 @@ def _missing(
     for block in read_blocks(build.input_files, build.block_bytes):
         name = _SHARD_NAME.format(block.index)
         entry = manifest.files.get(name)
-        if entry and is_there(folder(name), entry):
+        if entry and is_whole(folder(name), entry):
             bar.update(block.read)
         else:
             yield name, block
 
 
-def is_there(path: str, entry: Dict[str, Any]) -> bool:
+def is_whole(path: str, entry: Dict[str, Any]) -> bool:
     """Whether a file that a manifest lists is there and as long as it says."""
     return exists(path) and file_size(path) == entry["bytes"]
 

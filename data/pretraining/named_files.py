@@ -29,7 +29,7 @@ from .builder import (
     RESTART,
     Build,
     build_shards,
-    is_there,
+    is_whole,
     require_same_settings,
     require_same_text,
 )
@@ -94,7 +94,7 @@ def _finished_files(build: Build, output_files: Sequence[str]) -> Optional[Manif
         manifest = load_manifest(f"{path}.{MANIFEST_NAME}")
         if manifest:
             require_same_settings(build, manifest, path)
-            if is_there(path, manifest.files[os.path.basename(path)]):
+            if is_whole(path, manifest.files[os.path.basename(path)]):
                 manifests.append(manifest)
         elif not exists(build.folder(MANIFEST_NAME)):  # else stopped while sharing out
             raise InputError(f"{path} exists already. {RESTART}")

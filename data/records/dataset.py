@@ -142,7 +142,7 @@ def _check_manifest(source: str, manifest: Manifest, wanted: Mapping[str, Any]) 
     if not manifest.complete:
         raise InputError(
             f"{source}: this build of records is not finished. Give its command again; "
-            "it goes on where it stopped."
+            "it resumes."
         )
     require_settings(manifest.settings, wanted, source, _REBUILD)
 

@@ -1,7 +1,7 @@
 """What a build of records has done so far, in a JSON file beside them.
 
 It holds the settings, the tokenizer and, for each file, counts and a checksum. With it
-a killed build goes on with the files that are missing, and training can refuse records
+a killed build resumes with the files that are missing, and training can refuse records
 that do not fit its flags.
 """
 
@@ -88,7 +88,7 @@ def require_settings(
       recorded: settings by flag name, as a manifest has them.
       wanted: the values of now; names that it lacks are not compared.
       source: names the records in the message.
-      advice: how to mend it.
+      advice: how to fix it.
 
     Raises:
       InputError: a setting differs; the message has every name with both values.

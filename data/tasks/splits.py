@@ -81,14 +81,14 @@ def _check_not_named(task: Task, data_dir: str, split: str) -> None:
     if named:
         raise InputError(
             f"{os.path.join(data_dir, *named[0])} does not exist, but {task.source} "
-            f"names it as '{split}'. Put the file there, mend the name, or leave "
+            f"names it as '{split}'. Put the file there, fix the name, or leave "
             f"'{split}' out."
         )
 
 
 def _where_from(task: Task) -> str:
     if task.data_folder:
-        return f"Mend the names in {task.source}"
+        return f"Fix the names in {task.source}"
     return f"Fetch {task.name} from {task.source}"
 
 

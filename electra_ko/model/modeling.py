@@ -279,6 +279,6 @@ def get_assignment_map_from_checkpoint(tvars, init_checkpoint, prefix=""):
       {name: 1, name + ":0": 1} with the names there).
     """
     ours = set(functional.variable_names(tvars))
-    theirs = functional.checkpoint_names(init_checkpoint)
-    names = sorted(name for name in theirs if prefix + name in ours)
+    stored = functional.checkpoint_names(init_checkpoint)
+    names = sorted(name for name in stored if prefix + name in ours)
     return {n: prefix + n for n in names}, functional.initialized_names(names)

@@ -1,4 +1,4 @@
-"""What a fine-tuning run is told, as frozen groups of the flags of run_classifier.py.
+"""The arguments of a fine-tuning run: frozen groups of the flags of run_classifier.py.
 
 Each group is made of the flags by its own `from_flags` and passed on whole.
 """
@@ -110,7 +110,7 @@ class DataArgs:
 
 @dataclasses.dataclass(frozen=True)
 class FineTuningArgs:
-    """Everything that a run is told.
+    """All arguments of a run.
 
     Attributes:
       task, task_settings: what is learnt, and how examples become records.

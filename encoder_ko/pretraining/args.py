@@ -1,4 +1,4 @@
-"""What a pre-training run is told, as frozen groups of run_pretraining.py's flags.
+"""The arguments of a pre-training run: frozen groups of run_pretraining.py's flags.
 
 Each group is made of the flags by its own `from_flags` and passed on whole.
 """

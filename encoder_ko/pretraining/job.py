@@ -69,8 +69,7 @@ def run(job: PretrainingJob) -> bool:
     started = time.time()
     if job.do_train and not _train(job, folder, pretrainer):
         logging.info(
-            "Stopped by a signal; step %d is saved. The same command goes on from "
-            "there.",
+            "Stopped by a signal; step %d is saved. The same command resumes there.",
             pretrainer.step,
         )
         return False

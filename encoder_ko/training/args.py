@@ -1,4 +1,4 @@
-"""What pre-training and fine-tuning are both told about their output folder."""
+"""Arguments that pre-training and fine-tuning have in common: the output folder."""
 
 import dataclasses
 

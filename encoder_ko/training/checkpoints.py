@@ -194,26 +194,26 @@ def restore_on_initialization(
     Raises:
       InputError: a variable has another shape there, or not one name fits.
     """
-    theirs = checkpoint_shapes(checkpoint)
+    stored = checkpoint_shapes(checkpoint)
     ours = {variable.op.name: variable for variable in variables}
-    restored = sorted(set(ours) & set(theirs))
+    restored = sorted(set(ours) & set(stored))
     if resizable:
         restored = [
             name
             for name in restored
-            if ours[name].shape.as_list() == list(theirs[name])
+            if ours[name].shape.as_list() == list(stored[name])
             or not re.search(resizable, name)
         ]
-    _check_shapes(checkpoint, ours, theirs, restored)
+    _check_shapes(checkpoint, ours, stored, restored)
     if not restored:
         raise InputError(
             f"{checkpoint} has no variable of this model. It has "
-            f"{', '.join(sorted(theirs)[:_SHOWN_NAMES])}; expected "
+            f"{', '.join(sorted(stored)[:_SHOWN_NAMES])}; expected "
             f"{', '.join(sorted(ours)[:_SHOWN_NAMES])}. Is --model_type right?"
         )
     names = {name: name for name in restored}
     tf.train.init_from_checkpoint(readable(checkpoint), names)
-    rest = sorted(set(theirs) - set(restored))
+    rest = sorted(set(stored) - set(restored))
     return RestoreReport(
         checkpoint,
         restored,
@@ -262,25 +262,25 @@ def start_from(
 
 def require_variables(checkpoint: str, variables) -> None:
     """Raises InputError unless a checkpoint has all variables, in their shapes."""
-    theirs = checkpoint_shapes(checkpoint)
+    stored = checkpoint_shapes(checkpoint)
     ours = {variable.op.name: variable for variable in variables}
-    missing = sorted(set(ours) - set(theirs))
+    missing = sorted(set(ours) - set(stored))
     if missing:
         raise InputError(
             f"{checkpoint} lacks {len(missing)} of the model's {len(ours)} variables "
             f"({', '.join(missing[:_SHOWN_NAMES])}), so it cannot be used untrained. "
             "Fine-tune it with --do_train=true first, or name a fine-tuned checkpoint."
         )
-    _check_shapes(checkpoint, ours, theirs, sorted(ours))
+    _check_shapes(checkpoint, ours, stored, sorted(ours))
 
 
-def _check_shapes(checkpoint, ours, theirs, names):
+def _check_shapes(checkpoint, ours, stored, names):
     for name in names:
         expected = ours[name].shape.as_list()
-        if expected != list(theirs[name]):
+        if expected != list(stored[name]):
             raise InputError(
                 f"{checkpoint} does not fit the model: {name} has shape "
-                f"{list(theirs[name])} there and {expected} by the configuration. Use "
+                f"{list(stored[name])} there and {expected} by the configuration. Use "
                 "the configuration and vocabulary that the checkpoint was trained with."
             )
 

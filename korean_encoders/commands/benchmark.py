@@ -122,10 +122,10 @@ def main():
         _run_all(runs, problems)
     _write_report(runs, problems)
     if problems:
-        told = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
+        listed = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
         raise InputError(
-            f"{len(problems)} of {len(runs)} runs have no result ({told}), see above. "
-            "Mend what is wrong and give the same command again: what is finished "
+            f"{len(problems)} of {len(runs)} runs have no result ({listed}), see above. "
+            "Fix what is wrong and give the same command again: what is finished "
             "stays."
         )
 
@@ -278,8 +278,8 @@ def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:
     planned = runs[0].planned
     finished = [run for run in runs if run.is_finished]
     names = {run.name for run in runs}
-    told = [f"{name}: {what}" for name, what in problems.items() if name in names]
-    told += _unlike_the_first(finished)
+    messages = [f"{name}: {what}" for name, what in problems.items() if name in names]
+    messages += _unlike_the_first(finished)
     return TaskResult(
         planned.task,
         planned.split,
@@ -287,7 +287,7 @@ def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:
         planned.note,
         planned.baseline,
         [benchmark_runs.read_run(planned, run.folder, run.seed) for run in finished],
-        "; ".join(told),
+        "; ".join(messages),
         _command(finished[0] if finished else runs[0]),
         pictures.write_pictures(
             planned,
@@ -300,14 +300,16 @@ def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:
 
 def _unlike_the_first(finished: Sequence[Run]) -> List[str]:
     """Which runs had other flags than the one whose command is shown."""
-    told = []
+    messages = []
     for run in finished[1:]:
         first = finished[0]
         names = benchmark_runs.other_flags(run.planned, first.folder, run.folder)
         if names:
             flags = ", ".join(f"--{name}" for name in names)
-            told.append(f"seed {run.seed} differs from seed {first.seed} in {flags}")
-    return told
+            messages.append(
+                f"seed {run.seed} differs from seed {first.seed} in {flags}"
+            )
+    return messages
 
 
 def _command(run: Run) -> str:

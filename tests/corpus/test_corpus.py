@@ -143,7 +143,7 @@ def test_invalid_utf8_is_named_with_file_line_and_byte(tmp_path):
         _documents(path)
     assert str(error.value) == (
         f"{path}, line 2: byte 0xB0 at offset 14 of the file is not valid UTF-8. "
-        "Convert the file to UTF-8. Mend it, or leave such lines out with "
+        "Convert the file to UTF-8. Fix it, or leave such lines out with "
         "--max_bad_rows=N."
     )
     assert content[14] == 0xB0

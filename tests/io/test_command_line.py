@@ -1,4 +1,4 @@
-"""What a user can mend ends a command with one line; a defect has its traceback."""
+"""What a user can fix ends a command with one line; a defect has its traceback."""
 
 import errno
 import subprocess

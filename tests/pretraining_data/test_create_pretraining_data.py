@@ -409,7 +409,7 @@ def test_stopped_build_goes_on_with_overwrite_too(tmp_path, monkeypatch):
 
 def test_mended_text_may_be_built_where_nothing_was(tmp_path):
     folder = tmp_path / "records"
-    with pytest.raises(InputError, match="Mend it, or leave"):
+    with pytest.raises(InputError, match="Fix it, or leave"):
         _run(folder, corpus=_corpus(tmp_path, "하나\n둘\n".encode() + b"\xff\n"))
     _run(folder, corpus=_corpus(tmp_path, "하나\n둘\n"))
     assert list(_bytes(folder)) == ["pretraining-00000.tfrecord"]
