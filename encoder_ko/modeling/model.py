@@ -7,15 +7,13 @@ from data.io.errors import InputError
 from encoder_ko.compat import tf
 from encoder_ko.modeling import embeddings, layers, transformer
 from encoder_ko.modeling.gather import gather_positions
+from encoder_ko.modeling.random_stream import step_of_run
 from encoder_ko.modeling.unpadding import packing_of
 
 
 def default_dropout(seed: int = 0) -> layers.DropoutStream:
     """Dropout that follows the global step or, without one, a new draw each run."""
-    step = tf.train.get_global_step()
-    if step is None:
-        step = tf.random.uniform([], maxval=2**31 - 1, dtype=tf.int32, seed=seed)
-    return layers.DropoutStream(seed, step)
+    return layers.DropoutStream(seed, step_of_run(seed))
 
 
 class EncoderModel:

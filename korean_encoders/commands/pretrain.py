@@ -25,7 +25,7 @@ from data.tokenization import (
     resolve_config,
 )
 from electra_ko.model.modeling import config_of_size
-from electra_ko.pretrain.pretrain_helpers import MaskingOptions
+from electra_ko.pretrain.masking import MaskingOptions
 from electra_ko.pretrain.pretraining import ElectraOptions
 from encoder_ko import cli
 from encoder_ko.compat import tf
