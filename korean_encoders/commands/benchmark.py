@@ -125,8 +125,8 @@ def main():
         listed = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
         raise InputError(
             f"{len(problems)} of {len(runs)} runs have no result ({listed}), see "
-            "above. Fix what is wrong and give the same command again: what is finished "
-            "stays."
+            "above. Fix what is wrong and give the same command again: what is "
+            "finished stays."
         )
 
 
