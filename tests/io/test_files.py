@@ -211,7 +211,9 @@ def test_a_lock_of_a_process_that_was_killed(tmp_path):
     assert files.list_folder(place) == [locks.LOCK_NAME]
     locks.lock_folder(place)  # of this machine, and dead
     locks.unlock_folder(place)
-    lock = '{"owner": "kim@elsewhere", "process": 7, "since": "2024-05-01 09:30:00 UTC"}'
+    lock = (
+        '{"owner": "kim@elsewhere", "process": 7, "since": "2024-05-01 09:30:00 UTC"}'
+    )
     files.write_text(f"{place}/{locks.LOCK_NAME}", lock)
     with pytest.raises(InputError) as raised:
         locks.lock_folder(place)
@@ -235,6 +237,8 @@ def test_of_two_that_lock_at_once_the_later_has_it(tmp_path, monkeypatch):
 
 def test_full_disks_keep_their_number(tmp_path):
     (tmp_path / f"x.{os.getpid()}.incomplete").symlink_to("/dev/full")
-    with pytest.raises(InputError, match="x could not be written: .*No space") as raised:
+    with pytest.raises(
+        InputError, match="x could not be written: .*No space"
+    ) as raised:
         files.write_text(str(tmp_path / "x"), "a" * 99)
     assert raised.value.__cause__.errno == errno.ENOSPC

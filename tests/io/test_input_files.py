@@ -28,7 +28,14 @@ def test_a_half_written_file_may_be_named(tmp_path):
 
 
 def test_a_name_that_exists_is_no_pattern(tmp_path, monkeypatch):
-    write(tmp_path, "[원천]뉴스/a.txt", "[원천]뉴스/b.txt", "원뉴스/a.txt", "x?.txt", "xy.txt")
+    write(
+        tmp_path,
+        "[원천]뉴스/a.txt",
+        "[원천]뉴스/b.txt",
+        "원뉴스/a.txt",
+        "x?.txt",
+        "xy.txt",
+    )
     monkeypatch.chdir(tmp_path)
     assert matching_files("[원천]뉴스/a.txt") == ("[원천]뉴스/a.txt",)
     assert matching_files("x?.txt") == ("x?.txt",)
