@@ -28,6 +28,52 @@ TENSORFLOW_IN_DATA = (
     "data.records.schema",
     "data.records.input_pipeline",
 )
+# The door to users' files, and who else opens, lists, renames or deletes what, and why.
+DOOR = ("data.io.file_system", "data.io.files", "data.io.locks")
+FILE_ACCESS = {
+    # Says where temporary files are; drops what nobody reads of the standard output.
+    "data.io.cli": {"tempfile.gettempdir", "os.open"},
+    "data.train_vocab": {"tempfile.TemporaryFile"},  # has no name
+    "encoder_ko": {"os.path.abspath"},  # of this package
+    # Links by which TensorFlow reads a checkpoint whose name looks like a pattern.
+    "encoder_ko.training.checkpoints": {
+        "tempfile.mkdtemp",
+        "shutil.rmtree",
+        "os.symlink",
+        "os.path.abspath",
+    },
+    "encoder_ko.benchmark.plan": {"os.path.relpath"},  # files of this machine only
+    "encoder_ko.recipes.workers": {"open"},  # logs that processes write to and read
+    "data.download.fetch": {"shutil.copyfileobj"},  # from stream to stream
+    "korean_encoders.launch": {"os.path.abspath"},  # of this package
+    "korean_encoders.package_data": {
+        "os.path.abspath",
+        "os.path.isdir",
+        "os.path.relpath",
+    },
+}
+# What is done to names alone, or to the process.
+NO_FILE_ACCESS = (
+    "os.path.join",
+    "os.path.basename",
+    "os.path.dirname",
+    "os.path.split",
+    "os.path.commonprefix",
+    "os.environ",
+    "os.getpid",
+    "os.getppid",
+    "os.cpu_count",
+    "os.sysconf",
+    "os.strerror",
+    "os.devnull",
+    "os.sep",
+    "os.curdir",
+    "os.pathsep",
+    "os._exit",
+    "os.dup2",
+    "os.O_",
+    "os.kill",
+)
 MOST_LINES = 400
 MOST_LINES_OF_A_FUNCTION = 60
 
@@ -170,6 +216,30 @@ def test_no_contrib_layers_or_keras():
             assert not name.startswith(("tf.contrib", "tf.layers", "tf.keras")), module
         for name in imports(module):
             assert "keras" not in name and "contrib" not in name, f"{module}: {name}"
+
+
+def test_users_files_are_reached_through_one_door():
+    """Also in the commands, so that a path may be a URL wherever a path is taken."""
+    modules = ("os", "shutil", "glob", "tempfile", "pathlib", "fcntl", "tf.io.gfile")
+    used = {}
+    for module, tree in TREES.items():
+        found = {name for name, _ in names_used(tree)}
+        found = {
+            name for name in found if name.startswith(tuple(f"{m}." for m in modules))
+        }
+        found -= {name for name in found if name.startswith(NO_FILE_ACCESS)}
+        if "open" in {n.func.id for n in calls_by_name(tree)}:
+            found.add("open")
+        if found and module not in DOOR:
+            used[module] = {name for name in found if name != "os.path"}
+    assert {m: names for m, names in used.items() if names} == FILE_ACCESS
+
+
+def calls_by_name(tree):
+    """Calls such as `open(path)`, whose function is a plain name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node
 
 
 def test_flags_live_in_commands_and_are_passed_on_by_from_flags():

@@ -103,7 +103,9 @@ def fetch(file: RemoteFile, folder: str, overwrite: bool = False, wait: float = 
     target = os.path.join(folder, file.name)
     part = target + PART_SUFFIX
     try:
-        files.make_folder(folder)
+        files.make_folder(
+            folder, f"{target} could not be written: choose another --output_dir."
+        )
         if file.members and files.exists(target):
             _check(file, target, "Delete it, and run the same command again.")
             _unpack(file, target, folder, overwrite)

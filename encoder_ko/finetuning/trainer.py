@@ -338,7 +338,7 @@ class FineTuner:
         batches = []
         for batch in self._estimator.predict(
             input_pipeline.evaluation_input_fn(data),
-            checkpoint_path=checkpoint,
+            checkpoint_path=checkpoints.readable(checkpoint),
             yield_single_examples=False,
         ):
             real = batch["example_index"] >= 0

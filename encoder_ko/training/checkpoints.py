@@ -145,8 +145,10 @@ def restore(session: Any, variables: Any, checkpoint: str) -> None:
     tf.train.Saver(variables).restore(session, readable(checkpoint))
 
 
-_PATTERN = re.compile(r"[*?\[\\]")
-_LINKED = {}  # checkpoints with pattern signs in their names, and what stands for them
+# Names by which TensorFlow does not read a checkpoint: signs of a pattern, and those of
+# a place where it takes what several files' names begin with for a folder.
+_UNREADABLE = re.compile(r"[*?\[\\]|^ram://")
+_LINKED = {}  # such checkpoints, with their index, and what stands for them
 
 
 def readable(checkpoint: str) -> str:
@@ -155,9 +157,10 @@ def readable(checkpoint: str) -> str:
     It takes signs such as [ in the name for a pattern. Such a checkpoint is read
     through links in a temporary folder, or copies where it is not on this machine.
     """
-    if not _PATTERN.search(checkpoint):
+    if not _UNREADABLE.search(checkpoint) or not files.exists(checkpoint + ".index"):
         return checkpoint
-    if checkpoint not in _LINKED:
+    key = checkpoint, files.read_bytes(checkpoint + ".index")
+    if key not in _LINKED:
         place = tempfile.mkdtemp()
         atexit.register(shutil.rmtree, place, ignore_errors=True)
         for path in _files_of(checkpoint):
@@ -166,8 +169,8 @@ def readable(checkpoint: str) -> str:
                 files.copy(path, target)
             else:
                 os.symlink(os.path.abspath(path), target)
-        _LINKED[checkpoint] = os.path.join(place, "model.ckpt")
-    return _LINKED[checkpoint]
+        _LINKED[key] = os.path.join(place, "model.ckpt")
+    return _LINKED[key]
 
 
 def _files_of(checkpoint: str) -> List[str]:

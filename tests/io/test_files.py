@@ -1,0 +1,244 @@
+"""The door to files: local and remote alike, and nothing half-written."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from data.io import files, locks
+from data.io.errors import InputError
+from tests.support.paths import ROOT
+
+
+@pytest.fixture(params=["local", "file"])
+def place(request, tmp_path):
+    """The test's folder as a path and as a URL."""
+    return str(tmp_path) if request.param == "local" else f"file://{tmp_path}"
+
+
+def test_what_is_written_is_read_listed_and_removed(place):
+    files.make_folder(f"{place}/a/b")
+    files.write_text(f"{place}/a/b/x.txt", "한글\n")
+    with files.open_file(f"{place}/a/b/x.txt", "ab") as stream:
+        stream.write(b"more")
+    files.copy(f"{place}/a/b/x.txt", f"{place}/a/y[1].txt")
+    files.rename(f"{place}/a/y[1].txt", f"{place}/a/z[1].txt")
+    assert files.read_bytes(f"{place}/a/z[1].txt") == "한글\nmore".encode()
+    assert files.file_size(f"{place}/a/z[1].txt") == 11
+    assert files.modification_time(f"{place}/a/z[1].txt") > 1e9
+    assert files.list_folder(f"{place}/a") == ["b", "z[1].txt"]
+    assert files.walk(place) == ["a/b/x.txt", "a/z[1].txt"]
+    assert files.is_folder(f"{place}/a") and not files.is_folder(f"{place}/a/z[1].txt")
+    files.remove(f"{place}/a/z[1].txt")
+    files.remove_folder(f"{place}/a/b")
+    assert files.list_folder(f"{place}/a") == []
+    assert files.list_folder(f"{place}/none") == []
+
+
+def test_a_stream_reads_lines_and_seeks(place):
+    files.write_text(f"{place}/x", "하나\n둘\n")
+    with files.open_file(f"{place}/x") as stream:
+        assert stream.readline() == "하나\n".encode() and stream.tell() == 7
+        stream.seek(0)
+        assert list(stream) == ["하나\n".encode(), "둘\n".encode()]
+
+
+def test_errors_are_pythons(place):
+    files.make_folder(f"{place}/folder")
+    with pytest.raises(FileNotFoundError):
+        files.open_file(f"{place}/none")
+    with pytest.raises(FileNotFoundError):
+        files.read_bytes(f"{place}/none")
+    with pytest.raises(FileNotFoundError):
+        files.remove(f"{place}/none")
+    with pytest.raises(IsADirectoryError):
+        files.read_bytes(f"{place}/folder")
+
+
+def test_a_file_that_fails_leaves_what_was_there(place):
+    files.write_text(f"{place}/x", "before")
+    with pytest.raises(ZeroDivisionError):
+        with files.new_file(f"{place}/x", overwrite=True) as stream:
+            stream.write(b"half")
+            raise ZeroDivisionError
+    assert files.read_text(f"{place}/x") == "before"
+    with pytest.raises(InputError, match="x exists already. Pass --overwrite"):
+        with files.new_file(f"{place}/x"):
+            pass
+    with pytest.raises(InputError, match="none/x could not be written: .*No such"):
+        files.write_text(f"{place}/none/x", "")
+    assert files.list_folder(place) == ["x"]
+
+
+def test_a_folder_gets_its_name_when_it_is_whole(place):
+    for number in "12":
+        with files.new_folder(f"{place}/f", overwrite=number == "2") as temporary:
+            os.mkdir(os.path.join(temporary, number))
+            files.write_text(os.path.join(temporary, number, "x"), number)
+            assert files.exists(f"{place}/f") == (number == "2")
+    assert files.walk(f"{place}/f") == ["2/x"]
+    with pytest.raises(InputError, match="f exists already. Pass --overwrite to repl"):
+        with files.new_folder(f"{place}/f"):
+            pass
+    with pytest.raises(ZeroDivisionError):
+        with files.new_folder(f"{place}/f", overwrite=True):
+            raise ZeroDivisionError
+    assert files.walk(place) == ["f/2/x"]
+
+
+def test_files_join_a_folder_whose_others_stay(place):
+    files.make_folder(f"{place}/f")
+    files.write_text(f"{place}/f/mine", "mine")
+    for overwrite in (False, True):
+        with files.new_files(f"{place}/f", overwrite) as temporary:
+            files.write_text(os.path.join(temporary, "x"), "x")
+    with pytest.raises(InputError, match="f holds x already. Choose another"):
+        with files.new_files(f"{place}/f") as temporary:
+            files.write_text(os.path.join(temporary, "x"), "y")
+    assert files.walk(place) == ["f/mine", "f/x"]
+    assert files.read_text(f"{place}/f/x") == "x"
+
+
+def test_libraries_get_real_files(place):
+    with files.new_local(f"{place}/x") as path:
+        with open(path, "wb") as stream:
+            stream.write(b"content")
+        assert not files.exists(f"{place}/x")
+    with files.local_copy(f"{place}/x") as path, open(path, "rb") as stream:
+        assert stream.read() == b"content"
+    files.make_folder(f"{place}/f/a")
+    files.rename(f"{place}/x", f"{place}/f/a/x")
+    with files.local_copy(f"{place}/f") as path:
+        assert files.walk(path) == ["a/x"]
+    assert os.path.exists(path) == (path == f"{place}/f")
+    assert files.walk(place) == ["f/a/x"]
+
+
+_KILLED = """
+import os, signal, sys
+from data.io import files
+with files.new_file(sys.argv[1]) as stream:
+    stream.write(b"half")
+    stream.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path):
+    path = str(tmp_path / "clean.txt")
+    subprocess.call([sys.executable, "-c", _KILLED, path], cwd=ROOT)
+    (left,) = files.list_folder(str(tmp_path))
+    assert left.endswith(files.TEMPORARY_SUFFIX)
+    mine = f"other.{left}"
+    files.write_text(str(tmp_path / mine), "mine")
+    files.write_text(path, "whole")
+    assert files.list_folder(str(tmp_path)) == ["clean.txt", mine]
+
+
+def test_what_another_process_writes_now_is_left_alone(tmp_path):
+    path = str(tmp_path / "clean.txt")
+    other = f"{path}.1{files.TEMPORARY_SUFFIX}"
+    files.write_text(other, "growing")
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, other],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    holder.stdout.readline()
+    files.write_text(path, "whole")
+    assert files.exists(other)
+    holder.communicate(b"\n")
+    files.write_text(path, "whole")
+    assert not files.exists(other)
+
+
+_HOLD = """
+import sys
+from data.io import locks
+assert locks.hold(sys.argv[1])
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+# --- Locks -----------------------------------------------------------------------
+
+_LOCK = """
+import sys
+from data.io import locks
+from data.io.errors import InputError
+try:
+    locks.lock_folder(sys.argv[1])
+except InputError as error:
+    print(error)
+else:
+    print("locked")
+"""
+
+
+def lock_elsewhere(place):
+    command = [sys.executable, "-c", _LOCK, place]
+    said = subprocess.check_output(command, cwd=ROOT, universal_newlines=True)
+    return said.strip()
+
+
+def test_a_folder_has_one_writer(place):
+    locks.lock_folder(place)
+    locks.lock_folder(place)  # the same process may again
+    said = lock_elsewhere(place)
+    if files.is_remote(place):
+        assert said.startswith(f"{place} is locked: ")
+        assert f"process {os.getpid()}, has been writing to it since 20" in said
+        assert f"take over: delete {place}/writer.lock and give the same" in said
+    else:
+        assert f"Another process is writing to {place}: wait until it ends" in said
+    locks.unlock_folder(place)
+    assert lock_elsewhere(place) == "locked"
+    assert files.list_folder(place) == []  # it took its lock away at its end
+    locks.lock_folder(place)
+    locks.unlock_folder(place)
+
+
+def test_a_lock_of_a_process_that_was_killed(tmp_path):
+    place = f"file://{tmp_path}"
+    killed = _LOCK + "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    subprocess.call(
+        [sys.executable, "-c", killed, place], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    assert files.list_folder(place) == [locks.LOCK_NAME]
+    locks.lock_folder(place)  # of this machine, and dead
+    locks.unlock_folder(place)
+    lock = (
+        '{"owner": "kim@elsewhere", "process": 7, "since": "2024-05-01 09:30:00 UTC"}'
+    )
+    files.write_text(f"{place}/{locks.LOCK_NAME}", lock)
+    with pytest.raises(InputError) as raised:
+        locks.lock_folder(place)
+    assert str(raised.value) == (
+        f"{place} is locked: kim@elsewhere, process 7, has been writing to it since "
+        "2024-05-01 09:30:00 UTC. Wait until it ends, or choose another --output_dir. "
+        f"If it was killed, take over: delete {place}/writer.lock and give the same "
+        "command again."
+    )
+
+
+def test_of_two_that_lock_at_once_the_later_has_it(tmp_path, monkeypatch):
+    place = f"file://{tmp_path}"
+    path = f"{place}/{locks.LOCK_NAME}"
+    monkeypatch.setattr(locks.time, "sleep", lambda _: files.write_text(path, "{}"))
+    with pytest.raises(InputError, match="is locked: somebody, process unknown"):
+        locks.lock_folder(place)
+    locks.release_objects()
+    assert files.read_text(path) == "{}"
+
+
+def test_full_disks_keep_their_number(tmp_path):
+    (tmp_path / f"x.{os.getpid()}.incomplete").symlink_to("/dev/full")
+    with pytest.raises(
+        InputError, match="x could not be written: .*No space"
+    ) as raised:
+        files.write_text(str(tmp_path / "x"), "a" * 99)
+    assert raised.value.__cause__.errno == errno.ENOSPC
