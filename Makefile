@@ -104,6 +104,7 @@ test-hf: .venv-hf/installed
 lint: env
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
+	$(RUN) -m mypy
 
 .venv/docs-installed: .venv/installed
 	$(RUN) -m pip install --quiet --disable-pip-version-check \
@@ -120,11 +121,12 @@ docs: .venv/docs-installed
 	    -c constraints-legacy.txt -e '.[dev,mecab]'
 	touch $@
 
+TRAIN_VOCAB = tests/vocabulary/test_train_vocab.py
 ifneq ($(LEGACY_PYTHON),)
 test-legacy: .venv-legacy/installed
 	# SentencePiece's trainer and TensorFlow 1.15 crash in one process.
-	.venv-legacy/bin/python -m pytest tests/vocabulary/test_train_vocab.py
-	.venv-legacy/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/vocabulary/test_train_vocab.py
+	.venv-legacy/bin/python -m pytest $(TRAIN_VOCAB)
+	.venv-legacy/bin/python -m pytest -n 2 --dist loadfile --ignore=$(TRAIN_VOCAB)
 else
 test-legacy:
 	@echo "No Python 3.7 was found: the legacy lane is left out." >&2

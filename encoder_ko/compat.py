@@ -16,13 +16,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as _tensorflow
 import tensorflow.compat.v1 as tf
+from tensorflow.compat.v1 import Tensor
 from tensorflow.python.ops import resource_variable_ops
 from tensorflow.python.tpu import tpu_function
 
 TF_VERSION = _tensorflow.__version__
 IS_TF2 = not TF_VERSION.startswith("1.")
 
-Tensor = tf.Tensor
 Size = Union[int, Tensor]  # of an axis: known, or an int32 scalar
 Function = TypeVar("Function", bound=Callable)
 

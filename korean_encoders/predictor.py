@@ -1,6 +1,6 @@
 """Predictions for any text from Python, with a run of any model type."""
 
-from typing import Any
+from typing import Any, cast
 
 from encoder_ko.inference import predictor
 from korean_encoders.model_types import FAMILIES
@@ -10,7 +10,9 @@ class Predictor(predictor.RunPredictor):
     """A fine-tuned run, loaded once; see encoder_ko.inference.predictor."""
 
     @classmethod
-    def load(cls, run_dir: str, **options: Any) -> "Predictor":
+    def load(  # type: ignore[override]  # here the model types are known
+        cls, run_dir: str, **options: Any
+    ) -> "Predictor":
         """Loads the --output_dir of a fine-tuning run.
 
         Args:
@@ -19,4 +21,4 @@ class Predictor(predictor.RunPredictor):
         Raises:
           InputError: the folder holds no fine-tuned run.
         """
-        return super().load(run_dir, FAMILIES, **options)
+        return cast(Predictor, super().load(run_dir, FAMILIES, **options))

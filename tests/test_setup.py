@@ -32,7 +32,8 @@ def test_the_missions_packages_are_required():
 
 
 def test_extras_for_what_only_some_need():
-    assert {"hf", "onnx", "mecab", "gpu", "dev"} == set(SETUP["extras_require"])
+    expected = {"hf", "onnx", "mecab", "gpu", "dev", "docs"}
+    assert expected == set(SETUP["extras_require"])
 
 
 def test_the_main_lanes_versions_are_pinned():

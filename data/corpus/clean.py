@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import gzip
 import hashlib
-from typing import BinaryIO, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import BinaryIO, Dict, Iterator, List, NamedTuple, Sequence, Tuple, cast
 
 import numpy as np
 
@@ -135,7 +135,7 @@ def _new_text_file(path: str, overwrite: bool) -> Iterator[BinaryIO]:
             yield stream
             return
         with gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed:
-            yield packed
+            yield cast(BinaryIO, packed)
 
 
 def clean_corpus(

@@ -11,12 +11,22 @@ Files may lie anywhere (`data.io.files`).
 import gzip
 import unicodedata
 import zlib
-from typing import BinaryIO, Callable, Iterable, Iterator, List, NamedTuple, Tuple
+from typing import (
+    Any,
+    BinaryIO,
+    Callable,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Tuple,
+    cast,
+)
 
 from ..io import files
 from ..io.errors import InputError
 
-OpenFile = Callable[[str, str], BinaryIO]  # (path, mode)
+OpenFile = Callable[[str, str], Any]  # (path, mode)
 
 DEFAULT_BLOCK_BYTES = 1 << 20
 MAX_LINE_CHARACTERS = 100000
@@ -40,7 +50,7 @@ class Part(NamedTuple):
 class Block(NamedTuple):
     """Whole documents, not decoded yet."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # not the method of tuples
     parts: Tuple[Part, ...]
 
     @property
@@ -94,12 +104,16 @@ def read_blocks(
         yield Block(index, tuple(parts))
 
 
+def _unpacked(raw: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+
+
 def _parts(path: str, part_bytes: int, open_file: OpenFile) -> Iterator[Part]:
     """Cuts one file into parts of about `part_bytes`, where documents end."""
     line, offset, pending, position = 1, 0, b"", 0
     try:
         with open_file(path, "rb") as raw:
-            stream = gzip.GzipFile(fileobj=raw) if path.endswith(".gz") else raw
+            stream = _unpacked(raw) if path.endswith(".gz") else raw
             while True:
                 chunk = stream.read(part_bytes)
                 pending += chunk
@@ -156,7 +170,8 @@ def parse_block(block: Block) -> ParsedBlock:
     """
     parsed = ParsedBlock([], [])
     for part in block.parts:
-        document, characters = [], 0  # type: Tuple[List[str], int]
+        document: List[str] = []
+        characters = 0
         for sentence in _sentences(part, parsed.problems):
             if document and (not sentence or characters >= MAX_DOCUMENT_CHARACTERS):
                 parsed.documents.append(document)

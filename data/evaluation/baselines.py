@@ -1,6 +1,6 @@
 """What is reached without looking at the text: the least that a model has to beat."""
 
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 import numpy as np
 
@@ -106,12 +106,12 @@ def _beginning(text: str, count: int) -> str:
     return " ".join(text.split(None, count)[:count])
 
 
-_BASELINES = {
+_BASELINES: Dict[str, Callable[[Task, List[Any], List[Any]], Baseline]] = {
     CLASSIFICATION: _most_frequent_class,
     REGRESSION: _mean_score,
     TAGGING: _no_entity,
     QUESTION_ANSWERING: _first_words,
-}  # type: Dict[str, Callable[[Task, List[Any], List[Any]], Baseline]]
+}
 
 
 def characters(examples: Sequence[Any]) -> int:

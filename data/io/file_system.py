@@ -118,7 +118,7 @@ class RemoteFiles:
 
 
 LOCAL = LocalFiles()
-_REMOTE = []  # the one RemoteFiles, once it is needed
+_REMOTE: List[Any] = []  # the one RemoteFiles, once it is needed
 
 
 def file_system(path: str) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, Dict, Optional
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 from .errors import InputError
 from .file_system import file_system, is_remote

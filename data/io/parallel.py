@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Callable, Iterable, Iterator
+from typing import Any, Callable, Deque, Iterable, Iterator
 
 from .errors import InputError
 
@@ -39,7 +39,7 @@ def map_in_order(
     with concurrent.futures.ProcessPoolExecutor(
         num_processes, context, initializer=_prepare_worker, initargs=(os.getpid(),)
     ) as pool:
-        waiting = collections.deque()
+        waiting: Deque[concurrent.futures.Future] = collections.deque()
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))

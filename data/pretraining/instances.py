@@ -17,7 +17,7 @@ Letters: T tokens, D documents, N instances, S positions of a row.
 
 import dataclasses
 from itertools import chain
-from typing import Iterable, NamedTuple, Sequence, Tuple
+from typing import Iterable, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -376,7 +376,7 @@ def flatten_documents(documents: Iterable[Sequence[Sequence[int]]]) -> Documents
     Args:
       documents: token ids by document and sentence.
     """
-    sentences = []  # type: List[Sequence[int]]
+    sentences: List[Sequence[int]] = []
     ends = [0]
     for document in documents:
         sentences.extend(ids for ids in document if ids)

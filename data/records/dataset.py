@@ -7,7 +7,17 @@ disagreement between records and flags is found before training begins.
 import dataclasses
 import hashlib
 import os
-from typing import Any, Container, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Container,
+    Dict,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 
@@ -84,11 +94,11 @@ def open_records(
         wanted["max_predictions_per_seq"] = max_predictions_per_seq
     paths = matching_files(input_file, flag)
     sources = {path: manifest_path(path) for path in paths}
-    manifests = {
-        source: load_manifest(source)
-        for source in dict.fromkeys(sources.values())
-        if source
-    }
+    manifests: Dict[str, Manifest] = {}
+    for source in filter(None, dict.fromkeys(sources.values())):
+        manifest = load_manifest(source)
+        if manifest is not None:
+            manifests[source] = manifest
     for source, manifest in manifests.items():
         _check_manifest(source, manifest, wanted)
         _require_files(source, manifest, sources)
@@ -104,7 +114,8 @@ def open_records(
             "python -m data.create_pretraining_data."
         )
     kept = [(path, count) for path, count in zip(paths, counts) if count]
-    firsts = {}  # the first file of each build, and every file that is of none
+    # The first file of each build, and every file that is of none.
+    firsts: Dict[Optional[str], str] = {}
     for path, _ in kept:
         firsts.setdefault(sources[path] if entries[path] else path, path)
     first = next(iter(manifests.values()), None)
@@ -120,9 +131,10 @@ def open_records(
 
 def _digest(entries: Sequence[Optional[Mapping[str, Any]]]) -> Optional[str]:
     """Of the digests of files, in their order."""
-    if not all(entries):
+    known = [entry for entry in entries if entry]
+    if len(known) < len(entries):
         return None
-    digests = "".join(entry["sha256"] for entry in entries)
+    digests = "".join(entry["sha256"] for entry in known)
     return hashlib.sha256(digests.encode("ascii")).hexdigest()[:16]
 
 
@@ -155,7 +167,7 @@ def _require_files(source: str, manifest: Manifest, known: Container[str]) -> No
 
 def _require_one_tokenizer(manifests: Mapping[str, Manifest]) -> None:
     """Refuses builds whose token ids mean different pieces."""
-    first = next(iter(manifests), None)
+    first = next(iter(manifests), "")
     for source, manifest in manifests.items():
         known, other = manifests[first].tokenizer, manifest.tokenizer
         if known.get("fingerprint") != other.get("fingerprint"):
@@ -240,7 +252,7 @@ def _common_layout(paths: Sequence[str], wanted: Mapping[str, Any]) -> Features:
 
 
 def _wop_positions(features: Features) -> int:
-    return {f.name: f.length for f in features}.get("wop_positions", 0)
+    return {f.name: f.length or 0 for f in features}.get("wop_positions", 0)
 
 
 def _check_layout(path: str, wanted: Mapping[str, Any]) -> Features:

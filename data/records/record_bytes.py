@@ -89,7 +89,7 @@ def join(pieces: Sequence[Piece]) -> Piece:
 
 def _message(field: int, pieces: Sequence[Piece]) -> List[Piece]:
     """A field that holds `pieces`: its tag, their size, themselves."""
-    size = sum(piece.size for piece in pieces)
+    size = sum((piece.size for piece in pieces), np.zeros(1, np.int64))
     return [_tag(field), _varints(size[:, None])] + list(pieces)
 
 

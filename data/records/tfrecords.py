@@ -1,6 +1,6 @@
 """Reading and writing TFRecord files, every checksum verified."""
 
-from typing import Any, BinaryIO, Iterable, Iterator, List, NamedTuple, Sequence
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Sequence
 
 import numpy as np
 
@@ -110,7 +110,7 @@ def _frames(stream: Any) -> Iterator[_Frame]:
         offset += record_bytes.HEADER_BYTES + len(body)
 
 
-_LENGTH_CHECKSUMS = {}  # type: Dict[int, int]
+_LENGTH_CHECKSUMS: Dict[int, int] = {}
 
 
 def _length_checksum(size: int) -> int:

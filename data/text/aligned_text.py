@@ -3,7 +3,7 @@
 import functools
 import os.path
 import re
-from typing import Callable, NamedTuple, Sequence
+from typing import Callable, List, NamedTuple, Sequence, Tuple
 
 from . import unicode11
 
@@ -46,11 +46,13 @@ class AlignedText(NamedTuple):
         """A text aligned with itself."""
         return cls(text, range(len(text)), range(1, len(text) + 1))
 
-    def span(self, first: int, last: int):
+    def span(self, first: int, last: int) -> Tuple[int, int]:
         """The original (start, end) of the normalised characters first to last - 1."""
         return self.starts[first], self.ends[last - 1]
 
-    def translate(self, table: CharacterTable, attach_deleted=False) -> "AlignedText":
+    def translate(
+        self, table: CharacterTable, attach_deleted: bool = False
+    ) -> "AlignedText":
         """``text.translate(table)``.
 
         With attach_deleted a character that is deleted counts with the one before it
@@ -94,7 +96,9 @@ class AlignedText(NamedTuple):
             for index, char in enumerate(self.text)
             if not (index and unicode11.joins_previous(char))
         ]
-        text, starts, ends = [], [], []
+        text: List[str] = []
+        starts: List[int] = []
+        ends: List[int] = []
         for first, last in zip(firsts, firsts[1:] + [len(self.text)]):
             composed = unicode11.compose(self.text[first:last])
             text.append(composed)
@@ -117,7 +121,9 @@ class AlignedText(NamedTuple):
         character stands for the rest too: ㅋㅋㅋㅋ -> ㅋㅋ, 0 to 1 and 1 to 4. Each
         character of any other replacement stands for the whole match.
         """
-        text, starts, ends = [], [], []
+        text: List[str] = []
+        starts: List[int] = []
+        ends: List[int] = []
         position = 0
         for match in pattern.finditer(self.text):
             first, last = match.span()
@@ -156,7 +162,9 @@ class AlignedText(NamedTuple):
 
     def collapse_spaces(self) -> "AlignedText":
         """``" ".join(text.split())``; a space keeps the span of the white space."""
-        text, starts, ends = [], [], []
+        text: List[str] = []
+        starts: List[int] = []
+        ends: List[int] = []
         for word in _NOT_SPACE.finditer(self.text):
             first, last = word.span()
             if text:

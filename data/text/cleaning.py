@@ -13,7 +13,17 @@ duplicates are left to clean_corpus.py.
 """
 
 import re
-from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
+from typing import (
+    Callable,
+    Dict,
+    List,
+    Match,
+    NamedTuple,
+    Optional,
+    Pattern,
+    Sequence,
+    Tuple,
+)
 
 from ..io.errors import InputError
 from . import unicode11
@@ -53,11 +63,16 @@ class Step(NamedTuple):
     clean_aligned: Callable[[AlignedText], AlignedText]
 
 
-def _substitution(name, pattern, replacement, only_if=None) -> Step:
-    only_if = only_if or pattern
+def _substitution(
+    name: str,
+    pattern: Pattern[str],
+    replacement: Callable[[Match[str]], str],
+    only_if: Optional[Pattern[str]] = None,
+) -> Step:
+    needed = only_if or pattern
     return Step(
         name,
-        lambda text: pattern.sub(replacement, text) if only_if.search(text) else text,
+        lambda text: pattern.sub(replacement, text) if needed.search(text) else text,
         lambda aligned: aligned.substitute(pattern, replacement),
     )
 

@@ -51,9 +51,9 @@ def first_steps(config: TokenizerConfig) -> List[Step]:
       InputError: the morpheme analyser is not installed.
     """
     steps = [] if config.compose is False else [STEPS["compose"]]
-    if config.clean == "run_time":
+    if config.clean == "run_time" and config.cleaning:
         steps += recipe_steps(config.cleaning)
-    if config.morphemes == "run_time":
+    if config.morphemes == "run_time" and config.morpheme_analyser:
         analyser = MorphemeAnalyser(config.morpheme_analyser)
         steps.append(Step("morphemes", analyser.separate, analyser.separate_aligned))
     return steps
@@ -80,15 +80,14 @@ def _require_added_tokens(config, vocabulary):
         )
 
 
-def pattern_of(tokens) -> "Optional[re.Pattern]":
+def pattern_of(tokens: Iterable[str]) -> "Optional[re.Pattern]":
     """What splits a text at added tokens, which it captures; None without tokens.
 
     Of several that begin at the same place the longest counts.
     """
     longest_first = sorted(tokens, key=len, reverse=True)
-    return (
-        re.compile(f"({'|'.join(map(re.escape, longest_first))})") if tokens else None
-    )
+    pattern = "|".join(map(re.escape, longest_first))
+    return re.compile(f"({pattern})") if pattern else None
 
 
 class Tokenizer:
@@ -130,8 +129,8 @@ class Tokenizer:
         self._first_steps = first_steps(
             dataclasses.replace(config, compose=self.composes)
         )
-        self._added = pattern_of(config.added_tokens)
-        self._counts = None  # type: Optional[PieceCounts]
+        self._added: Any = pattern_of(config.added_tokens)
+        self._counts: Optional[PieceCounts] = None
 
     def _prepared(self, texts: Iterable[str]) -> Iterable[str]:
         """The texts after the steps that come before the algorithm's own rules."""

@@ -172,7 +172,7 @@ def _load_mecab() -> Callable[[str], List[str]]:
     return tag.Mecab(dicpath=str(dictionary)).morphs
 
 
-def _load_java_analyser(name) -> Callable[[str], List[str]]:
+def _load_java_analyser(name: str) -> Callable[[str], List[str]]:
     tag = _import("konlpy.tag", name, "konlpy")
     jpype = _import("jpype", name, "konlpy JPype1")
     try:

@@ -174,8 +174,8 @@ class SentencePieceTokenizer(Tokenizer):
         origin = origins[index]
         return aligned.starts[origin] if origin < len(aligned.text) else text_length
 
-    def _parts(self, text) -> List[_Part]:
-        parts = []  # type: List[_Part]
+    def _parts(self, text: str) -> List[_Part]:
+        parts: List[_Part] = []
         pieces = self._model.encode(text, out_type=str)
         ids = self._model.encode(text, out_type=int)
         for piece, index in zip(pieces, ids):

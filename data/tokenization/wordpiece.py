@@ -9,7 +9,7 @@ Source: tokenization.py of google-research/bert (WordpieceTokenizer).
 """
 
 import re
-from typing import Dict, Iterable, List
+from typing import Dict, Iterable, List, Tuple
 
 from tokenizers import models
 
@@ -80,7 +80,7 @@ class WordPieceTokenizer(Tokenizer):
         """Pieces, ids and offsets of one text. [UNK] covers its whole word."""
         aligned = self._normaliser.normalise_aligned(self._prepared_aligned(text))
         ids = []
-        offsets = []  # type: List[Tuple[int, int]]
+        offsets: List[Tuple[int, int]] = []
         unknown = [self.unk_id]
         for word in _WORD.finditer(aligned.text):
             word_ids = self._table[word.group()]
@@ -101,7 +101,7 @@ class WordPieceTokenizer(Tokenizer):
         normalise, table = self._normaliser.normalise, self._table
         batch = []
         for text in self._prepared(texts):
-            ids = []  # type: List[int]
+            ids: List[int] = []
             for word in normalise(text).split():
                 ids += table[word]
             batch.append(ids)

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import random
-from typing import Counter, Iterator, List, NamedTuple, Sequence, TextIO
+from typing import Any, Counter, Iterator, List, NamedTuple, Optional, Sequence, TextIO
 
 from ..corpus.reader import (
     Block,
@@ -76,13 +76,13 @@ class LinePreparer:
         self._steps = first_steps(config)
         self._is_wordpiece = config.algorithm == "wordpiece"
         if self._is_wordpiece:
-            self._rules = Normaliser(config)
+            self._rules: Any = Normaliser(config)
         else:
             from ..tokenization.sentencepiece import Preparation
 
             self._rules = Preparation(config)
-        self._analyser = None
-        if config.morphemes == "vocabulary":
+        self._analyser: Optional[MorphemeAnalyser] = None
+        if config.morphemes == "vocabulary" and config.morpheme_analyser:
             self._analyser = MorphemeAnalyser(config.morpheme_analyser)
 
     def prepare(self, text: str) -> str:
@@ -93,13 +93,13 @@ class LinePreparer:
         if self._analyser is None:
             text = self._rules.normalise(clean(text, self._steps))
         else:
-            text = self._marked(text)
+            text = self._marked(text, self._analyser)
         return " ".join(text.split())
 
-    def _marked(self, text):
+    def _marked(self, text: str, analyser: MorphemeAnalyser) -> str:
         aligned = clean_aligned(AlignedText.of(text), self._steps)
         aligned = self._rules.normalise_aligned(aligned)
-        cuts = set(self._analyser.cuts(text))
+        cuts = set(analyser.cuts(text))
         mark = " " + MORPHEME_MARK if self._is_wordpiece else MORPHEME_MARK
         chars = []
         before, previous_start = " ", -1
@@ -122,7 +122,7 @@ class _PreparedBlock(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1)
-def _preparer(config) -> LinePreparer:
+def _preparer(config: TokenizerConfig) -> LinePreparer:
     return LinePreparer(config)
 
 

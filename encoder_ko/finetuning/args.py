@@ -16,6 +16,8 @@ from encoder_ko.optimization.optimizers import AdamOptions
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.estimator import BatchSizes, Hardware
 
+_FlagValues = flags.FlagValues  # also where a class has `flags`
+
 
 @dataclasses.dataclass(frozen=True)
 class Actions:
@@ -130,7 +132,7 @@ class FineTuningArgs:
     @classmethod
     def from_flags(
         cls,
-        values: flags.FlagValues,
+        values: "_FlagValues",
         task: Task,
         settings: Dict[str, Any],
         all_flags: Dict[str, Any],

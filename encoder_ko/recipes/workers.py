@@ -74,5 +74,6 @@ def _show(worker, path):
             print(decoder.decode(stream.read()), end="", flush=True)
 
 
-def _status(worker) -> int:
-    return 128 - worker.exitcode if worker.exitcode < 0 else worker.exitcode
+def _status(worker: multiprocessing.Process) -> int:
+    status = worker.exitcode or 0
+    return 128 - status if status < 0 else status

@@ -204,7 +204,7 @@ def _run_one(run: Run) -> Tuple[int, float]:
     """Status of the process, and wall time with that of earlier attempts."""
     earlier = benchmark_runs.read_record(run.folder)
     is_same = earlier is not None and list(earlier.arguments) == run.arguments
-    before = earlier.seconds if is_same else 0.0
+    before = earlier.seconds if earlier is not None and is_same else 0.0
     logging.info("$ %s", launch.shell_command("finetune", run.command[1:]))
     started = time.time()
     status = 1
@@ -225,8 +225,9 @@ def _time_left(remaining: Sequence[Run], runs: Sequence[Run]) -> str:
     """ "; about 12 minutes left", by what the finished runs took for their work."""
     seconds = work = 0.0
     for run in runs:
-        if run.is_finished:
-            seconds += benchmark_runs.read_record(run.folder).seconds
+        record = benchmark_runs.read_record(run.folder)
+        if run.is_finished and record is not None:
+            seconds += record.seconds
             work += run.planned.work
     if not work:
         return ""
@@ -312,11 +313,12 @@ def _unlike_the_first(finished: Sequence[Run]) -> List[str]:
 def _command(run: Run) -> str:
     """The command that made the results, or would make them."""
     record = benchmark_runs.read_record(run.folder)
-    if run.is_finished and record is None:
+    if not run.is_finished:
+        return report.shell_command(["python3", *run.command])
+    if record is None:
         path = benchmark_runs.results_file(run.planned, run.folder)
         return f"# Not run by this benchmark: the flags are in {path}."
-    if run.is_finished:
-        run = run._replace(arguments=record.arguments)
+    run = run._replace(arguments=list(record.arguments))
     return report.shell_command(["python3", *run.command])
 
 

@@ -19,7 +19,7 @@ import itertools
 import json
 import re
 import sys
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional
 
 from absl import flags, logging
 
@@ -33,10 +33,10 @@ from data.features.prediction_input import (
 from data.io.errors import InputError
 from data.io.files import new_file
 from data.io.tables import BadRows, ReadingOptions
-from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING
+from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING, Task
 from encoder_ko import cli
 from encoder_ko.compat import tf
-from encoder_ko.inference.predictor import Text
+from encoder_ko.inference.predictor import RunPredictor, Text
 from korean_encoders.predictor import Predictor
 
 FLAGS = flags.FlagValues()
@@ -121,11 +121,12 @@ def _blocks(items: Iterator[Item]) -> Iterator[List[Item]]:
         yield block
 
 
-def _checked_text(item: Item, model: Predictor) -> Text:
+def _checked_text(item: Item, model: RunPredictor) -> Text:
     text = item.text if item.text_b is None else (item.text, item.text_b)
     problem = model.problem_of(text)
     if problem:
-        raise InputError(f"{item.place}: {problem}. {_FORMS[model.task.is_pair]}")
+        form = _FORMS[bool(model.task.is_pair)]
+        raise InputError(f"{item.place}: {problem}. {form}")
     return text
 
 
@@ -139,9 +140,9 @@ _FORMS = {
 class _Lines:
     """Predictions as lines of a format; the first line of a table is its header."""
 
-    def __init__(self, task, form: str):
+    def __init__(self, task: Task, form: str):
         self._task, self._form = task, form
-        self._header = None  # type: Optional[List[str]]
+        self._header: Optional[List[str]] = None
 
     def of(self, item: Item, found: Dict[str, Any]) -> Iterator[str]:
         """The lines of one text: one, or for entities in a table as many as it has."""
