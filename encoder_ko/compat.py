@@ -16,6 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as _tensorflow
 import tensorflow.compat.v1 as tf
+from tensorflow.compat.v1 import Tensor
 from tensorflow.python.ops import resource_variable_ops
 from tensorflow.python.tpu import tpu_function
 

@@ -88,9 +88,8 @@ def pattern_of(tokens: Sequence[str]) -> Optional[Pattern[str]]:
     Of several that begin at the same place the longest counts.
     """
     longest_first = sorted(tokens, key=len, reverse=True)
-    return (
-        re.compile(f"({'|'.join(map(re.escape, longest_first))})") if tokens else None
-    )
+    pattern = "|".join(map(re.escape, longest_first))
+    return re.compile(f"({pattern})") if pattern else None
 
 
 class Tokenizer:
@@ -132,8 +131,8 @@ class Tokenizer:
         self._first_steps = first_steps(
             dataclasses.replace(config, compose=self.composes)
         )
-        self._added = pattern_of(config.added_tokens)
-        self._counts = None  # type: Optional[PieceCounts]
+        self._added: Any = pattern_of(config.added_tokens)
+        self._counts: Optional[PieceCounts] = None
 
     def _prepared(self, texts: Iterable[str]) -> Iterable[str]:
         """The texts after the steps that come before the algorithm's own rules."""

@@ -189,7 +189,7 @@ def test_the_chain_of_a_published_model(tmp_path, called, capsys, name):
     printed = capsys.readouterr().out
     assert f"\n$ python3 -m data.train_vocab --config=configs/{name}/" in printed
     assert f"| {name} | masked_lm_accuracy 0.250 | 0.8750 | no labels |" in printed
-    assert f"  {tmp_path}/{name}/finetuned/eval_results.json" in printed
+    assert f"\n  {tmp_path}/{name}/finetuned: eval_results.json\n" in printed
 
 
 def test_a_small_network_has_the_rows_of_its_vocabulary(tmp_path, called):
