@@ -59,7 +59,7 @@ _DEBUG = dict(
 )
 
 
-class FinetuningConfig(hyperparameters.Hyperparameters):
+class FinetuningConfig(hyperparameters.HyperparameterObject):
     """Upstream's names and defaults, as attributes.
 
     Args:

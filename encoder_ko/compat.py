@@ -8,7 +8,7 @@ import ctypes
 import functools
 import os
 import sys
-from typing import Any, Callable, Iterator, List, Optional, Sequence, TypeVar, Union
+from typing import Callable, Iterator, List, Optional, Sequence, TypeVar, Union
 
 # Its native code greets with lines about missing GPUs, some of them as "errors". Real
 # errors arrive as exceptions.
@@ -23,7 +23,6 @@ from tensorflow.python.tpu import tpu_function
 TF_VERSION = _tensorflow.__version__
 IS_TF2 = not TF_VERSION.startswith("1.")
 
-Tensor = Any  # tf.Tensor, of which TensorFlow 1.15 and 2.15 tell mypy nothing
 Size = Union[int, Tensor]  # of an axis: known, or an int32 scalar
 Function = TypeVar("Function", bound=Callable)
 

@@ -70,7 +70,7 @@ class Instances(NamedTuple):
     label: np.ndarray  # BERT: 1 = B is random; ALBERT: 1 = swapped; ELECTRA: 0
 
 
-class Inputs(NamedTuple):
+class AssembledInputs(NamedTuple):
     """Rows for the model, not masked yet."""
 
     input_ids: np.ndarray  # int32 [N, S], padded with [PAD]
@@ -342,7 +342,7 @@ def assemble(
     cls_id: int,
     sep_id: int,
     pad_id: int,
-) -> Inputs:
+) -> AssembledInputs:
     """Some instances as rows `[CLS] A [SEP] B [SEP]`, or `[CLS] A [SEP]` without B.
 
     Example: A = 날씨 가, B = 좋 ##다, S = 9 ->
@@ -364,7 +364,7 @@ def assemble(
     input_ids[row, sep_a[:, 0]] = sep_id
     input_ids[row, lengths[:, 0] - 1] = sep_id
     input_ids[~input_mask] = pad_id
-    return Inputs(input_ids, input_mask, input_mask & ~in_a, lengths[:, 0])
+    return AssembledInputs(input_ids, input_mask, input_mask & ~in_a, lengths[:, 0])
 
 
 def flatten_documents(documents: Iterable[Sequence[Sequence[int]]]) -> Documents:
