@@ -242,6 +242,7 @@ def save(prefix, **shapes):
     return prefix
 
 
+@pytest.mark.slow
 def test_checkpoints_that_cannot_be_used(message, model, data, tmp_path):
     out = tmp_path / "out"
 

@@ -133,6 +133,7 @@ SHORT = mask_of(2, 1, 1, 1, width=16)
 WITH_HOLES = RAGGED * (np.arange(16) % 3 != 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", [FULL, RAGGED, SHORT, WITH_HOLES])
 @pytest.mark.parametrize("positions", [None, [[0, 3], [2, 0], [3, 3], [0, 0]]])
 def test_outputs_and_gradients_are_those_with_padding(mask, positions):
@@ -145,6 +146,7 @@ def test_outputs_and_gradients_are_those_with_padding(mask, positions):
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_bfloat16_differs_by_its_rounding_alone():
     whole = outputs_and_gradients(RAGGED, False, dtype=tf.bfloat16)
     unpadded = outputs_and_gradients(RAGGED, True, dtype=tf.bfloat16)

@@ -107,6 +107,7 @@ def test_variables_are_upstreams(golden, size):
         assert trainable_shapes() == {n: s for n, s in recorded["variables"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skip_padding", [False, True])
 def test_losses_equal_upstream(golden, skip_padding):
     """Without `skip_padding` also what it says about padding."""
@@ -339,6 +340,7 @@ def test_no_gradient_flows_through_the_samples():
     assert gradients == [None] * len(variables)
 
 
+@pytest.mark.slow
 def test_berts_objective_is_a_generator_in_the_discriminators_layers():
     """Same masks and weights as a generator of full size: same loss; nothing else."""
     config = tiny_config(num_attention_heads=1, intermediate_size=256)

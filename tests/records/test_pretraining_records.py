@@ -95,6 +95,7 @@ def test_every_epoch_reads_every_record_once(folder, monkeypatch, together):
     assert all(tuple(epoch) != tuple(range(20)) for epoch in epochs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", [1, 8, 32768])
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_reading_resumes_at_any_step(folder, monkeypatch, together, shuffle):
@@ -132,6 +133,7 @@ def test_plan_passes_over_groups_of_files(monkeypatch):
     assert plan.skipped == 1 and plan.largest == 3
 
 
+@pytest.mark.slow
 def test_a_large_file_is_shuffled_in_pieces(tmp_path, monkeypatch):
     """24 records, at most 8 at once: a permutation of its own for each piece."""
     path = str(tmp_path / "one.tfrecord")

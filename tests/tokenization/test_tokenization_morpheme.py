@@ -126,6 +126,7 @@ def test_java_analysers_only_add_spaces(name):
         check_aligned(name, text)
 
 
+@pytest.mark.slow
 def test_komoran_cuts_where_base_forms_meet_the_text():
     assert analyser("komoran").separate("영화를 봤습니다") == "영화 를 봤 습니다"
 
