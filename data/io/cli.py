@@ -3,8 +3,10 @@
 import contextlib
 import errno
 import os
+import signal
 import sys
 import tempfile
+import threading
 from typing import Callable, Iterator, Optional, Sequence
 
 from absl import flags
@@ -99,8 +101,21 @@ def run(
     main: Callable[[Sequence[str]], None], argv: Optional[Sequence[str]] = None
 ) -> None:
     """Runs a command with `argv`, default sys.argv; see `one_line_errors`."""
-    with one_line_errors("Stopped."):
+    with one_line_errors("Stopped."), _leaving_on_sigterm():
         main(sys.argv if argv is None else argv)
+
+
+@contextlib.contextmanager
+def _leaving_on_sigterm() -> Iterator[None]:
+    """A command that is asked to end cleans up what it was writing first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

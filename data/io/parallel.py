@@ -60,6 +60,7 @@ def map_in_order(
 def _prepare_worker(parent: int) -> None:
     """Makes a worker end with its parent, also if that is killed, and not before."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -8,6 +8,7 @@ import numpy as np
 
 from data.io import files
 from encoder_ko.compat import tf
+from encoder_ko.training import checkpoints
 
 Runner = Callable[[Dict[str, np.ndarray]], Dict[str, Any]]
 BATCH_SIZES = (1, 32)
@@ -26,7 +27,9 @@ def saved_model_runner(path: str, signature: str) -> Runner:
     session = tf.Session(graph=graph)
     with graph.as_default():
         loaded = tf.saved_model.loader.load(
-            session, [tf.saved_model.tag_constants.SERVING], path
+            session,
+            [tf.saved_model.tag_constants.SERVING],
+            checkpoints.readable_folder(path),
         )
     definition = loaded.signature_def[signature]
     outputs = {name: info.name for name, info in definition.outputs.items()}

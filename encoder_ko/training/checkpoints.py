@@ -161,16 +161,34 @@ def readable(checkpoint: str) -> str:
         return checkpoint
     key = checkpoint, files.read_bytes(checkpoint + ".index")
     if key not in _LINKED:
-        place = tempfile.mkdtemp()
-        atexit.register(shutil.rmtree, place, ignore_errors=True)
-        for path in _files_of(checkpoint):
-            target = os.path.join(place, "model.ckpt" + path[len(checkpoint) :])
-            if files.is_remote(path):
-                files.copy(path, target)
-            else:
-                os.symlink(os.path.abspath(path), target)
-        _LINKED[key] = os.path.join(place, "model.ckpt")
+        _LINKED[key] = _linked(
+            "model.ckpt",
+            {path: path[len(checkpoint) :] for path in _files_of(checkpoint)},
+        )
     return _LINKED[key]
+
+
+def readable_folder(folder: str) -> str:
+    """The same for the folder of a SavedModel."""
+    if not _UNREADABLE.search(folder):
+        return folder
+    names = files.walk(folder)
+    return _linked("", {os.path.join(folder, name): f"/{name}" for name in names})
+
+
+def _linked(name: str, endings: Dict[str, str]) -> str:
+    """What stands for files until this process ends; the path of `name` + ending."""
+    place = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    beginning = os.path.join(place, "linked", name).rstrip("/")
+    for path, ending in endings.items():
+        target = beginning + ending
+        files.make_folder(os.path.dirname(target))
+        if files.is_remote(path):
+            files.copy(path, target)
+        else:
+            os.symlink(os.path.abspath(path), target)
+    return beginning
 
 
 def _files_of(checkpoint: str) -> List[str]:

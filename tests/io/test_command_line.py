@@ -78,6 +78,32 @@ def test_a_reader_that_has_read_enough_is_no_error(lines):
     assert process.wait() == 0
 
 
+_ENDLESS = """
+import sys, time
+from data.io import cli, files
+
+def main(argv):
+    with files.new_file(argv[1]) as stream:
+        stream.write(b"half")
+        print("writing", flush=True)
+        time.sleep(60)
+
+cli.run(main)
+"""
+
+
+def test_a_command_that_is_asked_to_end_leaves_nothing_half_written(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", _ENDLESS, str(tmp_path / "clean.txt")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )
+    process.stdout.readline()
+    process.terminate()
+    assert process.wait() == 143
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("path", ["afile", "afile/folder", "/proc/none", "a" * 300])
 def test_a_folder_that_cannot_be_made_is_named(tmp_path, path):
     (tmp_path / "afile").write_text("")

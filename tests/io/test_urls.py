@@ -120,6 +120,10 @@ def fine_tune(place):
         num_train_epochs=1,
     )
     run(finetune, *flags(**training))
+
+
+def use_models(place):
+    files.make_folder(f"{place}/out")
     texts = dict(input=f"{place}/in/reviews/test.tsv", columns="document")
     model = dict(model_dir=f"{place}/finetuned")
     run(predict, *flags(**model, **texts, output_file=f"{place}/out/predictions.tsv"))
@@ -158,9 +162,10 @@ def place(request, tmp_path_factory):
     os.chdir(str(working))
     try:
         pre_train(url)
-        files.make_folder(f"{url}/out")
         fine_tune(url)
-        convert_both_ways(url)
+        if request.param == "file":
+            use_models(url)
+            convert_both_ways(url)
         assert files.walk(".") == []
     finally:
         os.chdir(home)
@@ -195,6 +200,10 @@ def test_training_and_its_pictures(place):
     assert png.startswith(b"\x89PNG")
 
 
+ON_FILES = pytest.mark.parametrize("place", ["file"], indirect=True)
+
+
+@ON_FILES
 def test_prediction_and_features(place):
     predicted = files.read_text(f"{place}/out/predictions.tsv").splitlines()
     assert predicted[0].startswith("id\tprediction") and len(predicted) == 5
@@ -202,6 +211,7 @@ def test_prediction_and_features(place):
     assert json.loads(lines[0])["features"][0]["token"] == "[CLS]"
 
 
+@ON_FILES
 def test_conversion_and_export(place):
     assert {"config.json", "model.safetensors", "vocab.txt"} <= names(f"{place}/hf")
     weights = [

@@ -41,6 +41,47 @@ def test_a_checkpoint_is_found_by_prefix_or_folder(tmp_path):
     assert checkpoints.find_checkpoint(str(tmp_path)) == second
 
 
+def test_pattern_signs_in_names_are_no_patterns(tmp_path):
+    """A run that was copied to runs/[fold1], with the absolute paths of before."""
+    folder = tmp_path / "[fold1]*"
+    folder.mkdir()
+    prefix = save(tmp_path / "model.ckpt-20", {"w": [2.0]})
+    for path in tmp_path.glob("model.ckpt-20.*"):
+        path.rename(folder / path.name)
+    state = f'model_checkpoint_path: "{prefix}"\n'
+    (folder / "checkpoint").write_text(state, encoding="utf-8")
+    for place in (str(folder), f"file://{folder}"):
+        found = checkpoints.find_checkpoint(place)
+        assert found == checkpoints.newest_checkpoint(place) == f"{place}/model.ckpt-20"
+        assert checkpoints.checkpoint_shapes(found) == {"w": [1]}
+        with tf.Graph().as_default(), tf.Session() as session:
+            variable = tf.get_variable("w", [1])
+            checkpoints.restore(session, [variable], found)
+            assert session.run(variable) == [2.0]
+            checkpoints.restore_on_initialization(found, [variable])
+            session.run(tf.global_variables_initializer())
+            assert session.run(variable) == [2.0]
+
+
+def test_a_moved_run_resumes_from_its_own_checkpoints(tmp_path):
+    for name in ("before", "after"):
+        (tmp_path / name).mkdir()
+    old = str(tmp_path / "before" / "model.ckpt")
+    for step in (10, 20):
+        save(tmp_path / "after" / f"model.ckpt-{step}", {"w": [step]})
+    state = f'model_checkpoint_path: "{old}-20"\n'
+    state += "".join(
+        f'all_model_checkpoint_paths: "{old}-{step}"\n' for step in (5, 10, 20)
+    )
+    folder = str(tmp_path / "after")
+    (tmp_path / "after" / "checkpoint").write_text(state, encoding="utf-8")
+    assert tf.train.latest_checkpoint(folder) is None
+    checkpoints.adopt_checkpoints(folder)
+    assert tf.train.latest_checkpoint(folder) == f"{folder}/model.ckpt-20"
+    found = tf.train.get_checkpoint_state(folder).all_model_checkpoint_paths
+    assert list(found) == [f"{folder}/model.ckpt-10", f"{folder}/model.ckpt-20"]
+
+
 def test_a_missing_checkpoint_is_an_error_that_says_what_is_expected(tmp_path):
     prefix = save(tmp_path / "model.ckpt", {"w": [1.0]})
     with pytest.raises(InputError) as raised:

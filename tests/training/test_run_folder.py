@@ -82,6 +82,9 @@ def test_overwrite_does_not_delete_what_the_run_starts_from(folder):
     with pytest.raises(InputError, match="--overwrite would delete .*model.ckpt-7, fr"):
         folder.claim(settings, overwrite=True)
     assert folder.read_json("history.json") == [{"step": 7}]
+    other_name = os.path.relpath(folder("model.ckpt-7"))
+    with pytest.raises(InputError, match=f"would delete {other_name}, from which"):
+        folder.claim(dict(SETTINGS, init_checkpoint=other_name), overwrite=True)
 
 
 def test_results_of_another_program_are_left_alone(tmp_path):
