@@ -54,6 +54,7 @@ setup(
         "electra_ko.finetune",
         "electra_ko.model",
         "electra_ko.pretrain",
+        "electra_ko.util",
         "encoder_ko",
         "encoder_ko.benchmark",
         "encoder_ko.finetuning",

@@ -280,8 +280,16 @@ def lines_of_code(function, path):
     return len(code) - len([line for line in docstring.split("\n") if line.strip()])
 
 
+# Names that programs written for google-research/electra import.
+UPSTREAMS_NAMES = (
+    "electra_ko.util",
+    "electra_ko.util.training_utils",
+    "electra_ko.util.utils",
+)
+
+
 def test_names_say_what_a_module_is():
-    for module in FILES:
+    for module in set(FILES) - set(UPSTREAMS_NAMES):
         last = module.split(".")[-1]
         words = last.split("_")
         for vague in ("utils", "util", "helper", "manager", "misc", "common"):

@@ -10,6 +10,7 @@ embeddings that both networks share and project to their own width.
 import dataclasses
 from typing import Optional
 
+from data.io.errors import InputError
 from encoder_ko.compat import tf
 from encoder_ko.modeling import functional, layers, transformer
 from encoder_ko.modeling.activations import gelu_erf as gelu
@@ -98,7 +99,15 @@ _SIZES = {
 def config_of_size(
     size: str, vocab_size: int, embedding_size: Optional[int] = None
 ) -> ElectraConfig:
-    """The discriminator that upstream's `model_size` means: small, base or large."""
+    """The discriminator that upstream's `model_size` means: small, base or large.
+
+    Raises:
+      InputError: another size.
+    """
+    if size not in _SIZES:
+        raise InputError(
+            f"model_size is {size!r}; expected one of {', '.join(_SIZES)}."
+        )
     layers_, width, heads, narrow = _SIZES[size]
     return ElectraConfig(
         vocab_size=vocab_size,

@@ -1,152 +1,135 @@
-"""Masking and sampling in the graph, from stateless random numbers.
+"""Masking and sampling with upstream's names and arguments, on `masking`.
 
-Source: google-research/electra, pretrain/pretrain_helpers.py. Upstream's choices are
-kept: positions are drawn with replacement, a position drawn twice gets the floor of the
-mean of its updates, and position 0 is never written.
+What is drawn depends on the graph's seed and on the global step where there is one, and
+is another at each place of the graph.
+Source: google-research/electra, pretrain/pretrain_helpers.py.
 
 Letters: B batch, S sequence, N masked slots, V vocabulary.
 """
 
-import dataclasses
-from typing import NamedTuple, Tuple
+import functools
+import zlib
 
+from data.tokenization.full_tokenizer import load_vocab
+from electra_ko.pretrain import masking, pretrain_data
 from encoder_ko.compat import tf
-from encoder_ko.modeling.fused import VOCABULARY_BLOCK
+from encoder_ko.modeling.functional import get_shape_list
 from encoder_ko.modeling.gather import gather_positions, scatter_update
-from encoder_ko.modeling.heads import TokenPredictions
-from encoder_ko.modeling.random_stream import RandomStream
+from encoder_ko.modeling.random_stream import RandomStream, step_of_run
 
 __all__ = [
-    "GeneratorMasking",
-    "Masked",
     "gather_positions",
+    "get_candidates_mask",
+    "get_vocab",
     "mask",
-    "sample_tokens",
+    "sample_from_softmax",
     "scatter_update",
+    "unmask",
 ]
 
-_MASK_SHARE = 0.85  # the others of the chosen positions keep their token
+_load_vocab = functools.lru_cache(maxsize=None)(load_vocab)
 
 
-@dataclasses.dataclass(frozen=True)
-class GeneratorMasking:
-    """What is masked.
+def get_vocab(config):
+    """Piece -> id of `config.vocab_file`, which is read once."""
+    return _load_vocab(config.vocab_file)
 
-    Attributes:
-      mask_id: id of [MASK].
-      never_masked: ids that are never chosen: [CLS], [SEP] and [MASK].
-      mask_prob: share of the tokens of a row, [CLS] and [SEP] counted.
+
+def get_candidates_mask(config, inputs, disallow_from_mask=None):
+    """Which tokens may be masked: not [CLS], [SEP], [MASK] or padding.
+
+    Args:
+      config: PretrainingConfig; its `vocab_file` is read.
+      inputs: pretrain_data.Inputs.
+      disallow_from_mask: bool [B, S], further tokens that may not be, or None.
+
+    Returns:
+      bool [B, S].
     """
-
-    mask_id: int
-    never_masked: Tuple[int, ...]
-    mask_prob: float = 0.15
-
-    def slots(self, max_seq_length: int) -> int:
-        """N for rows of S positions: int((0.15 + 0.005) 128) = 19."""
-        return int((self.mask_prob + 0.005) * max_seq_length)
+    allowed = masking.candidates(inputs.input_ids, inputs.input_mask, _special(config))
+    if disallow_from_mask is not None:
+        allowed = tf.logical_and(allowed, tf.logical_not(disallow_from_mask))
+    return allowed
 
 
-class Masked(NamedTuple):
-    """Masked rows and what to predict; unused slots are 0 in all three.
-
-    Attributes:
-      input_ids: int32 [B, S], most chosen positions hold [MASK].
-      positions: int32 [B, N], in the order they were drawn.
-      ids: int32 [B, N], the original tokens.
-      weights: float32 [B, N].
-    """
-
-    input_ids: object
-    positions: object
-    ids: object
-    weights: object
+def _special(config):
+    vocab = get_vocab(config)
+    return vocab["[SEP]"], vocab["[CLS]"], vocab["[MASK]"]
 
 
-def mask(features, options: GeneratorMasking, random: RandomStream) -> Masked:
+def mask(
+    config,
+    inputs,
+    mask_prob,
+    proposal_distribution=1.0,
+    disallow_from_mask=None,
+    already_masked=None,
+):
     """Chooses tokens of each row and replaces most of them by [MASK].
 
     Args:
-      features: int32 input_ids (original tokens) and input_mask [B, S], S known.
-      options: what is masked.
-      random: where the random numbers come from.
+      config: PretrainingConfig: `vocab_file`, `max_predictions_per_seq` (N).
+      inputs: pretrain_data.Inputs.
+      mask_prob: share of the tokens of a row, [CLS] and [SEP] counted.
+      proposal_distribution: float [B, S], how probable each token is; 1 = equally.
+      disallow_from_mask: bool [B, S], tokens that may not be masked, or None.
+      already_masked: float [B, N], 1 for slots that stay empty, or None.
 
     Returns:
-      Masked. In each row max(1, min(N, round(share x tokens))) slots are used, none
-      where there is nothing to mask. (Upstream divides 0 by 0 there.)
+      pretrain_data.Inputs with the masked tokens; see `masking.Masked`.
     """
-    input_ids, input_mask = features["input_ids"], features["input_mask"]
-    length = input_ids.shape.as_list()[1]
-    batch, slots = tf.shape(input_ids)[0], options.slots(length)
-    candidates = input_mask > 0
-    for token in options.never_masked:
-        candidates = tf.logical_and(candidates, tf.not_equal(input_ids, token))
-    upto = tf.cumsum(tf.cast(candidates, tf.int32), 1)
-    available = upto[:, -1:]
-
-    tokens = tf.cast(tf.reduce_sum(input_mask, 1), tf.float32)
-    wanted = tf.cast(tf.round(options.mask_prob * tokens), tf.int32)
-    wanted = tf.maximum(1, tf.minimum(slots, wanted))
-    used = tf.logical_and(tf.sequence_mask(wanted, slots), available > 0)
-
-    # The k-th candidate stands after the positions with at most k candidates so far.
-    drawn = random.uniform([batch, slots]) * tf.cast(available, tf.float32)
-    drawn = tf.minimum(tf.cast(drawn, tf.int32), available - 1)
-    before = tf.cast(upto[:, None, :] <= drawn[:, :, None], tf.int32)
-    used_int = tf.cast(used, tf.int32)
-    positions = tf.reduce_sum(before, -1) * used_int
-    ids = gather_positions(input_ids, positions) * used_int
-
-    hidden = random.uniform([batch, slots]) < _MASK_SHARE
-    masked_ids, _ = scatter_update(
-        input_ids,
-        tf.fill([batch, slots], options.mask_id),
-        positions * tf.cast(hidden, tf.int32),
+    allowed = get_candidates_mask(config, inputs, disallow_from_mask)
+    masked = masking.mask_by_weight(
+        inputs.input_ids,
+        inputs.input_mask,
+        proposal_distribution * tf.cast(allowed, tf.float32),
+        masking.GeneratorMasking(
+            mask_id=get_vocab(config)["[MASK]"],
+            never_masked=_special(config),
+            mask_prob=mask_prob,
+            max_predictions_per_seq=config.max_predictions_per_seq,
+        ),
+        _random("mask"),
+        already_masked,
     )
-    return Masked(masked_ids, positions, ids, tf.cast(used, tf.float32))
+    return pretrain_data.get_updated_inputs(
+        inputs,
+        input_ids=tf.stop_gradient(masked.input_ids),
+        masked_lm_positions=masked.positions,
+        masked_lm_ids=masked.ids,
+        masked_lm_weights=masked.weights,
+    )
 
 
-# --- Sampling --------------------------------------------------------------------
+def unmask(inputs):
+    """Inputs with the original tokens at the masked positions."""
+    input_ids, _ = scatter_update(
+        inputs.input_ids, inputs.masked_lm_ids, inputs.masked_lm_positions
+    )
+    return pretrain_data.get_updated_inputs(inputs, input_ids=input_ids)
 
 
-def sample_tokens(predicted: TokenPredictions, random: RandomStream):
-    """A token for each position, drawn from the generator's softmax.
-
-    Upstream adds Gumbel noise to every logit and takes the largest, which draws from
-    the same distribution with V random numbers for each position. Here two: the first
-    chooses a block of the vocabulary by its probability, the second a token in it.
-
-    Returns:
-      int32 [B, N]; no gradient flows through it.
-    """
-    products, bias = predicted.products, predicted.bias
-    rows, size = tf.shape(products)[0], products.shape.as_list()[1]
-    uniform = random.uniform([rows, 2])
-    block = _draw(predicted.exponents.sums, uniform[:, :1])
-
-    tokens = block[:, None] * VOCABULARY_BLOCK + tf.range(VOCABULARY_BLOCK)
-    inside = tokens < size
-    tokens = tf.minimum(tokens, size - 1)
-    logits = tf.cast(gather_positions(products, tokens), tf.float32)
-    logits += tf.gather(bias, tokens) - predicted.exponents.highest
-    weights = tf.exp(logits) * tf.cast(inside, tf.float32)
-    sampled = block * VOCABULARY_BLOCK + _draw(weights, uniform[:, 1:])
-    return tf.stop_gradient(tf.reshape(sampled, tf.shape(predicted.losses)))
-
-
-def _draw(weights, uniform):
-    """One column of each row, as probable as its weight.
-
-    The first at which the running sum exceeds `uniform` times the whole, so never one
-    of weight 0.
+def sample_from_softmax(logits, disallow=None):
+    """Draws one of V for each row of logits, with the probabilities of their softmax.
 
     Args:
-      weights: float32 [R, C].
-      uniform: float32 [R, 1] in [0, 1).
+      logits: float32 [..., V].
+      disallow: float32 [..., V], 1 for what may not be drawn, or None.
 
     Returns:
-      int32 [R].
+      float32 [..., V], one-hot.
     """
-    running = tf.cumsum(weights, 1)
-    reached = running > uniform * running[:, -1:]
-    return tf.argmax(tf.cast(reached, tf.int32), 1, output_type=tf.int32)
+    if disallow is not None:
+        logits -= 1000.0 * disallow
+    *rows, size = get_shape_list(logits)
+    probabilities = tf.reshape(tf.nn.softmax(logits), [-1, size])
+    uniform = _random("sample").uniform([tf.shape(probabilities)[0], 1])
+    drawn = masking.draw(probabilities, uniform)
+    return tf.one_hot(tf.reshape(drawn, rows), size)
+
+
+def _random(name):
+    """A stream for one place of the graph."""
+    graph = tf.get_default_graph()
+    seed = zlib.crc32(graph.unique_name(name).encode()) + (graph.seed or 0)
+    return RandomStream(seed, step_of_run(seed))

@@ -16,9 +16,10 @@ from electra_ko.model.modeling import (
     generator_config,
 )
 from electra_ko.model.optimization import create_train_op
-from electra_ko.pretrain import pretrain_helpers
+from electra_ko.pretrain import masking
 from encoder_ko.compat import tf
 from encoder_ko.modeling import heads, layers
+from encoder_ko.modeling.gather import scatter_update
 from encoder_ko.pretraining import objectives, trainer
 from encoder_ko.pretraining.args import OptimizerArgs
 
@@ -37,7 +38,7 @@ class ElectraOptions:
         language model, BERT's objective: no generator, nothing replaced.
     """
 
-    masking: pretrain_helpers.GeneratorMasking
+    masking: masking.GeneratorMasking
     generator_hidden_size: float = 0.25
     generator_layers: float = 1.0
     gen_weight: float = 1.0
@@ -66,14 +67,14 @@ def build(config, features, options, electra) -> objectives.PretrainingOutput:
       options: objectives.GraphOptions.
       electra: ElectraOptions.
     """
-    masked = pretrain_helpers.mask(features, electra.masking, options.random)
+    masked = masking.mask(features, electra.masking, options.random)
     if not electra.electra_objective:
         masked_lm, _ = _masked_lm(config, features, masked, options, scope=None)
         return objectives.combine(
             {"masked_lm": masked_lm}, {"masked_lm": electra.gen_weight}
         )
     generator, predicted = generate(config, features, masked, options, electra)
-    sampled = pretrain_helpers.sample_tokens(predicted, options.random)
+    sampled = masking.sample_tokens(predicted, options.random)
     replaced = replace(features["input_ids"], masked.positions, sampled)
     discriminator = discriminate(config, features, replaced, options)
     output = objectives.combine(
@@ -127,7 +128,7 @@ def replace(input_ids, positions, sampled) -> Replaced:
 
     A sample that equals the original counts as original.
     """
-    corrupted, written = pretrain_helpers.scatter_update(input_ids, sampled, positions)
+    corrupted, written = scatter_update(input_ids, sampled, positions)
     differs = tf.cast(tf.not_equal(corrupted, input_ids), tf.int32)
     return Replaced(corrupted, written * differs)
 

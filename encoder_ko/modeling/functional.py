@@ -13,7 +13,10 @@ from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 from encoder_ko.compat import Size, Tensor, tf
 from encoder_ko.modeling import activations, embeddings, layers
 
-create_initializer = layers.truncated_normal
+
+def create_initializer(initializer_range=0.02):
+    """A truncated normal with this standard deviation."""
+    return layers.truncated_normal(initializer_range)
 
 
 # --- Shapes ----------------------------------------------------------------------

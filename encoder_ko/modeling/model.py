@@ -8,15 +8,13 @@ from encoder_ko.compat import Tensor, tf
 from encoder_ko.modeling import embeddings, layers, transformer
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.gather import gather_positions
+from encoder_ko.modeling.random_stream import step_of_run
 from encoder_ko.modeling.unpadding import unpadding_of
 
 
 def default_dropout(seed: int = 0) -> DropoutStream:
     """Dropout that follows the global step or, without one, a new draw each run."""
-    step = tf.train.get_global_step()
-    if step is None:
-        step = tf.random.uniform([], maxval=2**31 - 1, dtype=tf.int32, seed=seed)
-    return DropoutStream(seed, step)
+    return DropoutStream(seed, step_of_run(seed))
 
 
 class EncoderModel:

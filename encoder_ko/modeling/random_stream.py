@@ -51,3 +51,15 @@ def step_of_contents(input_ids: Tensor) -> Tensor:
     places = tf.range(tf.size(input_ids)) * 1000003 + 1
     mixed = tf.reduce_sum(tf.reshape(input_ids, [-1]) * places)  # wraps around
     return tf.bitwise.bitwise_and(mixed, 2**31 - 1)
+
+
+def step_of_run(seed: int):
+    """The global step or, without one, a new number for each run of the session.
+
+    Args:
+      seed: Python int, of the numbers where there is no global step.
+    """
+    step = tf.train.get_global_step()
+    if step is not None:
+        return step
+    return tf.random.uniform([], maxval=2**31 - 1, dtype=tf.int32, seed=seed)

@@ -19,7 +19,7 @@ from data.pretraining.shards import vocabulary_traits
 from data.records.dataset import open_records
 from data.tokenization import require_same_tokenizer
 from electra_ko.model.modeling import config_of_size
-from electra_ko.pretrain.pretrain_helpers import GeneratorMasking
+from electra_ko.pretrain.masking import GeneratorMasking
 from electra_ko.pretrain.pretraining import ElectraOptions
 from encoder_ko import cli
 from encoder_ko.compat import tf

@@ -139,6 +139,7 @@ def test_create_initializer_is_a_truncated_normal(modeling):
     )
     assert np.abs(values).max() < 1.0  # two standard deviations
     assert values.std() == pytest.approx(0.5 * 0.8796, rel=0.05)
+    assert modeling.create_initializer().get_config()["stddev"] == 0.02
 
 
 # --- Embeddings ------------------------------------------------------------------

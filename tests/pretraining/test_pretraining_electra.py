@@ -7,7 +7,7 @@ import pytest
 
 from electra_ko.model import optimization
 from electra_ko.model.modeling import ElectraConfig
-from electra_ko.pretrain import pretrain_helpers, pretraining
+from electra_ko.pretrain import masking, pretrain_helpers, pretraining
 from encoder_ko.compat import plain_ops, tf
 from encoder_ko.modeling import heads
 from encoder_ko.modeling.dropout import DropoutStream
@@ -24,7 +24,7 @@ from tests.support.reference_graphs import (
 )
 
 CLS, SEP, MASK = 2, 3, 4
-MASKING = pretrain_helpers.GeneratorMasking(MASK, (CLS, SEP, MASK))
+MASKING = masking.GeneratorMasking(MASK, (CLS, SEP, MASK))
 FEATURES = ("input_ids", "input_mask", "segment_ids")
 
 
@@ -77,7 +77,7 @@ def recorded_options(golden):
 
 
 def both_networks(config, fed, graph_options, electra):
-    masked = pretrain_helpers.Masked(
+    masked = masking.Masked(
         fed["input_ids"],
         fed["masked_lm_positions"],
         fed["masked_lm_ids"],
@@ -227,7 +227,7 @@ def run_mask(features, seed, step=0, masking=MASKING):
     with tf.Graph().as_default(), tf.Session() as session:
         fed = {name: tf.constant(value) for name, value in features.items()}
         random = RandomStream(seed, tf.constant(step))
-        return session.run(pretrain_helpers.mask(fed, masking, random))
+        return session.run(masking.mask(fed, masking, random))
 
 
 def test_masking_touches_only_ordinary_tokens():
@@ -285,7 +285,7 @@ def test_samples_follow_the_softmax(vocab_size):
             exponents=heads.exponents_of(products, tf.constant(bias)),
         )
         random = RandomStream(11, tf.constant(0))
-        sampled = session.run(pretrain_helpers.sample_tokens(predicted, random))
+        sampled = session.run(masking.sample_tokens(predicted, random))
     assert sampled.shape == (draws // 4, 4)
     counts = np.bincount(sampled.ravel(), minlength=vocab_size)
     expected = np.exp(logits + bias)

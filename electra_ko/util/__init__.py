@@ -1,0 +1,1 @@
+"""Names of google-research/electra's util, for programs that import them."""
