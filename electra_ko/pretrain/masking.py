@@ -13,8 +13,9 @@ import dataclasses
 from typing import NamedTuple, Optional, Tuple
 
 from encoder_ko.compat import tf
+from encoder_ko.modeling.fused import VOCABULARY_BLOCK
 from encoder_ko.modeling.gather import gather_positions, scatter_update
-from encoder_ko.modeling.heads import VOCABULARY_BLOCK, TokenPredictions
+from encoder_ko.modeling.heads import TokenPredictions
 from encoder_ko.modeling.random_stream import RandomStream
 
 _MASK_SHARE = 0.85  # the others of the chosen positions keep their token
