@@ -19,7 +19,6 @@ from data.tokenization.full_tokenizer import (
     convert_to_unicode,
     convert_tokens_to_ids,
     printable_text,
-    read_bytes,
     whitespace_tokenize,
 )
 from data.tokenization.full_tokenizer import is_whitespace as _is_whitespace
@@ -118,7 +117,7 @@ def load_vocab(vocab_file):
     after it are not line numbers.
     """
     vocab = collections.OrderedDict()
-    for line in load_vocabulary(vocab_file, read_bytes).pieces:
+    for line in load_vocabulary(vocab_file).pieces:
         vocab.setdefault(line.split()[0] if line else " ", len(vocab))
     return vocab
 
@@ -142,7 +141,7 @@ class FullTokenizer(full_tokenizer.FullTokenizer):
     def __init__(self, vocab_file, do_lower_case=True, spm_model_file=None):
         self.sp_model = None
         if spm_model_file:
-            self.sp_model, vocabulary = load_model(spm_model_file, read_bytes)
+            self.sp_model, vocabulary = load_model(spm_model_file)
             self.vocab = dict(vocabulary.ids)
             self.inv_vocab = dict(enumerate(vocabulary.pieces))
         else:

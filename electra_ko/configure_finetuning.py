@@ -6,7 +6,7 @@ Source: google-research/electra, configure_finetuning.py.
 
 import os
 
-from data.io.files import file_system
+from data.io import files
 from electra_ko import hyperparameters
 
 _DEFAULTS = dict(
@@ -59,7 +59,7 @@ _DEBUG = dict(
 )
 
 
-class FinetuningConfig(hyperparameters.HyperparameterObject):
+class FinetuningConfig(hyperparameters.Hparams):
     """Upstream's names and defaults, as attributes.
 
     Args:
@@ -104,7 +104,7 @@ def _paths(data_dir, model_dir, task_names):
     names = ",".join(task_names)
     results = os.path.join(model_dir, "results", names)
     vocab_file = os.path.join(model_dir, "vocab.txt")
-    if not file_system(vocab_file).exists(vocab_file):
+    if not files.exists(vocab_file):
         vocab_file = os.path.join(data_dir, "vocab.txt")
     predictions = os.path.join(model_dir, "test_predictions")
     return dict(

@@ -54,7 +54,7 @@ _DEBUG = dict(
 )
 
 
-class PretrainingConfig(hyperparameters.HyperparameterObject):
+class PretrainingConfig(hyperparameters.Hparams):
     """Upstream's names and defaults, as attributes.
 
     Args:

@@ -21,7 +21,7 @@ TPU = dict(
 EMBEDDING_SIZE_OF_SMALL = 128
 
 
-class HyperparameterObject:
+class Hparams:
     """Attributes by name, which may be changed.
 
     Args:

@@ -402,6 +402,7 @@ OF_SEVERAL_UPSTREAMS = {
     "BertConfig",
     "BertModel",
     "FullTokenizer",
+    "Inputs",  # data.pretraining has its own
 }
 
 

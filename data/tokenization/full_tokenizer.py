@@ -8,7 +8,6 @@ Sources: tokenization.py of google-research/bert, albert and electra.
 import collections
 from typing import Any, Dict, Iterable, List, Mapping, Union
 
-from ..io.files import file_system
 from ..text import unicode11
 from .config import TokenizerConfig
 from .normalisation import Normaliser
@@ -32,19 +31,13 @@ def convert_to_unicode(text: Union[str, bytes]) -> str:
 printable_text = convert_to_unicode  # upstream: they differ under Python 2 alone
 
 
-def read_bytes(path: str) -> bytes:
-    """The whole content of a file, on whatever holds it."""
-    with file_system(path).open(path, "rb") as reader:
-        return reader.read()
-
-
 def load_vocab(vocab_file: str) -> Dict[str, int]:
     """Piece -> line number from 0; of a piece that stands twice, the later one.
 
     Raises:
       InputError: no such file, empty, not UTF-8.
     """
-    return collections.OrderedDict(load_vocabulary(vocab_file, read_bytes).ids)
+    return collections.OrderedDict(load_vocabulary(vocab_file).ids)
 
 
 def convert_by_vocab(vocab: Mapping, items: Iterable) -> List:

@@ -4,13 +4,12 @@ import json
 import os
 import pickle
 
-from data.io.files import file_system, new_file
+from data.io import files
 
 
 def load_json(path):
     """What a JSON file holds."""
-    with file_system(path).open(path, "rb") as reader:
-        return json.loads(reader.read().decode("utf-8"))
+    return json.loads(files.read_text(path))
 
 
 def write_json(o, path):
@@ -20,8 +19,7 @@ def write_json(o, path):
 
 def load_pickle(path):
     """What a pickle file holds. Never open one that you would not run."""
-    with file_system(path).open(path, "rb") as reader:
-        return pickle.loads(reader.read())
+    return pickle.loads(files.read_bytes(path))
 
 
 def write_pickle(o, path):
@@ -31,20 +29,20 @@ def write_pickle(o, path):
 
 def _write(content, path):
     mkdir(os.path.dirname(path))
-    with new_file(path, overwrite=True, files=file_system(path)) as writer:
+    with files.new_file(path, overwrite=True) as writer:
         writer.write(content)
 
 
 def mkdir(path):
     """Makes a folder, and those above it, unless it is there."""
     if path:
-        file_system(path).make_directories(path)
+        files.make_folder(path)
 
 
 def rmrf(path):
     """Deletes a folder and all that is in it, if it is there."""
-    if file_system(path).exists(path):
-        file_system(path).remove_tree(path)
+    if files.exists(path):
+        files.remove_folder(path)
 
 
 def rmkdir(path):

@@ -15,9 +15,16 @@ from encoder_ko.compat import tf
 from encoder_ko.modeling import heads
 from tests.support import client_programs
 from tests.support.client_programs import Client
-from tests.support.reference_graphs import check_final_values
+from tests.support.reference_graphs import (
+    check_final_values,
+    recorded_batch,
+    recorded_head,
+)
 from tests.support.reference_variables import reference_variables  # noqa: F401
-from tests.support.shared_data import golden
+from tests.support.shared_data import OWN as golden
+
+# What a program for ELECTRA knows from its hyperparameters.
+EMBEDDING_SIZE, LAYERS = 16, 3
 
 CLIENTS = {
     "bert": Client(
@@ -54,7 +61,7 @@ CLIENTS = {
             input_mask=mask,
             token_type_ids=segments,
             use_one_hot_embeddings=False,
-            embedding_size=16,
+            embedding_size=EMBEDDING_SIZE,
         ),
         lambda *args: electra_optimization.create_optimizer(
             *args[:3],
@@ -62,7 +69,7 @@ CLIENTS = {
             use_tpu=False,
             warmup_proportion=0.1,
             layerwise_lr_decay_power=0.8,
-            n_transformer_layers=3,
+            n_transformer_layers=LAYERS,
         ),
     ),
 }
@@ -93,7 +100,7 @@ def test_classifier_follows_googles_curve(name, reference_variables):  # noqa: F
     config = config_class.from_json_file(golden(name, config_file))
     length = recorded["batch/input_ids"].shape[-1]
     features, labels, loss, _ = client_programs.classifier(
-        CLIENTS[name], config, length, num_labels=3
+        CLIENTS[name], config, length, recorded_head(recorded)[1]
     )
     tensors = dict(zip(("input_ids", "input_mask", "segment_ids"), features))
     tensors["label_ids"] = labels
@@ -112,9 +119,10 @@ def test_electra_classifier_follows_googles_curve(reference_variables):  # noqa:
     features = client_programs.inputs(recorded["batch/input_ids"].shape[-1])
     labels = tf.placeholder(tf.int32, [None])
     model = CLIENTS["electra"].build_model(config, *features)
-    with tf.variable_scope("task_specific/golden/dense"):
-        kernel = tf.get_variable("kernel", [config.hidden_size, 3])
-        bias = tf.get_variable("bias", [3], initializer=tf.zeros_initializer())
+    task_name, num_labels = recorded_head(recorded)
+    with tf.variable_scope(f"task_specific/{task_name}/dense"):
+        kernel = tf.get_variable("kernel", [config.hidden_size, num_labels])
+        bias = tf.get_variable("bias", [num_labels], initializer=tf.zeros_initializer())
     logits = tf.nn.xw_plus_b(model.get_pooled_output(), kernel, bias)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels=labels, logits=logits
@@ -122,7 +130,7 @@ def test_electra_classifier_follows_googles_curve(reference_variables):  # noqa:
     task_ids = tf.placeholder(tf.int32, [None])
     loss = tf.reduce_sum(losses * tf.cast(tf.equal(task_ids, 0), tf.float32))
     tensors = dict(zip(("input_ids", "input_mask", "segment_ids"), features))
-    tensors.update({"golden_label_ids": labels, "task_id": task_ids})
+    tensors.update({f"{task_name}_label_ids": labels, "task_id": task_ids})
     check_curve("electra", recorded, tensors, loss)
 
 
@@ -142,10 +150,7 @@ def check_curve(name, recorded, tensors, loss):
         for variable, value in head.items():
             variable.load(value, session)
         for step, expected in enumerate(recorded["loss"]):
-            batch = {
-                tensor: recorded["batch/" + key][step % 4]
-                for key, tensor in tensors.items()
-            }
+            batch = recorded_batch(recorded, step, tensors)
             actual, _ = session.run([loss, train_op], batch)
             assert actual == pytest.approx(expected, rel=1e-5), step
         assert session.run(tf.train.get_global_step()) == len(recorded["loss"])

@@ -9,7 +9,7 @@ from data.records.tfrecords import write_records
 from electra_ko.configure_pretraining import PretrainingConfig
 from electra_ko.pretrain import pretrain_data, pretrain_helpers
 from encoder_ko.compat import tf
-from tests.support.shared_data import golden
+from tests.support.shared_data import OWN as golden
 
 PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] a b c d e f g h".split()
 PAD, CLS, SEP, MASK = 0, 2, 3, 4
