@@ -13,7 +13,7 @@ from .declarations import (
     Task,
     one_of,
 )
-from .tables import labelled_rows
+from .tables import labelled_rows, without_placeholders
 
 _SHOWN_CHARS = 40
 
@@ -156,7 +156,10 @@ def load_examples(
     """
     label_ids = {value: index for index, value in enumerate(task.label_values)}
     examples = []
-    for row in labelled_rows(task, path, split, options, bad_rows):
+    rows = labelled_rows(task, path, split, options, bad_rows)
+    if split == "test":
+        rows = iter(without_placeholders(rows, task.label_values, bad_rows))
+    for row in rows:
         if row.label is not None and row.label not in label_ids:
             expected = ", ".join(task.label_values)
             bad_rows.skip(

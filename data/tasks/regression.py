@@ -5,7 +5,7 @@ from typing import List, NamedTuple, Optional
 
 from ..io.tables import BadRows, ReadingOptions
 from .declarations import REGRESSION, FileSet, FineTuningDefaults, Layout, Task, one_of
-from .tables import labelled_rows
+from .tables import labelled_rows, without_placeholders
 
 _SHOWN_CHARS = 40
 
@@ -61,7 +61,11 @@ def load_scored_pairs(
     """
     lowest, highest = task.score_range
     pairs = []
-    for row in labelled_rows(task, path, split, options, bad_rows):
+    rows = labelled_rows(task, path, split, options, bad_rows)
+    if split == "test":
+        possible = [] if lowest > -1 else ["-1", "-1.0"]
+        rows = iter(without_placeholders(rows, possible, bad_rows))
+    for row in rows:
         score = None
         if row.label is not None:
             score = _number(row.label)

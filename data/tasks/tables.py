@@ -1,6 +1,6 @@
 """From the rows of a delimited file to texts and label strings, guided by a layout."""
 
-from typing import Dict, Iterator, NamedTuple, Optional, Tuple
+from typing import Collection, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..io.csv_tables import read_csv
 from ..io.errors import InputError
@@ -8,6 +8,9 @@ from ..io.tables import BadRows, ReadingOptions, Row, Table, read_table
 from .declarations import BAD, KEEP, Layout, Task
 
 _SHOWN_CHARS = 60
+
+# What stands in the label column of a published test whose labels are kept back.
+NO_LABELS = ("", "-1", "-1.0")
 
 
 class LabelledRow(NamedTuple):
@@ -55,6 +58,32 @@ def labelled_rows(
             bad_rows.omit("empty text")
         else:
             yield labelled
+
+
+def without_placeholders(
+    rows: Iterator[LabelledRow], labels: Collection[str], bad_rows: BadRows
+) -> List[LabelledRow]:
+    """The rows of a test, with label None where not one of them has a label.
+
+    The labels "-1", "-1", "-1" are no labels; "0", "-1", "1" stay as they are, for the
+    caller to refuse.
+
+    Args:
+      labels: what the task writes, so that a class may be called "-1".
+      bad_rows: is told.
+    """
+    found = list(rows)
+    values = {row.label for row in found} - {None}
+    if not values or not values <= set(NO_LABELS) - set(labels):
+        return found
+    bad_rows.doubt(no_labels(values))
+    return [row._replace(label=None) for row in found]
+
+
+def no_labels(values: Collection[str]) -> str:
+    """The remark on a test whose label column holds these placeholders alone."""
+    shown = " or ".join(value or "empty" for value in sorted(values))
+    return f"the label of every row is {shown}, so it is read as a test without labels"
 
 
 def _read(path: str, options: ReadingOptions, bad_rows: BadRows) -> Table:

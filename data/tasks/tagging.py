@@ -1,10 +1,11 @@
 """A tag for each word: the task, and its examples."""
 
 import itertools
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..io.tables import BadRows, ReadingOptions, Row, read_table
 from .declarations import TAGGING, FileSet, FineTuningDefaults, Task, one_of
+from .tables import NO_LABELS, no_labels
 
 _SHOWN_CHARS = 40
 _NAVER_TYPES = (
@@ -60,9 +61,16 @@ def load_tagged_sentences(
     """
     table = read_table(path, "\t", options, bad_rows)
     tag_ids = {value: index for index, value in enumerate(task.label_values)}
+    rows = list(itertools.chain((table.first_row,), table.rows))
     needs_tags = split != "test" or len(table.first_row.cells) > 1
+    if split == "test" and needs_tags:
+        placeholders = _placeholders(rows)
+        if placeholders:
+            bad_rows.doubt(no_labels(placeholders))
+            rows = [row._replace(cells=row.cells[:1]) for row in rows]
+            needs_tags = False
     sentences = []
-    for row in itertools.chain((table.first_row,), table.rows):
+    for row in rows:
         problem = _problem_of(row, tag_ids, needs_tags)
         if problem:
             bad_rows.skip(row.line_number, problem)
@@ -73,6 +81,12 @@ def load_tagged_sentences(
             tags = tuple(tag_ids[tag] for tag in row.cells[1].split(" "))
         sentences.append(TaggedSentence(f"{split}-{row.line_number}", words, tags))
     return sentences
+
+
+def _placeholders(rows: Sequence[Row]) -> List[str]:
+    """What every row has in place of its tags; [] if one of them has tags."""
+    found = {tag for row in rows for cell in row.cells[1:] for tag in cell.split(" ")}
+    return sorted(found) if found <= set(NO_LABELS) else []
 
 
 def _problem_of(row: Row, tag_ids: Dict[str, int], needs_tags: bool) -> str:

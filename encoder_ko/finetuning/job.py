@@ -27,6 +27,7 @@ class Splits(NamedTuple):
 
     train: Sequence
     dev: Sequence
+    test: Sequence
 
 
 def run(args: FineTuningArgs, family: trainer.Family, model: LoadedModel) -> None:
@@ -81,6 +82,13 @@ class _Run:
         )
         if splits.train:
             self._task_type.use_training_examples(splits.train)
+        self._gaps = {
+            split: f"{split} has {gap}"
+            for split, gap in zip(splits._fields, map(self._gap, splits))
+            if gap
+        }
+        for gap in self._gaps.values():
+            logging.warning("%s: the metrics say nothing about it.", gap)
         if args.actions.train:
             _require_a_step(args, len(splits.train))
         self._folder = RunFolder(args.output.folder)
@@ -106,7 +114,9 @@ class _Run:
             )
             tuner.train(
                 self._write_records("train", splits.train),
-                lambda outputs: self._task_type.metrics(splits.dev, outputs),
+                lambda outputs: dict(
+                    self._task_type.metrics(splits.dev, outputs), **self._note("dev")
+                ),
                 self._write_records("dev", splits.dev),
             )
         facts = self._facts(tuner, self._checkpoint_to_use(tuner))
@@ -117,6 +127,16 @@ class _Run:
             scores.update(self._predict(tuner, facts))
         logging.info("Results are in %s", args.output.folder)
         return scores
+
+    def _gap(self, examples) -> str:
+        """What labelled examples have no example of; "" if nothing."""
+        labelled = [each for each in examples if self._task_type.is_labelled(each)]
+        return self._task_type.gap(labelled) if labelled else ""
+
+    def _note(self, split) -> Dict[str, str]:
+        """What to know beside each metric of a split: {} or {"note": ...}."""
+        gaps = [self._gaps[name] for name in ("train", split) if name in self._gaps]
+        return {"note": "; ".join(gaps)} if gaps else {}
 
     def _facts(self, tuner, checkpoint) -> Dict[str, Any]:
         """What the reports say of the run beside its metrics."""
@@ -185,7 +205,7 @@ class _Run:
 
     def _predict(self, tuner, facts) -> Dict[str, float]:
         """Predictions of the test file and, where it has labels, their metrics."""
-        examples = _load(self._args, "test")
+        examples = self._splits.test
         outputs = self._outputs(tuner, "test", examples, facts, "predict")
         self._folder.forget_test_results()
         self._task_type.write_predictions(self._folder, examples, outputs)
@@ -206,20 +226,24 @@ class _Run:
         """Result files of an evaluation, a line in the log, metrics for trials."""
         task_type = self._task_type
         metrics = task_type.metrics(examples, outputs)
-        results.write_evaluation(self._folder, name, task_type, metrics, **facts)
+        note = self._note(split)
+        results.write_evaluation(
+            self._folder, name, task_type, metrics, **dict(facts, **note)
+        )
         task_type.draw(self._folder, split, examples, outputs, metrics)
         shown = {key: metrics[key] for key in task_type.headline}
         words = ", ".join(f"{key} {value:.4f}" for key, value in shown.items())
-        logging.info("%s: %s", split, words)
+        logging.info("%s: %s%s", split, words, "".join(f" ({note[n]})" for n in note))
         return {f"{split}_{key}": value for key, value in shown.items()}
 
 
 def _load_splits(args: FineTuningArgs) -> Splits:
-    """Train and dev; a dev set is held out of train where there is no dev file."""
+    """All that is read of the data, before anything is trained.
+
+    A dev set is held out of train where there is no dev file.
+    """
     has_dev_file = bool(tasks.find_files(args.task, args.data.folder, "dev"))
-    if (
-        args.actions.predict
-    ):  # not opened yet, but its absence is not found out at the end
+    if args.actions.predict:  # its absence is found out before all else is read
         tasks.require_files(args.task, args.data.folder, "test")
     train, dev = [], []
     if args.actions.train or (args.actions.evaluate and not has_dev_file):
@@ -236,7 +260,7 @@ def _load_splits(args: FineTuningArgs) -> Splits:
             len(dev),
             args.data.dev_fraction,
         )
-    return Splits(train, dev)
+    return Splits(train, dev, _load(args, "test") if args.actions.predict else [])
 
 
 def _digests(args: FineTuningArgs) -> Dict[str, str]:

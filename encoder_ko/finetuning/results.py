@@ -19,10 +19,13 @@ def write_evaluation(
     Args:
       name: "eval" (dev) or "test".
       metrics: of `task_type.metrics`.
-      **facts: global_step, flags, seed, times and whatever else belongs to the run.
+      **facts: global_step, flags, seed, times and whatever else belongs to the run;
+        `note` is what a reader of the metrics must know.
     """
     lines = {f"{name}_{key}": metrics[key] for key in task_type.headline}
     lines.update(global_step=facts["global_step"], loss=metrics["loss"])
+    if "note" in facts:
+        lines["note"] = facts["note"]
     # Upstream's form.
     folder.write_text(
         f"{name}_results.txt",

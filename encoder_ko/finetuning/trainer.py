@@ -369,8 +369,11 @@ def _dev_line(entry: Dict[str, Any], is_best: bool) -> str:
         for name, value in entry.items()
         if isinstance(value, float) and name not in _NOT_LOGGED
     )
-    best = " (the best so far)" if is_best else ""
-    return f"dev at step {entry['step']}: {metrics}{best}"
+    remarks = ["the best so far"] * is_best + [
+        entry[n] for n in ("note",) if n in entry
+    ]
+    shown = f" ({'; '.join(remarks)})" if remarks else ""
+    return f"dev at step {entry['step']}: {metrics}{shown}"
 
 
 def in_order(batches: Sequence[Outputs], count: int) -> Outputs:

@@ -28,6 +28,7 @@ def find_model_files(
     config_file: Optional[str] = None,
     vocab_file: Optional[str] = None,
     init_checkpoint: Optional[str] = None,
+    needs_weights: bool = False,
 ) -> ModelFiles:
     """The files that were named, and for the others those in the model's folder.
 
@@ -35,6 +36,10 @@ def find_model_files(
     that is not a tokenizer's; `vocab.txt`, the one `*vocab*.txt` or `*.model`; the best
     checkpoint of a fine-tuning run, or the newest. The folder's checkpoint is left
     alone where a configuration was named, since it need not fit.
+
+    Args:
+      needs_weights: whether a checkpoint must be there, since the user named the
+        folder. Configuration and vocabulary by name mean training from scratch.
 
     Raises:
       InputError: a file is missing, or there are several to choose from.
@@ -48,10 +53,32 @@ def find_model_files(
     elif not config_file and files.is_folder(model_dir):
         best = checkpoints.find_checkpoint(os.path.join(model_dir, BEST))
         checkpoint = best or checkpoints.find_checkpoint(model_dir)
+    if needs_weights and not checkpoint and not (config_file and vocab_file):
+        raise _no_weights(model_dir, model_type, bool(config_file))
     return ModelFiles(
         config_file or _find_config(model_dir, model_type),
         vocab_file or _find_vocabulary(model_dir),
         checkpoint,
+    )
+
+
+def _no_weights(model_dir: str, model_type: str, config_named: bool) -> InputError:
+    if config_named and files.is_folder(model_dir):
+        why = (
+            f"--{model_type}_config_file is given, and the weights of "
+            f"--model_dir={model_dir} need not fit it, so none are taken. To start "
+            "from them, name them with --init_checkpoint, or leave the configuration "
+            "out"
+        )
+    else:
+        why = (
+            f"--model_dir={model_dir} has no checkpoint to start from: "
+            f"{checkpoints.folder_content(model_dir)}. Name a folder or a checkpoint "
+            "(--init_checkpoint) with weights"
+        )
+    return InputError(
+        f"{why}; to train from scratch, pass --{model_type}_config_file and "
+        "--vocab_file."
     )
 
 

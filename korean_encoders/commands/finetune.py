@@ -168,6 +168,7 @@ def main():
         _config_file(family.name),
         FLAGS.vocab_file,
         FLAGS.init_checkpoint,
+        needs_weights=FLAGS.do_train and not FLAGS["model_dir"].using_default_value,
     )
     _set_defaults(task, family, files)
     model = load_model(

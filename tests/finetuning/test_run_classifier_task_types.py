@@ -45,12 +45,16 @@ def write_pairs(folder):
 
 
 def flags_of(data, model, model_type, output, **changes):
-    changes = dict(
-        dict(bert_config_file=None, vocab_file=None, eval_every_steps=1000), **changes
-    )
-    return runs.arguments(
-        data, model, output, model_dir=model, model_type=model_type, **changes
-    )
+    """With a folder of weights as --model_dir, else from scratch."""
+    found = dict(bert_config_file=None, vocab_file=None, eval_every_steps=1000)
+    config = model / f"{model_type}_config.json"
+    if (model / "checkpoint").exists() or not config.exists():
+        found["model_dir"] = model
+    else:
+        found[f"{model_type}_config_file"] = config
+        found["vocab_file"] = model / "vocab.txt"
+    found.update(changes)
+    return runs.arguments(data, model, output, model_type=model_type, **found)
 
 
 @pytest.mark.parametrize("model_type", sorted(OWN_KEYS))

@@ -87,7 +87,8 @@ def test_a_missing_checkpoint_is_an_error_that_says_what_is_expected(tmp_path):
     with pytest.raises(InputError) as raised:
         checkpoints.require_checkpoint(prefix + ".index")
     assert str(raised.value) == (
-        f"There is no checkpoint '{prefix}.index'. Expected the prefix of its files "
+        f"There is no checkpoint '{prefix}.index': it is one of the files of {prefix}, "
+        "which is the name to give. Expected the prefix of its files "
         "(model.ckpt for model.ckpt.index) or a folder that holds one."
     )
 

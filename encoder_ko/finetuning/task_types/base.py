@@ -129,6 +129,14 @@ class TaskType:
     def use_training_examples(self, examples: Sequence[Any]) -> None:
         """Learns what the loss needs to know of the training examples."""
 
+    def gap(self, examples: Sequence[Any]) -> str:
+        """What labelled examples show nothing of: "no example of the class hate".
+
+        It is neither learnt nor measured, however good the metrics are. "" if nothing.
+        """
+        del examples
+        return ""
+
     def is_labelled(self, example: Any) -> bool:
         """Whether an example can be scored."""
         raise NotImplementedError

@@ -58,6 +58,16 @@ class Classification(TaskType):
             labels = [example.label for example in examples]
             self._class_weights = balanced_weights(labels, self.task.num_labels)
 
+    def gap(self, examples: Sequence[Example]) -> str:
+        found = {example.label for example in examples}
+        names = self.task.label_names
+        missing = [name for index, name in enumerate(names) if index not in found]
+        if not missing:
+            return ""
+        classes = f"class{'es' * (len(missing) > 1)} {', '.join(missing)}"
+        only = f", only of {names[found.pop()]}" if len(found) == 1 else ""
+        return f"no example of the {classes}{only}"
+
     def is_labelled(self, example: Example) -> bool:
         return example.label is not None
 

@@ -45,6 +45,10 @@ class Regression(TaskType):
             self.settings.max_seq_length,
         )
 
+    def gap(self, examples: Sequence[ScoredPair]) -> str:
+        scores = {example.score for example in examples}
+        return f"no score but {scores.pop():g}" if len(scores) == 1 else ""
+
     def is_labelled(self, example: ScoredPair) -> bool:
         return example.score is not None
 

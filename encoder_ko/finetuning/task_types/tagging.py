@@ -45,6 +45,13 @@ class Tagging(TaskType):
             self.tokenizer, sentence.words, self.settings.max_seq_length
         )
 
+    def gap(self, examples: Sequence[TaggedSentence]) -> str:
+        tags = [self._gold(sentence) for sentence in examples]
+        names = tagging_inputs.entity_types(self.task.label_values)
+        found = set(tagging_inputs.type_ids(tags, names).tolist())
+        missing = [name for index, name in enumerate(names) if index not in found]
+        return f"no example of {', '.join(missing)}" if missing else ""
+
     def is_labelled(self, example: TaggedSentence) -> bool:
         return example.tags is not None
 
