@@ -220,7 +220,7 @@ def translate(
         result[pair.hf if to_hf else pair.tf] = across
         shape = (tensors[name] if to_hf else across).shape
         _check_shape(name, pair, shape, numbers, labels, source)
-        _check_values(name, across, source)
+        _check_values(name, tensors[name], source)
     return result
 
 
