@@ -25,6 +25,7 @@ from typing import (
 
 from ..io import files
 from ..io.errors import InputError
+from ..io.git_lfs import refuse_lfs_pointer
 
 OpenFile = Callable[[str, str], Any]  # (path, mode)
 
@@ -116,6 +117,8 @@ def _parts(path: str, part_bytes: int, open_file: OpenFile) -> Iterator[Part]:
             stream = _unpacked(raw) if path.endswith(".gz") else raw
             while True:
                 chunk = stream.read(part_bytes)
+                if not offset:
+                    refuse_lfs_pointer(chunk, path)
                 pending += chunk
                 end = len(pending)
                 if chunk:

@@ -8,6 +8,7 @@ from typing import Optional
 
 from .errors import InputError
 from .files import open_file
+from .git_lfs import refuse_lfs_pointer
 
 _HEAD_BYTES = 1 << 16
 _WIDE_MARKS = (
@@ -47,6 +48,7 @@ def check_head(path: str, encoding: str) -> None:
     """
     with open_file(path) as stream:
         head = stream.read(_HEAD_BYTES)
+    refuse_lfs_pointer(head, path)
     for mark, archive in _ARCHIVE_MARKS:
         if head.startswith(mark):
             raise InputError(f"{path} is a {archive} archive: unpack it first.")

@@ -9,6 +9,7 @@ processes nor the order in which they finish can be seen in the result.
 import dataclasses
 import functools
 import os
+import sys
 import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
@@ -33,6 +34,7 @@ from ..tokenization import (
     build_tokenizer,
     require_same_tokenizer,
 )
+from ..tokenization.unknown_pieces import PieceCounts
 from .shards import ShardOptions, ShardReport, build_shard
 
 _SHARD_NAME = "pretraining-{:05d}.tfrecord"
@@ -139,11 +141,17 @@ def build_shards(build: Build, intermediate: bool = False) -> Manifest:
     manifest.complete = False
     started = saved = time.time()
     built = 0
+    unknown, warning = PieceCounts(), ""
     with progress_bar(build.input_files) as bar:
         missing = _missing(build, manifest, bar)
         build_one = functools.partial(_build_one, build)
         for name, text, report in map_in_order(build_one, missing, build.num_processes):
-            manifest.files[name] = dict(report._asdict(), problems=len(report.problems))
+            manifest.files[name] = _entry(report)
+            unknown.add_counts(report.tokens, report.unknown, report.example)
+            if not warning:
+                warning = unknown.warning("The corpus")
+                if warning:
+                    bar.write(f"Warning: {warning}", sys.stderr)
             manifest.texts[name] = text.crc32
             _check_lines(build, manifest, report.problems)
             _check_documents(build, manifest)
@@ -156,6 +164,13 @@ def build_shards(build: Build, intermediate: bool = False) -> Manifest:
                 saved = time.time()
     _finish(build, manifest, folder)
     return manifest
+
+
+def _entry(report: ShardReport) -> Dict[str, Any]:
+    """What the manifest keeps of a shard."""
+    entry = dict(report._asdict(), problems=len(report.problems))
+    del entry["unknown"], entry["example"]
+    return entry
 
 
 def _continue_or_begin(

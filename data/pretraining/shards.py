@@ -85,6 +85,8 @@ class ShardReport(NamedTuple):
     bytes: int
     sha256: str
     problems: List[str]  # one per line left out
+    unknown: int  # of the tokens
+    example: str  # a text with many of them
 
 
 def vocabulary_traits(tokenizer: Tokenizer) -> VocabularyTraits:
@@ -106,6 +108,7 @@ def build_shard(
       InputError: the file cannot be written.
     """
     parsed = parse_block(block)
+    counts = tokenizer.count_pieces()
     documents = _tokenize(parsed.documents, tokenizer)
     generator = np.random.default_rng([options.random_seed, block.index])
     instances = build_instances(documents, options.instances, generator)
@@ -124,6 +127,8 @@ def build_shard(
         bytes=size,
         sha256=digest.hexdigest(),
         problems=parsed.problems,
+        unknown=counts.unknown,
+        example=counts.example,
     )
 
 

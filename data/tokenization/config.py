@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from ..io import files
 from ..io.errors import InputError
+from ..io.git_lfs import refuse_lfs_pointer
 from ..text.cleaning import RECIPES
 
 ReadBytes = Callable[[str], bytes]
@@ -205,9 +206,12 @@ class TokenizerConfig:
           InputError: no such file, not a JSON object, unknown settings.
         """
         try:
-            settings = json.loads(read_bytes(path).decode("utf-8"))
+            content = read_bytes(path)
         except FileNotFoundError:
             raise InputError(f"Tokenizer settings `{path}` do not exist.") from None
+        refuse_lfs_pointer(content, path)
+        try:
+            settings = json.loads(content.decode("utf-8"))
         except ValueError as error:
             raise InputError(f"`{path}` is not JSON: {error}.") from None
         if not isinstance(settings, dict):

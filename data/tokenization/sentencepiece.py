@@ -14,6 +14,7 @@ import sentencepiece
 
 from ..io import files
 from ..io.errors import InputError
+from ..io.git_lfs import refuse_lfs_pointer
 from ..text import unicode11
 from ..text.aligned_text import AlignedText, CharacterTable
 from .config import ReadBytes, TokenizerConfig
@@ -53,6 +54,7 @@ def load_model(
         content = read_bytes(path)
     except FileNotFoundError:
         raise InputError(f"SentencePiece model `{path}` does not exist.") from None
+    refuse_lfs_pointer(content, path)
     model = sentencepiece.SentencePieceProcessor()
     try:
         model.LoadFromSerializedProto(content)

@@ -7,6 +7,7 @@ from typing import Dict, Iterable, Optional, Tuple
 
 from ..io import files
 from ..io.errors import InputError
+from ..io.git_lfs import refuse_lfs_pointer
 from .config import ReadBytes
 
 
@@ -46,6 +47,7 @@ def load_vocabulary(path: str, read_bytes: ReadBytes = files.read_bytes) -> Voca
         content = read_bytes(path)
     except FileNotFoundError:
         raise InputError(f"Vocabulary `{path}` does not exist.") from None
+    refuse_lfs_pointer(content, path)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

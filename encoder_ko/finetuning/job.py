@@ -77,6 +77,7 @@ class _Run:
         self._args, self._family, self._model = args, family, model
         self._splits = splits
         self._logged_cuts = set()  # splits whose cut examples the log has mentioned
+        self._logged_unknown = set()  # splits whose unknown pieces it has mentioned
         self._task_type = task_types.build(
             args.task, model.tokenizer, args.task_settings
         )
@@ -159,6 +160,7 @@ class _Run:
         files.make_folder(self._folder("records"))
         path = self._folder("records", split + ".tf_record")
         features, cut = self._task_type.features(), []
+        counts = self._model.tokenizer.count_pieces()
 
         def encoded():
             for values, is_cut in self._task_type.encode(examples):
@@ -167,6 +169,10 @@ class _Run:
 
         tfrecords.write_records(path, encoded(), overwrite=True)
         length = self._args.task_settings.max_seq_length
+        warning = counts.warning(split)
+        if warning and split not in self._logged_unknown:
+            self._logged_unknown.add(split)
+            logging.warning("%s", warning)
         if any(cut) and split not in self._logged_cuts:
             self._logged_cuts.add(split)
             logging.info(

@@ -124,6 +124,7 @@ def _read(run_dir: str) -> Dict[str, Any]:
     described = RunFolder(run_dir).read_json(TASK)
     if described is not None:
         return described
+    model_files.refuse_hugging_face(run_dir)
     trial = os.path.join(run_dir, "trial_1")
     if files.exists(os.path.join(trial, TASK)):
         raise InputError(f"{run_dir} holds several trials: name one, such as {trial}.")

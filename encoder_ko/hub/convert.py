@@ -23,6 +23,7 @@ from encoder_ko.finetuning.task_types.base import scope_of
 from encoder_ko.hub import config as hf_config
 from encoder_ko.hub import model_card, task_card, tokenizer_files, weights
 from encoder_ko.hub import tensors as tensor_files
+from encoder_ko.hub.tokenizer_import import import_tokenizer
 from encoder_ko.hub.weight_map import ModelNames, Tensors
 from encoder_ko.training import run_folder
 
@@ -64,7 +65,7 @@ def export(
         a folder for each.
       output_dir: the folder of the result.
       overwrite: whether files of the same names may be replaced.
-      split_special: see `hf_tokenizer.write_tokenizer`.
+      split_special: see `tokenizer_files.write_tokenizer`.
 
     Returns:
       The folders.
@@ -289,8 +290,7 @@ def _together(found: Sequence[_Imported]) -> Tensors:
 
 def _import_tokenizer(one: _Imported, target: str) -> str:
     """Copies the tokenizer, which must fit the network; the vocabulary's name."""
-    config = tokenizer_files.read_settings(one.folder)
-    vocab_file = tokenizer_files.copy_vocabulary(one.folder, target, config)
+    config, vocab_file = import_tokenizer(one.folder, target, one.config.vocab_size)
     files.write_text(os.path.join(target, CONFIG_FILE_NAME), config.to_json_string())
     tokenizer = build_tokenizer(config, vocab_file)
     check_vocabulary(tokenizer.vocabulary, one.config.vocab_size, config.special_tokens)

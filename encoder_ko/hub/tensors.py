@@ -12,6 +12,7 @@ import numpy as np
 
 from data.io import files
 from data.io.errors import InputError
+from data.io.git_lfs import POINTER_BYTES, refuse_lfs_pointer
 from encoder_ko.compat import tf
 from encoder_ko.hub.weight_map import Tensors
 from encoder_ko.training import checkpoints
@@ -19,6 +20,19 @@ from encoder_ko.training import checkpoints
 SAFETENSORS = "model.safetensors"
 PYTORCH = "pytorch_model.bin"
 _INDEX = ".index.json"
+# Types of safetensors' header; bfloat16 as its bits.
+_DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<u2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U8": "u1",
+    "BOOL": "?",
+}
 
 
 def read_checkpoint(prefix: str) -> Tensors:
@@ -26,7 +40,7 @@ def read_checkpoint(prefix: str) -> Tensors:
     names = checkpoints.checkpoint_shapes(prefix)
     reader = tf.train.load_checkpoint(checkpoints.readable(prefix))
     return {
-        name: reader.get_tensor(name)
+        name: _widened(reader.get_tensor(name))
         for name in names
         if not checkpoints.OPTIMIZER_STATE.search(name)
     }
@@ -52,7 +66,7 @@ def write_checkpoint(prefix: str, tensors: Tensors) -> None:
 
 def write_safetensors(path: str, tensors: Tensors) -> None:
     """Writes one safetensors file, as PyTorch would."""
-    _safetensors().save_file(
+    _import_safetensors().numpy.save_file(
         {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)},
         path,
         metadata={"format": "pt"},
@@ -102,7 +116,7 @@ def _current_name(name):
     )
 
 
-def _safetensors():
+def _import_safetensors():
     try:
         import safetensors.numpy
     except ImportError:
@@ -110,25 +124,44 @@ def _safetensors():
             f"{SAFETENSORS} needs a package that is not installed. Run: "
             "pip install safetensors"
         ) from None
-    return safetensors.numpy
+    return safetensors
 
 
 def _read_safetensors(copy, path):
-    reader = _safetensors()
-    from safetensors import SafetensorError
-
+    """By the bytes, since NumPy has no bfloat16."""
+    safetensors = _import_safetensors()
     try:
-        return reader.load_file(copy)
-    except (SafetensorError, OSError) as error:
+        with open(copy, "rb") as reader:
+            content = reader.read()
+        refuse_lfs_pointer(content, path)
+        found = safetensors.deserialize(content)
+    except (safetensors.SafetensorError, OSError) as error:
         raise InputError(f"{path} could not be read: {error}.") from None
-    except (KeyError, TypeError) as error:
+    return {name: _array(name, tensor, path) for name, tensor in found}
+
+
+def _array(name, tensor, path):
+    dtype = tensor["dtype"]
+    if dtype not in _DTYPES:
         raise InputError(
-            f"{path} holds tensors of the type {error}, which NumPy does not have. "
-            "Save the model in float32 first."
-        ) from None
+            f"{path}: {name} is of the type {dtype}, which is not read here. Save the "
+            "model in float32 first."
+        )
+    values = np.frombuffer(tensor["data"], _DTYPES[dtype])
+    if dtype == "BF16":  # the upper half of a float32
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    return _widened(values.reshape(tensor["shape"]))
+
+
+def _widened(values: np.ndarray) -> np.ndarray:
+    """float16 and bfloat16 as float32, which has all their numbers; others stay."""
+    is_half = values.dtype == np.float16 or values.dtype.name == "bfloat16"
+    return values.astype(np.float32) if is_half else values
 
 
 def _read_pytorch(copy, path):
+    with open(copy, "rb") as reader:
+        refuse_lfs_pointer(reader.read(POINTER_BYTES), path)
     try:
         import torch
     except ImportError:
@@ -147,11 +180,10 @@ def _read_pytorch(copy, path):
     strange = [key for key, value in tensors.items() if not torch.is_tensor(value)]
     if strange:
         raise InputError(f"{path} holds more than tensors: {', '.join(strange[:3])}.")
-    return {name: _as_array(value) for name, value in tensors.items()}
-
-
-def _as_array(tensor):
-    """bfloat16 becomes float32, exactly; other types stay."""
-    if str(tensor.dtype) == "torch.bfloat16":
-        tensor = tensor.float()
-    return tensor.numpy()
+    # NumPy has no bfloat16.
+    return {
+        name: _widened(
+            (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+        )
+        for name, value in tensors.items()
+    }

@@ -146,7 +146,12 @@ def _rule_of(rules: Normaliser):
 
 
 def _unigram(tokenizer):
-    proto = _read_model(tokenizer.vocabulary.path)
+    path = tokenizer.vocabulary.path
+    proto = read_model(path)
+    if proto.trainer_spec.model_type != proto.trainer_spec.UNIGRAM:
+        raise InputError(
+            f"{path} is not a unigram model: only those can be said in tokenizer.json."
+        )
     config = tokenizer.config
     steps = [normalizers.NFC()] if tokenizer.composes else []
     if config.delete_controls:
@@ -176,15 +181,12 @@ def _combines(char):
     return unicode11.combining(char) != 0
 
 
-def _read_model(path):
+def read_model(path: str):
+    """The content of a SentencePiece model file (ModelProto)."""
     from sentencepiece import sentencepiece_model_pb2
 
     proto = sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(read_bytes(path))
-    if proto.trainer_spec.model_type != proto.trainer_spec.UNIGRAM:
-        raise InputError(
-            f"{path} is not a unigram model: only those can be said in tokenizer.json."
-        )
     return proto
 
 

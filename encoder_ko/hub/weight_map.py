@@ -208,7 +208,7 @@ def translate(
 
     Raises:
       InputError: names are missing or left over (they are listed), a shape is not the
-        configuration's, or a tensor is not float32.
+        configuration's, a tensor is not float32, or holds NaN or infinity.
     """
     known = {(pair.tf if to_hf else pair.hf): pair for pair in pairs}
     _check_names(known, tensors, source)
@@ -220,12 +220,23 @@ def translate(
         result[pair.hf if to_hf else pair.tf] = across
         shape = (tensors[name] if to_hf else across).shape
         _check_shape(name, pair, shape, numbers, labels, source)
-        if across.dtype != np.float32:
-            raise InputError(
-                f"{source}: {name} is {across.dtype}, expected float32. Convert the "
-                "file to float32 first; rounding is not done silently."
-            )
+        _check_values(name, tensors[name], source)
     return result
+
+
+def _check_values(name, tensor, source):
+    if tensor.dtype != np.float32:
+        raise InputError(
+            f"{source}: {name} is {tensor.dtype}, expected float32. Convert the "
+            "file to float32 first; rounding is not done silently."
+        )
+    broken = np.argwhere(~np.isfinite(tensor))
+    if len(broken):
+        raise InputError(
+            f"{source}: {name} holds {len(broken)} values that are not finite, the "
+            f"first of them {tensor[tuple(broken[0])]} at {broken[0].tolist()}. The "
+            "model is broken: use an earlier checkpoint, or fetch the file again."
+        )
 
 
 def _check_names(known, tensors, source):

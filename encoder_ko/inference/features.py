@@ -67,6 +67,9 @@ def parse_layers(text: str, num_layers: int) -> List[int]:
 class Extractor:
     """An encoder with the weights of a checkpoint.
 
+    Attributes:
+      unknown_pieces: PieceCounts of all lines so far.
+
     Args:
       model_class, config: EncoderModel and EncoderConfig of one of the three models.
       tokenizer: that of the model.
@@ -87,7 +90,8 @@ class Extractor:
         layers: Sequence[int],
         dtype: Any = tf.float32,
     ):
-        self._tokenizer = tokenizer
+        self._tokenizer, self._checkpoint = tokenizer, checkpoint
+        self.unknown_pieces = tokenizer.count_pieces()
         with tf.Graph().as_default():
             self._inputs = [
                 tf.placeholder(tf.int32, [None, None], name)
@@ -117,6 +121,11 @@ class Extractor:
             feed = dict(zip(self._inputs, (ids, mask, segments)))
             states = np.stack(self._session.run(self._outputs, feed))
             for row, (line, each) in enumerate(zip(batch, inputs)):
+                if not np.isfinite(states[:, row]).all():
+                    raise InputError(
+                        f"The hidden states of line {line.number + 1} are not numbers "
+                        f"(NaN or infinite): weights in {self._checkpoint} are broken."
+                    )
                 tokens = self._tokenizer.convert_ids_to_tokens(each.input_ids)
                 yield HiddenStates(line, tokens, states[:, row, : len(tokens)])
 

@@ -20,6 +20,17 @@ Text = Union[str, Tuple[str, str]]
 _EXAMPLES_AT_A_TIME = 4096
 
 
+class NotFiniteError(InputError):
+    """A prediction is no number; `number` is that of its text, from 0."""
+
+    def __init__(self, number: int, checkpoint: str):
+        super().__init__(
+            "The prediction is not a number (NaN or infinite): weights in "
+            f"{checkpoint} are broken. Use an earlier checkpoint, or train again."
+        )
+        self.number = number
+
+
 class RunPredictor:
     """One graph and one session with the weights of a run.
 
@@ -29,6 +40,9 @@ class RunPredictor:
     each with "type", "text", "start" and "end" (characters of the text) and
     "probability". Question answering: "answer", "start" and "end" (characters of the
     passage), "probability", "candidates".
+
+    Attributes:
+      unknown_pieces: PieceCounts of all texts so far.
 
     Args:
       model: as `FineTunedModel.load` reads it.
@@ -46,6 +60,8 @@ class RunPredictor:
             raise InputError(f"batch_size={batch_size}, expected at least 1.")
         self._task_type = model.task_type
         self._pad_id = model.tokenizer.pad_id
+        self._checkpoint = model.checkpoint
+        self.unknown_pieces = model.tokenizer.count_pieces()
         self._batch_size = batch_size
         with tf.Graph().as_default() as graph, compat.plain_ops():
             self._features = _placeholders(model.task_type)
@@ -93,6 +109,7 @@ class RunPredictor:
         Raises:
           InputError: something else than texts; a text where a pair is needed, or a
             pair where a text is.
+          NotFiniteError: a prediction is no number.
         """
         if isinstance(texts, str):
             raise InputError(f"{texts[:40]!r} is one text, expected a list of texts.")
@@ -103,7 +120,11 @@ class RunPredictor:
                 raise InputError(f"Text {number}: {problem}.")
         found = []
         for start in range(0, len(texts), _EXAMPLES_AT_A_TIME):
-            found.extend(self._predict(texts[start : start + _EXAMPLES_AT_A_TIME]))
+            try:
+                found += self._predict(texts[start : start + _EXAMPLES_AT_A_TIME])
+            except NotFiniteError as error:
+                error.number += start
+                raise
         return found
 
     def problem_of(self, text: Text) -> str:
@@ -131,11 +152,27 @@ class RunPredictor:
             chosen = [records[i] for i in order[start : start + self._batch_size]]
             batches.append(self._session.run(self._outputs, self._feed(chosen)))
         outputs = trainer.in_order(batches, len(records))
+        self._require_finite(examples, outputs)
         predictions = self._task_type.predictions(examples, outputs)
         if self.task.task_type == TAGGING:
             for text, prediction in zip(texts, predictions):
                 _place_in_text(text, prediction)
         return predictions
+
+    def _require_finite(self, examples, outputs):
+        broken = [
+            np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+            for values in outputs.values()
+            if values.dtype.kind == "f"
+        ]
+        rows = np.concatenate(broken) if broken else ()
+        if len(rows):
+            # A question has several records, so they are counted again.
+            last, number = len(list(self._task_type.encode(examples[:1]))), 0
+            while last <= min(rows):
+                number += 1
+                last += len(list(self._task_type.encode([examples[number]])))
+            raise NotFiniteError(number, self._checkpoint)
 
     def _feed(self, records: Sequence[Dict[str, Any]]) -> Dict[Any, np.ndarray]:
         """Records of one batch, padded to the longest of them."""

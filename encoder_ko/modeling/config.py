@@ -3,11 +3,13 @@
 import dataclasses
 import difflib
 import json
+import os
 import re
 from typing import Any, ClassVar, Dict, Type, TypeVar
 
 from data.io.errors import InputError
 from data.io.files import read_bytes
+from data.io.git_lfs import refuse_lfs_pointer
 from encoder_ko.compat import tf
 from encoder_ko.modeling import activations
 
@@ -124,6 +126,12 @@ class EncoderConfig:
             one of `unread_keys` that asks for another network; `source` names the file
             in the message.
         """
+        if "architectures" in json_object or "transformers_version" in json_object:
+            raise InputError(
+                f"{source} is a configuration of Hugging Face: convert the model with "
+                "`python3 convert_checkpoint.py --from hf --to tf --input_dir="
+                f"{os.path.dirname(source) or '.'}` and name its --output_dir instead."
+            )
         json_object = cls._without_unread_keys(json_object, source)
         known = [field.name for field in dataclasses.fields(cls)]
         for key in json_object:
@@ -160,12 +168,16 @@ class EncoderConfig:
           InputError: no such file, not JSON, or keys that do not fit.
         """
         try:
-            json_object = json.loads(read_bytes(json_file).decode("utf-8-sig"))
+            content = read_bytes(json_file)
+            refuse_lfs_pointer(content, json_file)
+            json_object = json.loads(content.decode("utf-8-sig"))
         except FileNotFoundError:
             raise InputError(
                 f"There is no model configuration {json_file!r}. Give its path, for "
                 "example one of the files under configs/."
             ) from None
+        except InputError:
+            raise
         except (tf.errors.OpError, ValueError) as error:
             raise InputError(f"{json_file} is not valid JSON: {error}") from None
         if not isinstance(json_object, dict):

@@ -16,6 +16,7 @@ from absl import logging
 
 from data.io import files
 from data.io.errors import InputError
+from data.io.git_lfs import POINTER_BYTES, refuse_lfs_pointer
 from encoder_ko.compat import tf
 
 OPTIMIZER_STATE = re.compile(r"/(adam_m|adam_v)$|^(global_step|skipped_updates)$")
@@ -103,8 +104,14 @@ def newest_checkpoint(folder: str) -> Optional[str]:
 
 
 def adopt_checkpoints(folder: str) -> None:
-    """Makes the `checkpoint` file of a folder that was moved name what is in it now."""
+    """Makes the `checkpoint` file of a folder that was moved name what is in it now.
+
+    Raises:
+      InputError: a file of the newest checkpoint is missing.
+    """
     newest = newest_checkpoint(folder)
+    if newest:
+        require_files(newest)
     if newest is None or os.path.dirname(newest) != folder.rstrip("/"):
         return
     state = tf.train.get_checkpoint_state(folder)
@@ -183,14 +190,45 @@ def checkpoint_shapes(checkpoint: str) -> Dict[str, List[int]]:
     """Variable name -> shape.
 
     Raises:
-      InputError: the files cannot be read as a TensorFlow checkpoint.
+      InputError: a file is missing, or they are no TensorFlow checkpoint.
     """
     try:
-        return dict(tf.train.list_variables(readable(checkpoint)))
+        shapes = dict(tf.train.list_variables(readable(checkpoint)))
     except (tf.errors.OpError, ValueError) as error:
+        _refuse_lfs_pointers(_index_and_data(checkpoint))
         raise InputError(
             f"{checkpoint} could not be read as a TensorFlow checkpoint: {error}"
         ) from error
+    require_files(checkpoint)
+    return shapes
+
+
+def require_files(checkpoint: str) -> None:
+    """Raises InputError if data of a checkpoint are missing, or Git LFS pointers."""
+    paths = _index_and_data(checkpoint)
+    _refuse_lfs_pointers(paths)
+    parts = [path for path in paths if not path.endswith(".index")]
+    expected = int(parts[0].rsplit("-", 1)[1]) if parts else 1
+    if len(paths) > len(parts) and len(parts) < expected:
+        raise InputError(
+            f"{checkpoint}.index has {len(parts)} of its {expected} data files "
+            f"({os.path.basename(checkpoint)}.data-*) beside it: copy those that are "
+            "missing, or name another checkpoint."
+        )
+
+
+def _index_and_data(checkpoint):
+    return [
+        path
+        for path in _files_of(checkpoint)
+        if re.search(r"\.index$|\.data-\d+-of-\d+$", path)
+    ]
+
+
+def _refuse_lfs_pointers(paths):
+    for path in paths:
+        with files.open_file(path) as reader:
+            refuse_lfs_pointer(reader.read(POINTER_BYTES), path)
 
 
 def restore(session: Any, variables: Any, checkpoint: str) -> None:

@@ -82,10 +82,25 @@ def _no_weights(model_dir: str, model_type: str, config_named: bool) -> InputErr
     )
 
 
+def refuse_hugging_face(folder: str) -> None:
+    """Raises InputError for a folder of Hugging Face, which has to be converted."""
+    names = ("model.safetensors", "pytorch_model.bin")
+    names += tuple(name + ".index.json" for name in names)
+    if files.exists(os.path.join(folder, "config.json")) and any(
+        files.exists(os.path.join(folder, name)) for name in names
+    ):
+        raise InputError(
+            f"{folder} is a model of Hugging Face: convert it with `python3 "
+            f"convert_checkpoint.py --from hf --to tf --input_dir={folder}` and name "
+            "that command's --output_dir instead."
+        )
+
+
 def _find_config(model_dir, model_type):
     usual = os.path.join(model_dir, f"{model_type}_config.json")
     if files.exists(usual):
         return usual
+    refuse_hugging_face(model_dir)
     for other in MODEL_TYPES:
         if files.exists(os.path.join(model_dir, f"{other}_config.json")):
             raise InputError(

@@ -68,6 +68,9 @@ def main():
             writer.write((features.as_json(states, layers) + "\n").encode())
     if bad_rows.summary():
         logging.warning("%s", bad_rows.summary())
+    warning = extractor.unknown_pieces.warning(FLAGS.input_file)
+    if warning:
+        logging.warning("%s", warning)
     logging.info("%s: %d lines, layers %s", path, count, FLAGS.layers)
 
 

@@ -36,7 +36,7 @@ from data.io.tables import BadRows, ReadingOptions
 from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING, Task
 from encoder_ko import cli
 from encoder_ko.compat import tf
-from encoder_ko.inference.predictor import RunPredictor, Text
+from encoder_ko.inference.predictor import NotFiniteError, RunPredictor, Text
 from korean_encoders.predictor import Predictor
 
 FLAGS = flags.FlagValues()
@@ -94,13 +94,16 @@ def main():
             writer = stack.enter_context(new_file(FLAGS.output_file, FLAGS.overwrite))
         for block in _blocks(items):
             texts = [_checked_text(item, model) for item in block]
-            for item, found in zip(block, model.predict(texts)):
+            for item, found in zip(block, _predictions(model, block, texts)):
                 for line in lines.of(item, found):
                     writer.write((line + "\n").encode("utf-8"))
             writer.flush()
             count += len(block)
     if bad_rows.summary():
         logging.warning("%s", bad_rows.summary())
+    warning = model.unknown_pieces.warning(source_name(FLAGS.input))
+    if warning:
+        logging.warning("%s", warning)
     logging.info("%d predictions of %s", count, model.task.name)
 
 
@@ -119,6 +122,15 @@ def _blocks(items: Iterator[Item]) -> Iterator[List[Item]]:
         if not block:
             return
         yield block
+
+
+def _predictions(
+    model: RunPredictor, block: List[Item], texts: List[Text]
+) -> List[Dict[str, Any]]:
+    try:
+        return model.predict(texts)
+    except NotFiniteError as error:
+        raise InputError(f"{block[error.number].place}: {error}") from None
 
 
 def _checked_text(item: Item, model: RunPredictor) -> Text:

@@ -17,6 +17,7 @@ transformers = pytest.importorskip(
 from data.tokenization import build_tokenizer, preset  # noqa: E402
 from encoder_ko import cli  # noqa: E402
 from encoder_ko.hub import tensors, tokenizer_files  # noqa: E402
+from encoder_ko.hub.tokenizer_import import read_settings  # noqa: E402
 from korean_encoders.commands import convert as command  # noqa: E402
 from tests.support.hf_reference import (  # noqa: E402
     CONFIGS,
@@ -331,7 +332,7 @@ def test_a_published_tokenizer_is_read_with_the_rules_it_runs_with(
     settings["do_lower_case"] = False
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
     theirs = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
-    config = tokenizer_files.read_settings(str(tmp_path))
+    config = read_settings(str(tmp_path))
     ours = build_tokenizer(config, str(tmp_path / "vocab.txt"))
     texts = ["나\ue000는", "나는\u0378 집", "가" * 100 + " 집에", "가" * 101 + " 집에"]
     ids = theirs(texts, add_special_tokens=False)["input_ids"]

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer
 
-from data.io.errors import InputError
 from data.tokenization import TokenizerConfig, build_tokenizer, preset, resolve_config
 from encoder_ko.hub import tokenizer_files
+from encoder_ko.hub.tokenizer_import import read_settings
 from encoder_ko.hub.tokenizer_json import character_classes, fast_tokenizer
 from tests.support.shared_data import shared_golden
 
@@ -132,7 +132,7 @@ def test_our_settings_come_back(tmp_path):
         lower_case=True, control_characters="C", max_chars_per_word=77
     )
     folder = written(tmp_path, config)
-    assert tokenizer_files.read_settings(str(folder)) == config
+    assert read_settings(str(folder)) == config
     assert resolve_config(str(folder / "vocab.txt")) == config
 
 
@@ -147,79 +147,3 @@ def test_what_the_library_cannot_do_is_said():
         "clean it with the recipe kcelectra",
         "cut it into morphemes with mecab",
     ]
-
-
-def published(tmp_path, **normalizer):
-    """A folder with nothing but tokenizer.json, as some are published."""
-    content = {
-        "normalizer": dict(type="BertNormalizer", **normalizer),
-        "model": {"type": "WordPiece", "vocab": {p: i for i, p in enumerate(PIECES)}},
-    }
-    path = tmp_path / "tokenizer.json"
-    path.write_text(json.dumps(content), encoding="utf-8")
-    settings = {"tokenizer_class": "BertTokenizerFast", "do_lower_case": True}
-    path = tmp_path / "tokenizer_config.json"
-    path.write_text(json.dumps(settings), encoding="utf-8")
-    return str(tmp_path)
-
-
-def test_tokenizer_json_says_what_really_runs(tmp_path):
-    folder = published(tmp_path, lowercase=False, strip_accents=None)
-    settings = tokenizer_files.read_settings(folder)
-    assert (settings.lower_case, settings.strip_accents) == (False, False)
-
-
-# A private character, unassigned ones, format characters, words around the limits.
-STRANGE = [
-    "나\ue000는 집",
-    "나는\u0378 집에",
-    "집\U00050000 가",
-    "나\u200b는\ufeff 집",
-    "가가가가 가가가가가",
-    "가" * 100 + " " + "가" * 101,
-]
-
-
-@pytest.mark.parametrize(
-    "names, longest",
-    [
-        ([], 100),
-        (["tokenizer_config.json"], 100),
-        (["tokenizer_config.json", "tokenizer.json"], 100),
-        (["tokenizer.json"], 4),
-    ],
-)
-def test_an_imported_tokenizer_gives_the_ids_that_it_gave(tmp_path, names, longest):
-    """As Transformers builds it: BertTokenizer with do_lower_case false."""
-    pieces = {piece: i for i, piece in enumerate(PIECES + ["##가"])}
-    theirs = Tokenizer(
-        models.WordPiece(pieces, unk_token="[UNK]", max_input_chars_per_word=longest)
-    )
-    theirs.normalizer = normalizers.BertNormalizer(lowercase=False)
-    theirs.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    vocabulary(tmp_path, pieces)
-    if "tokenizer.json" in names:
-        theirs.save(str(tmp_path / "tokenizer.json"))
-    if "tokenizer_config.json" in names:
-        settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
-        path = tmp_path / "tokenizer_config.json"
-        path.write_text(json.dumps(settings), encoding="utf-8")
-    config = tokenizer_files.read_settings(str(tmp_path))
-    ours = build_tokenizer(config, str(tmp_path / "vocab.txt"))
-    assert ours.encode_ids_batch(STRANGE) == [
-        theirs.encode(text, add_special_tokens=False).ids for text in STRANGE
-    ]
-
-
-def test_a_vocabulary_from_tokenizer_json(tmp_path):
-    folder, target = published(tmp_path), tmp_path / "target"
-    target.mkdir()
-    config = TokenizerConfig()
-    path = tokenizer_files.copy_vocabulary(folder, str(target), config)
-    with open(path, encoding="utf-8") as lines:
-        assert lines.read().split() == PIECES
-
-
-def test_no_vocabulary(tmp_path):
-    with pytest.raises(InputError, match="neither vocab.txt nor a tokenizer.json"):
-        tokenizer_files.copy_vocabulary(str(tmp_path), str(tmp_path), TokenizerConfig())

@@ -13,6 +13,8 @@ from data.io.errors import InputError
 from data.io.tables import BadRows, ReadingOptions
 from encoder_ko import cli
 from encoder_ko.finetuning import trainer
+from encoder_ko.hub import tensors
+from encoder_ko.training import checkpoints
 from korean_encoders.commands import predict
 from tests.inference.test_export_savedmodel import fine_tuned_model
 from tests.support import fine_tuning_runs as runs
@@ -116,6 +118,42 @@ def test_empty_texts_and_no_texts(nsmc):
 def test_a_batch_holds_at_least_one_text(nsmc, size):
     with pytest.raises(InputError, match=f"batch_size={size}, expected at least 1"):
         predict.Predictor.load(str(nsmc[0]), batch_size=size)
+
+
+def test_a_broken_weight_stops_at_the_first_row_that_it_spoils(nsmc, tmp_path, capfd):
+    """NaN in the embedding of one piece spoils the texts that have it, no others."""
+    run_dir = tmp_path / "run"
+    shutil.copytree(str(nsmc[0]), str(run_dir))
+    best = checkpoints.find_checkpoint(str(run_dir / "best"))
+    values = tensors.read_checkpoint(best)
+    vocabulary = (run_dir / "vocab.txt").read_text("utf-8").split()
+    words = [piece for piece in vocabulary[5:] if piece.isalpha()]
+    values["bert/embeddings/word_embeddings"][vocabulary.index(words[0])] = np.nan
+    tensors.write_checkpoint(best, values)
+    texts = tmp_path / "texts.txt"
+    content = [words[1], "", f"{words[1]} {words[0]}", words[0]]
+    texts.write_text("\n".join(content) + "\n", encoding="utf-8")
+    target = tmp_path / "out.tsv"
+    flags = (f"--model_dir={run_dir}", f"--input={texts}", f"--output_file={target}")
+    assert run(*flags) == 1
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert f"{texts}, line 3: The prediction is not a number" in error
+    assert f"weights in {best} are broken" in error
+    assert not target.exists()
+
+
+def test_a_file_of_unknown_pieces_is_told_with_its_cause(nsmc, tmp_path, capfd):
+    run_dir, texts = nsmc
+    path = tmp_path / "texts.txt"
+    path.write_text("\u3069\u3046\u3082\n" * 3, encoding="utf-8")
+    flags = (f"--model_dir={run_dir}", f"--input={path}")
+    assert run(*flags, f"--output_file={tmp_path / 'a.tsv'}") == 0
+    error = capfd.readouterr().err
+    assert f"{path}: 100.0% of the pieces are unknown to the vocabulary" in error
+    assert "\u3069\u3046\u3082" in error and "another language or model" in error
+    path.write_text(texts[0] + "\n", encoding="utf-8")
+    assert run(*flags, f"--output_file={tmp_path / 'b.tsv'}") == 0
+    assert "unknown to the vocabulary" not in capfd.readouterr().err
 
 
 def test_pairs_have_scores(predictors):

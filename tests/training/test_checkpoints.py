@@ -101,6 +101,47 @@ def test_files_that_are_no_checkpoint(tmp_path):
         checkpoints.checkpoint_shapes(str(tmp_path / "model.ckpt"))
 
 
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n"
+
+
+def test_an_index_without_its_data(tmp_path):
+    prefix = save(tmp_path / "model.ckpt-20", {"w": [1.0]})
+    (tmp_path / "model.ckpt-20.data-00000-of-00001").unlink()
+    expected = (
+        f"{prefix}.index has 0 of its 1 data files (model.ckpt-20.data-*) beside it: "
+        "copy those that are missing, or name another checkpoint."
+    )
+    state = 'model_checkpoint_path: "model.ckpt-20"\n'
+    (tmp_path / "checkpoint").write_text(state, encoding="utf-8")
+    for read, path in (
+        (checkpoints.checkpoint_shapes, prefix),
+        (checkpoints.adopt_checkpoints, str(tmp_path)),
+    ):
+        with pytest.raises(InputError) as raised:
+            read(path)
+        assert str(raised.value) == expected
+
+
+def test_one_of_two_data_files(tmp_path):
+    prefix = save(tmp_path / "model.ckpt", {"w": [1.0]})
+    whole = tmp_path / "model.ckpt.data-00000-of-00001"
+    whole.rename(tmp_path / "model.ckpt.data-00000-of-00002")
+    with pytest.raises(InputError, match="has 1 of its 2 data files"):
+        checkpoints.checkpoint_shapes(prefix)
+
+
+@pytest.mark.parametrize("name", ["index", "data-00000-of-00001"])
+def test_a_git_lfs_pointer_is_no_checkpoint(tmp_path, name):
+    prefix = save(tmp_path / "model.ckpt", {"w": [1.0]})
+    (tmp_path / f"model.ckpt.{name}").write_bytes(POINTER)
+    with pytest.raises(InputError) as raised:
+        checkpoints.checkpoint_shapes(prefix)
+    assert str(raised.value) == (
+        f"{prefix}.{name} is a Git LFS pointer, not the file itself: run `git lfs "
+        "pull` in the repository that it comes from, or download the file."
+    )
+
+
 def test_what_is_restored_missing_unused_or_of_the_optimizer(tmp_path):
     prefix = save(
         tmp_path / "model.ckpt",

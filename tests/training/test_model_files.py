@@ -2,6 +2,7 @@
 
 import pytest
 
+from bert_ko.modeling import BertConfig
 from data.io.errors import InputError
 from encoder_ko.training.model_files import find_model_files
 
@@ -76,3 +77,29 @@ def test_choices_are_left_to_the_user(tmp_path):
 def test_a_sentencepiece_model_is_a_vocabulary(tmp_path):
     folder = write(tmp_path / "models", "albert_config.json", "30k.model")
     assert find_model_files(folder, "albert").vocab_file == f"{folder}/30k.model"
+
+
+@pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin"])
+def test_a_folder_of_hugging_face_has_to_be_converted(tmp_path, weights):
+    folder = write(tmp_path / "hf", "config.json", weights, "tokenizer.json")
+    with pytest.raises(InputError) as raised:
+        find_model_files(folder, "bert")
+    assert str(raised.value) == (
+        f"{folder} is a model of Hugging Face: convert it with `python3 "
+        f"convert_checkpoint.py --from hf --to tf --input_dir={folder}` and name that "
+        "command's --output_dir instead."
+    )
+
+
+def test_a_configuration_of_hugging_face_is_told_from_a_wrong_one(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"architectures": ["BertModel"], "vocab_size": 9}')
+    with pytest.raises(InputError, match="of Hugging Face: convert the model with"):
+        BertConfig.from_json_file(str(path))
+
+
+def test_a_git_lfs_pointer_is_no_configuration(tmp_path):
+    path = tmp_path / "bert_config.json"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n")
+    with pytest.raises(InputError, match="bert_config.json is a Git LFS pointer"):
+        BertConfig.from_json_file(str(path))
