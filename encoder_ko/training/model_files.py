@@ -53,10 +53,11 @@ def find_model_files(
     elif not config_file and files.is_folder(model_dir):
         best = checkpoints.find_checkpoint(os.path.join(model_dir, BEST))
         checkpoint = best or checkpoints.find_checkpoint(model_dir)
+    config = config_file or _find_config(model_dir, model_type)
     if needs_weights and not checkpoint and not (config_file and vocab_file):
         raise _no_weights(model_dir, model_type, bool(config_file))
     return ModelFiles(
-        config_file or _find_config(model_dir, model_type),
+        config,
         vocab_file or _find_vocabulary(model_dir),
         checkpoint,
     )

@@ -188,14 +188,15 @@ def test_trials_share_the_held_out_dev_set(tmp_path):
     data = runs.write_data(tmp_path / "data", train=60)
     (data / "dev.tsv").unlink()
 
-    def run_once(job, network, splits):
-        seen.append((job.random_seed, job.split_seed))
+    def run_once(run):
+        args, splits = run._args, run._splits
+        seen.append((args.training.seed, args.data.split_seed))
         held_out.append([example.example_id for example in splits.dev])
         return {}
 
     held_out = []
     flags = flags_of(data, model, "bert", tmp_path / "out", num_trials=3)
-    with mock.patch.object(fine_tuning_job, "_run_once", run_once):
+    with mock.patch.object(fine_tuning_job._Run, "run", run_once):
         assert runs.run(*flags, "--random_seed=5") == 0
     assert seen == [(5, 5), (6, 5), (7, 5)]
     assert held_out[0] and held_out == held_out[:1] * 3

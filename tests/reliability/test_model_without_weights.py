@@ -26,7 +26,7 @@ def test_what_the_folder_holds_and_how_to_go_on(tmp_path):
     assert "the *.index file that goes with the *.data-* file is" in said_of(model)
     (model / "model.safetensors").write_bytes(b"x")
     assert "convert_checkpoint.py --from hf --to tf" in said_of(model)
-    assert "there is no folder" in said_of(tmp_path / "nowhere")
+    assert "no model configuration" in said_of(tmp_path / "nowhere")
 
 
 def test_a_named_configuration_leaves_the_weights_alone_not_silently(tmp_path):
