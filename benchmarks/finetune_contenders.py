@@ -103,6 +103,7 @@ def run_ours(work: Work, precision: str) -> None:
     from encoder_ko import compat
     from encoder_ko.compat import tf
     from encoder_ko.finetuning import task_types, trainer
+    from encoder_ko.finetuning.family import Hyperparameters
     from encoder_ko.training import estimator
 
     compat.keep_freed_memory()  # as command_line.run does
@@ -117,7 +118,7 @@ def run_ours(work: Work, precision: str) -> None:
         task_types.build(task, None, task_types.TaskSettings()),
         dtype=tf.as_dtype(precision),
     )
-    hyperparameters = trainer.Hyperparameters(
+    hyperparameters = Hyperparameters(
         LEARNING_RATE, TRAIN_STEPS, WARMUP_STEPS, eval_every_steps=TRAIN_STEPS
     )
     data = input_pipeline.FineTuningData(

@@ -2,7 +2,7 @@
 
 from bert_ko.modeling import BertConfig, BertModel
 from bert_ko.optimization import create_train_op
-from encoder_ko.finetuning.trainer import Family, Hyperparameters
+from encoder_ko.finetuning.family import Family, Hyperparameters
 from encoder_ko.modeling import heads
 from encoder_ko.optimization import optimizers
 

@@ -11,7 +11,7 @@ from bert_ko import pretraining as bert_pretraining
 from electra_ko import hugging_face as electra_names
 from electra_ko.finetune import finetuning as electra_finetuning
 from electra_ko.pretrain import pretraining as electra_pretraining
-from encoder_ko.finetuning.trainer import Family
+from encoder_ko.finetuning.family import Family
 from encoder_ko.hub.weight_map import ModelNames
 from encoder_ko.pretraining.trainer import Recipe
 

@@ -8,7 +8,6 @@ from typing import Optional
 
 from .errors import InputError
 from .files import open_file
-from .git_lfs import refuse_lfs_pointer
 
 _HEAD_BYTES = 1 << 16
 _WIDE_MARKS = (
@@ -19,6 +18,8 @@ _WIDE_MARKS = (
 )
 _ARCHIVE_MARKS = ((b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip"))
 _PLAUSIBLE_SHARE = 0.9
+_LFS_FIRST_LINE = b"version https://git-lfs.github.com/spec/"
+POINTER_BYTES = len(_LFS_FIRST_LINE)
 
 
 def name_encoding(encoding: str) -> str:
@@ -115,3 +116,16 @@ def _is_plausible(character: str) -> bool:
     if character in "\t\r\n" or " " <= character <= "~":
         return True
     return "가" <= character <= "힣" or "ㄱ" <= character <= "ㅣ"
+
+
+def refuse_lfs_pointer(content: bytes, path: str) -> None:
+    """Raises InputError if a file that is read is a pointer of Git LFS.
+
+    Args:
+      content: its first `POINTER_BYTES` bytes, or more.
+    """
+    if content.startswith(_LFS_FIRST_LINE):
+        raise InputError(
+            f"{path} is a Git LFS pointer, not the file itself: run `git lfs pull` in "
+            "the repository that it comes from, or download the file."
+        )

@@ -7,7 +7,7 @@ from typing import Any, Dict
 
 from electra_ko.model.modeling import ElectraConfig, ElectraModel
 from electra_ko.model.optimization import create_train_op
-from encoder_ko.finetuning.trainer import Family, Hyperparameters
+from encoder_ko.finetuning.family import Family, Hyperparameters
 from encoder_ko.modeling import heads
 from encoder_ko.modeling.token_heads import ELECTRA_HEADS
 from encoder_ko.optimization import optimizers

@@ -15,6 +15,7 @@ from data.records import input_pipeline, schema, tfrecords
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import results, saved_run, task_types, trainer
 from encoder_ko.finetuning.args import FineTuningArgs
+from encoder_ko.finetuning.family import Family, Hyperparameters
 from encoder_ko.training import checkpoints
 from encoder_ko.training.loaded_model import LoadedModel
 from encoder_ko.training.run_folder import SETTINGS, RunFolder
@@ -30,7 +31,7 @@ class Splits(NamedTuple):
     test: Sequence
 
 
-def run(args: FineTuningArgs, family: trainer.Family, model: LoadedModel) -> None:
+def run(args: FineTuningArgs, family: Family, model: LoadedModel) -> None:
     """Does what the arguments say, once or for each of its trials.
 
     Raises:
@@ -70,7 +71,7 @@ class _Run:
     def __init__(
         self,
         args: FineTuningArgs,
-        family: trainer.Family,
+        family: Family,
         model: LoadedModel,
         splits: Splits,
     ):
@@ -322,7 +323,7 @@ def _fine_tuner(
             model.files.init_checkpoint,
             training.compute_type,
         ),
-        trainer.Hyperparameters(
+        Hyperparameters(
             learning_rate=training.learning_rate,
             train_steps=steps,
             warmup_steps=steps * training.warmup_proportion,

@@ -13,7 +13,7 @@ from data.io.errors import InputError
 from data.tasks import FineTuningDefaults, Task
 from data.tokenization import Tokenizer, build_tokenizer, resolve_config
 from encoder_ko.finetuning import task_types
-from encoder_ko.finetuning.trainer import Family
+from encoder_ko.finetuning.family import Family
 from encoder_ko.training import checkpoints, model_files
 from encoder_ko.training.run_folder import BEST, TASK, RunFolder
 

@@ -6,7 +6,7 @@ What is read and what the metrics mean is the task's (`data.tasks`,
 
 import dataclasses
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 from absl import logging
@@ -14,77 +14,15 @@ from absl import logging
 from data.io.errors import InputError
 from data.records import input_pipeline
 from encoder_ko.compat import tf
+from encoder_ko.finetuning.family import Family, Hyperparameters
 from encoder_ko.finetuning.task_types.base import Outputs, TaskType
 from encoder_ko.modeling.dropout import DropoutStream
-from encoder_ko.modeling.token_heads import BERT_HEADS, TokenHeads
-from encoder_ko.optimization.optimizers import AdamOptions
-from encoder_ko.training import checkpoints, estimator, hooks
+from encoder_ko.training import checkpoints, estimator, hooks, restoring
 from encoder_ko.training.run_folder import BEST, HISTORY, RunFolder
 
 # Of a history entry: time, and the metric that is there under its own name too.
 _NOT_METRICS = ("seconds", "score")
 _NOT_LOGGED = _NOT_METRICS + ("macro_precision", "macro_recall")
-
-
-class Family(NamedTuple):
-    """What fine-tuning needs to know of BERT, ALBERT or ELECTRA.
-
-    Attributes:
-      name: value of --model_type.
-      config_class, model_class: EncoderConfig and EncoderModel of the sibling.
-      logits: (inputs [B, H], width, task name, dropout or None) -> float32 [B, width],
-        the output layer on the first token.
-      create_optimizer: (loss, config, Hyperparameters) -> TrainOp.
-      loss_reduction: "mean" or "sum", how the losses of a batch become one.
-      unit_scores: whether scores are learnt as shares of the greatest, 0 to 1.
-      token_heads: the output layers on every token.
-      defaults: config -> values of flags where upstream's differ from BERT's.
-    """
-
-    name: str
-    config_class: Any
-    model_class: Any
-    logits: Callable[..., Any]
-    create_optimizer: Callable[..., Any]
-    loss_reduction: str = "mean"
-    unit_scores: bool = False
-    token_heads: TokenHeads = BERT_HEADS
-    defaults: Callable[[Any], Dict[str, Any]] = lambda config: {}
-
-
-@dataclasses.dataclass(frozen=True)
-class Hyperparameters:
-    """How to train.
-
-    Attributes:
-      learning_rate: peak.
-      train_steps: updates of the whole run.
-      warmup_steps: updates of the warm-up; a fraction counts for ELECTRA.
-      eval_every_steps: updates between evaluations on dev; a fraction where they
-        follow the epochs.
-      patience: evaluations without a better result before training stops; 0 = never.
-      seed: decides initial values, order of examples and dropout.
-      weight_decay_rate: decoupled weight decay.
-      layerwise_lr_decay: factor on the learning rate from layer to layer downwards.
-      adam: the constants of the moments.
-    """
-
-    learning_rate: float
-    train_steps: int
-    warmup_steps: float
-    eval_every_steps: float
-    patience: int = 0
-    seed: int = 12345
-    weight_decay_rate: float = 0.01
-    layerwise_lr_decay: float = 1.0
-    adam: AdamOptions = AdamOptions()
-
-    def evaluation_step(self, number: int) -> int:
-        """The step of an evaluation, counted from 0; the last is at `train_steps`.
-
-        Every 5.5 steps of 11: at 5 and 11.
-        """
-        return min(int((number + 1) * self.eval_every_steps), self.train_steps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +79,7 @@ def model_fn_builder(
         head = encoder.task_type.head(encoder.family, model, features, dropout)
         if not is_training:
             return _prediction_spec(head, features)
-        scaffold_fn = checkpoints.start_from(
+        scaffold_fn = restoring.start_from(
             encoder.init_checkpoint, report_path, use_tpu
         )
         train = encoder.family.create_optimizer(
@@ -331,7 +269,7 @@ class FineTuner:
         with tf.Graph().as_default():
             features = {name: tf.placeholder(*shape) for name, shape in shapes.items()}
             self._model_fn(features, None, tf.estimator.ModeKeys.PREDICT, {})
-            checkpoints.require_variables(checkpoint, tf.trainable_variables())
+            restoring.require_variables(checkpoint, tf.trainable_variables())
 
     def predict(self, data, checkpoint: str) -> Outputs:
         """What the network puts out for every record, in the order of the file."""

@@ -10,9 +10,10 @@ from data.tasks import QUESTION_ANSWERING, TAGGING, Task
 from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import trainer
+from encoder_ko.finetuning.family import Family
 from encoder_ko.finetuning.saved_run import FineTunedModel
-from encoder_ko.finetuning.trainer import Encoder, Family
-from encoder_ko.training import checkpoints
+from encoder_ko.finetuning.trainer import Encoder
+from encoder_ko.training import checkpoints, restoring
 
 # A text, or a pair of texts: a question and its passage.
 Text = Union[str, Tuple[str, str]]
@@ -73,7 +74,7 @@ class RunPredictor:
             self._outputs = dict(spec.predictions)
             del self._outputs["per_example_loss"]
             variables = tf.global_variables()
-            checkpoints.require_variables(model.checkpoint, variables)
+            restoring.require_variables(model.checkpoint, variables)
             self._session = tf.Session(graph=graph)
             checkpoints.restore(self._session, variables, model.checkpoint)
 

@@ -16,7 +16,7 @@ from data.tokenization import CONFIG_FILE_NAME
 from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.saved_run import FineTunedModel
-from encoder_ko.training import checkpoints
+from encoder_ko.training import checkpoints, restoring
 from encoder_ko.training.run_folder import TASK
 
 INPUT_NAMES = ("input_ids", "input_mask", "segment_ids")
@@ -102,7 +102,7 @@ def restored(model: FineTunedModel) -> Iterator:
     with tf.Graph().as_default(), tf.Session() as session:
         graph = build_graph(model)
         variables = tf.global_variables()
-        checkpoints.require_variables(model.checkpoint, variables)
+        restoring.require_variables(model.checkpoint, variables)
         checkpoints.restore(session, variables, model.checkpoint)
         yield session, graph
 

@@ -21,7 +21,7 @@ from encoder_ko.modeling.random_stream import step_of_contents
 from encoder_ko.optimization import updates
 from encoder_ko.pretraining import graph_masking, objectives
 from encoder_ko.pretraining.args import Schedule
-from encoder_ko.training import checkpoints, estimator, hooks
+from encoder_ko.training import checkpoints, estimator, hooks, restoring
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.collapse import UnigramEntropy
 from encoder_ko.training.run_folder import RunFolder
@@ -120,7 +120,7 @@ def model_fn_builder(
         )
         output = build(features, True, updates.micro_step(update))
         report_path = folder("restored_variables.json") if starts else None
-        scaffold_fn = checkpoints.start_from(
+        scaffold_fn = restoring.start_from(
             network.init_checkpoint, report_path, use_tpu, network.resizable
         )
         train = network.create_optimizer(output.loss, update)

@@ -16,6 +16,7 @@ from data.tasks.classification import Example
 from data.tokenization import TokenizerConfig, build_tokenizer
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import task_types, trainer
+from encoder_ko.finetuning.family import Hyperparameters
 from encoder_ko.training import checkpoints, estimator, hooks
 from encoder_ko.training.run_folder import RunFolder
 from tests.support import fine_tuning_runs as runs
@@ -54,7 +55,7 @@ def tuner(path, **changes):
     )
     return trainer.FineTuner(
         trainer.Encoder(FAMILY, config, KIND),
-        trainer.Hyperparameters(learning_rate=0.01, **settings),
+        Hyperparameters(learning_rate=0.01, **settings),
         folder,
         estimator.BatchSizes(BATCH, BATCH, BATCH),
         estimator.Hardware(),
@@ -158,9 +159,9 @@ def _only_the_head(path, bias):
 
 def test_evaluations_follow_the_epochs():
     """22 examples in batches of 4: an epoch is 5.5 steps, two epochs are 11."""
-    settings = trainer.Hyperparameters(0.1, 11, 1, eval_every_steps=22 / 4)
+    settings = Hyperparameters(0.1, 11, 1, eval_every_steps=22 / 4)
     assert [settings.evaluation_step(number) for number in range(3)] == [5, 11, 11]
-    settings = trainer.Hyperparameters(0.1, 11, 1, eval_every_steps=4)
+    settings = Hyperparameters(0.1, 11, 1, eval_every_steps=4)
     assert [settings.evaluation_step(number) for number in range(3)] == [4, 8, 11]
 
 

@@ -13,9 +13,10 @@ from data.tasks.classification import Example
 from electra_ko.finetune.finetuning import FAMILY as ELECTRA
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import task_types, trainer
+from encoder_ko.finetuning.family import Hyperparameters
 from encoder_ko.finetuning.task_types.classification import balanced_weights
 from encoder_ko.modeling import heads
-from encoder_ko.training import checkpoints
+from encoder_ko.training import checkpoints, restoring
 from encoder_ko.training.run_folder import RunFolder
 from tests.support.reference_graphs import (
     check_final_values,
@@ -181,7 +182,7 @@ def recorded_run(family, golden):
     rate = float(recorded["init_lr"])
     return (
         config,
-        trainer.Hyperparameters(rate, steps, warmup, steps, **values),
+        Hyperparameters(rate, steps, warmup, steps, **values),
         recorded,
     )
 
@@ -264,7 +265,7 @@ def test_published_checkpoints_load_by_name(golden, model_type, tmp_path, monkey
         # What TensorFlow would read from the files, which need not exist for it.
         monkeypatch.setattr(checkpoints, "checkpoint_shapes", lambda path: shapes)
         monkeypatch.setattr(tf.train, "init_from_checkpoint", lambda path, names: None)
-        report = checkpoints.restore_on_initialization(
+        report = restoring.restore_on_initialization(
             "published", tf.trainable_variables()
         )
     head = {

@@ -9,7 +9,7 @@ from bert_ko.modeling import BertConfig, BertModel
 from data.io import files
 from data.io.errors import InputError
 from encoder_ko.compat import tf
-from encoder_ko.training import checkpoints
+from encoder_ko.training import checkpoints, restoring
 
 
 def save(prefix, values):
@@ -58,7 +58,7 @@ def test_pattern_signs_in_names_are_no_patterns(tmp_path):
             variable = tf.get_variable("w", [1])
             checkpoints.restore(session, [variable], found)
             assert session.run(variable) == [2.0]
-            checkpoints.restore_on_initialization(found, [variable])
+            restoring.restore_on_initialization(found, [variable])
             session.run(tf.global_variables_initializer())
             assert session.run(variable) == [2.0]
 
@@ -161,7 +161,7 @@ def test_what_is_restored_missing_unused_or_of_the_optimizer(tmp_path):
         a = tf.get_variable("bert/a", initializer=[0.0, 0.0])
         b = tf.get_variable("bert/b", initializer=[[0.0]])
         head = tf.get_variable("output_bias", initializer=[5.0])
-        report = checkpoints.restore_on_initialization(prefix, [a, b, head])
+        report = restoring.restore_on_initialization(prefix, [a, b, head])
         session.run(tf.global_variables_initializer())
         restored = session.run([a, b, head])
     np.testing.assert_array_equal(restored[0], [1.0, 2.0])
@@ -190,8 +190,8 @@ def test_a_pre_training_checkpoint_fills_the_whole_encoder(golden):
     with tf.Graph().as_default(), tf.Session() as session:
         BertModel(config, False, tf.placeholder(tf.int32, [None, None]))
         variables = tf.trainable_variables()
-        report = checkpoints.restore_on_initialization(prefix, variables)
-        checkpoints.require_variables(prefix, variables)
+        report = restoring.restore_on_initialization(prefix, variables)
+        restoring.require_variables(prefix, variables)
         session.run(tf.global_variables_initializer())
         values = session.run({v.op.name: v for v in variables})
     assert report.missing == []
@@ -207,11 +207,11 @@ def test_a_run_that_resumes_takes_nothing_from_where_it_started(tmp_path):
     report_path.parent.mkdir()
     with tf.Graph().as_default():
         tf.get_variable("bert/a", [2])
-        checkpoints.start_from(prefix, str(report_path))
+        restoring.start_from(prefix, str(report_path))
         assert json.loads(report_path.read_text())["restored"] == ["bert/a"]
         report_path.unlink()
         checkpoints.copy_checkpoint(prefix, str(report_path.parent))
-        assert checkpoints.start_from(prefix, str(report_path)) is None
+        assert restoring.start_from(prefix, str(report_path)) is None
     assert not report_path.exists()
 
 
@@ -224,11 +224,11 @@ def test_resizable_variables_of_another_shape_start_anew(tmp_path):
         variables = [
             tf.get_variable(name, [2]) for name in ("e/a", "head/same", "head/other")
         ]
-        report = checkpoints.restore_on_initialization(prefix, variables, "^head/")
+        report = restoring.restore_on_initialization(prefix, variables, "^head/")
         assert report.restored == ["e/a", "head/same"]
         assert report.missing == report.unused == ["head/other"]
         with pytest.raises(InputError, match="head/other has shape"):
-            checkpoints.restore_on_initialization(prefix, variables, "^e/")
+            restoring.restore_on_initialization(prefix, variables, "^e/")
 
 
 def test_other_shapes_and_other_models_are_refused(tmp_path):
@@ -237,20 +237,20 @@ def test_other_shapes_and_other_models_are_refused(tmp_path):
         table = tf.get_variable("bert/table", [40, 4])
         other = tf.get_variable("electra/table", [30, 4])
         with pytest.raises(InputError) as raised:
-            checkpoints.restore_on_initialization(prefix, [table])
+            restoring.restore_on_initialization(prefix, [table])
         assert str(raised.value) == (
             f"{prefix} does not fit the model: bert/table has shape [30, 4] there and "
             "[40, 4] by the configuration. Use the configuration and vocabulary that "
             "the checkpoint was trained with."
         )
         with pytest.raises(InputError) as raised:
-            checkpoints.restore_on_initialization(prefix, [other])
+            restoring.restore_on_initialization(prefix, [other])
         assert str(raised.value) == (
             f"{prefix} has no variable of this model. It has bert/table; expected "
             "electra/table. Is --model_type right?"
         )
         with pytest.raises(InputError) as raised:
-            checkpoints.require_variables(prefix, [other])
+            restoring.require_variables(prefix, [other])
         assert str(raised.value) == (
             f"{prefix} lacks 1 of the model's 1 variables (electra/table), so it "
             "cannot be used untrained. Fine-tune it with --do_train=true first, or "
