@@ -25,7 +25,7 @@ from typing import (
 
 from ..io import files
 from ..io.errors import InputError
-from ..io.git_lfs import refuse_lfs_pointer
+from ..io.text_encoding import refuse_lfs_pointer
 
 OpenFile = Callable[[str, str], Any]  # (path, mode)
 

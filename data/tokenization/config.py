@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from ..io import files
 from ..io.errors import InputError
-from ..io.git_lfs import refuse_lfs_pointer
+from ..io.text_encoding import refuse_lfs_pointer
 from ..text.cleaning import RECIPES
 
 ReadBytes = Callable[[str], bytes]

@@ -14,7 +14,7 @@ import sentencepiece
 
 from ..io import files
 from ..io.errors import InputError
-from ..io.git_lfs import refuse_lfs_pointer
+from ..io.text_encoding import refuse_lfs_pointer
 from ..text import unicode11
 from ..text.aligned_text import AlignedText, CharacterTable
 from .config import ReadBytes, TokenizerConfig

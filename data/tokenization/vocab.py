@@ -7,7 +7,7 @@ from typing import Dict, Iterable, Optional, Tuple
 
 from ..io import files
 from ..io.errors import InputError
-from ..io.git_lfs import refuse_lfs_pointer
+from ..io.text_encoding import refuse_lfs_pointer
 from .config import ReadBytes
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from data.io import files
 from data.io.errors import InputError
-from data.io.git_lfs import POINTER_BYTES, refuse_lfs_pointer
+from data.io.text_encoding import POINTER_BYTES, refuse_lfs_pointer
 from encoder_ko.compat import tf
 from encoder_ko.hub.weight_map import Tensors
 from encoder_ko.training import checkpoints
@@ -131,8 +131,7 @@ def _read_safetensors(copy, path):
     """By the bytes, since NumPy has no bfloat16."""
     safetensors = _import_safetensors()
     try:
-        with open(copy, "rb") as reader:
-            content = reader.read()
+        content = files.read_bytes(copy)
         refuse_lfs_pointer(content, path)
         found = safetensors.deserialize(content)
     except (safetensors.SafetensorError, OSError) as error:
@@ -160,7 +159,7 @@ def _widened(values: np.ndarray) -> np.ndarray:
 
 
 def _read_pytorch(copy, path):
-    with open(copy, "rb") as reader:
+    with files.open_file(copy) as reader:
         refuse_lfs_pointer(reader.read(POINTER_BYTES), path)
     try:
         import torch

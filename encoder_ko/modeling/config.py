@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Dict, Type, TypeVar
 
 from data.io.errors import InputError
 from data.io.files import read_bytes
-from data.io.git_lfs import refuse_lfs_pointer
+from data.io.text_encoding import refuse_lfs_pointer
 from encoder_ko.compat import tf
 from encoder_ko.modeling import activations
 

@@ -16,7 +16,7 @@ from absl import logging
 
 from data.io import files
 from data.io.errors import InputError
-from data.io.git_lfs import POINTER_BYTES, refuse_lfs_pointer
+from data.io.text_encoding import POINTER_BYTES, refuse_lfs_pointer
 from encoder_ko.compat import tf
 
 OPTIMIZER_STATE = re.compile(r"/(adam_m|adam_v)$|^(global_step|skipped_updates)$")
