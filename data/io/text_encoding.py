@@ -18,8 +18,8 @@ _WIDE_MARKS = (
 )
 _ARCHIVE_MARKS = ((b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip"))
 _PLAUSIBLE_SHARE = 0.9
-_LFS_FIRST_LINE = b"version https://git-lfs.github.com/spec/"
-POINTER_BYTES = len(_LFS_FIRST_LINE)
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+POINTER_BYTES = len(_LFS_POINTER)
 
 
 def name_encoding(encoding: str) -> str:
@@ -58,6 +58,19 @@ def check_head(path: str, encoding: str) -> None:
         raise InputError(
             f"{path} is {found.upper()}, but is read as {encoding.upper()}. "
             f"Pass --encoding={found}, or convert it."
+        )
+
+
+def refuse_lfs_pointer(content: bytes, path: str) -> None:
+    """Raises InputError if what was read is a pointer that Git LFS leaves for a file.
+
+    Args:
+      content: the first `POINTER_BYTES` bytes of the file, or more.
+    """
+    if content.startswith(_LFS_POINTER):
+        raise InputError(
+            f"{path} is a Git LFS pointer, not the file itself: run `git lfs pull` in "
+            "the repository that it comes from, or download the file."
         )
 
 
@@ -124,7 +137,7 @@ def refuse_lfs_pointer(content: bytes, path: str) -> None:
     Args:
       content: its first `POINTER_BYTES` bytes, or more.
     """
-    if content.startswith(_LFS_FIRST_LINE):
+    if content.startswith(_LFS_POINTER):
         raise InputError(
             f"{path} is a Git LFS pointer, not the file itself: run `git lfs pull` in "
             "the repository that it comes from, or download the file."

@@ -47,7 +47,10 @@ def write_tokenizer(tokenizer, folder: str, max_length: int, split_special: bool
     name = "vocab.txt" if is_wordpiece else "spiece.model"
     files.copy(tokenizer.vocabulary.path, os.path.join(folder, name))
     special = {key: getattr(config, key) for key in _TOKEN_NAMES}
-    fast_tokenizer(tokenizer).save(os.path.join(folder, "tokenizer.json"))
+    files.write_text(
+        os.path.join(folder, "tokenizer.json"),
+        fast_tokenizer(tokenizer).to_str(pretty=True),
+    )
     _write_json(os.path.join(folder, "special_tokens_map.json"), special)
     _write_json(
         os.path.join(folder, CONFIG_FILE_NAME),

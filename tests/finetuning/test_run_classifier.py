@@ -322,3 +322,16 @@ def test_a_vocabulary_with_too_few_pieces_is_mentioned(tmp_path, caplog):
         "vocab.txt has 23 pieces, fewer than the 40 rows of the embedding table. Is it "
         "the vocabulary of this model?" in caplog.text
     )
+
+
+def test_a_file_of_unknown_pieces_is_told_once_with_its_cause(tmp_path, caplog):
+    data, model = runs.write_data(tmp_path / "data"), runs.write_model(tmp_path / "m")
+    text = (data / "dev.tsv").read_text(encoding="utf-8")
+    header, *rows = text.splitlines()
+    rows = [re.sub(r"\t.*\t", "\tどうも\t", row) for row in rows]
+    (data / "dev.tsv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    output = tmp_path / "out"
+    assert runs.run(*runs.arguments(data, model, output, num_train_epochs=1)) == 0
+    assert caplog.text.count("of the pieces are unknown to the vocabulary") == 1
+    assert "dev: 100.0% of the pieces are unknown" in caplog.text
+    assert "for example in 'どうも'. The vocabulary may belong to" in caplog.text

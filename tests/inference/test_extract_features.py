@@ -9,6 +9,7 @@ import pytest
 
 from encoder_ko import cli, compat
 from encoder_ko.compat import tf
+from encoder_ko.hub import tensors
 from encoder_ko.inference import features as hidden_states
 from korean_encoders.commands import features as command
 from korean_encoders.model_types import MODEL_TYPES
@@ -145,6 +146,23 @@ def test_bad_lines_are_left_out_and_other_encodings_read_when_named(tmp_path, ca
     records = [json.loads(line) for line in text.splitlines()]
     assert [record["linex_index"] for record in records] == [0, 2]
     assert records[0]["features"][1]["token"] == "영화"
+
+
+def test_unknown_text_is_told_and_broken_weights_stop(tmp_path, capfd):
+    folder = write_model(tmp_path, "bert")
+    texts = folder / "other.txt"
+    texts.write_text("どうも\n최고\n", encoding="utf-8")
+    assert run(folder, input_file=texts) == 0
+    error = capfd.readouterr().err
+    assert "other.txt: 50.0% of the pieces are unknown to the vocabulary" in error
+    prefix = str(folder / "model.ckpt")
+    values = tensors.read_checkpoint(prefix)
+    row = VOCABULARY.index("최고")
+    values["bert/embeddings/word_embeddings"][row] = np.nan
+    tensors.write_checkpoint(prefix, values)
+    assert run(folder, input_file=texts, overwrite=True) == 1
+    error = capfd.readouterr().err
+    assert "The hidden states of line 2 are not numbers (NaN or infinite)" in error
 
 
 def test_a_pair_is_cut_at_the_last_separator():

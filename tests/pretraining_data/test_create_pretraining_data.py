@@ -809,3 +809,28 @@ def test_googles_records_are_read_by_ours(tmp_path):
         for values in (ours, theirs)
     ]
     assert np.corrcoef(*frequencies)[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("num_processes", [1, 2])
+def test_a_corpus_of_unknown_pieces_is_told_with_its_cause(
+    tmp_path, capfd, num_processes
+):
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\u3069\u3046\u3082 좋다\n영화는 좋다\n\n" * 40, encoding="utf-8")
+    flags = (f"--num_processes={num_processes}",)
+    _run(tmp_path / "out", *flags, corpus=corpus, block_bytes=512)
+    error = capfd.readouterr().err
+    assert error.count("Warning: The corpus: ") == 1
+    assert (
+        "% of the pieces are unknown to the vocabulary, for example in '\u3069" in error
+    )
+    _run(tmp_path / "plain", *flags)
+    assert "unknown to the vocabulary" not in capfd.readouterr().err
+    entry = next(
+        iter(
+            manifest.load_manifest(
+                str(tmp_path / "out" / "manifest.json")
+            ).files.values()
+        )
+    )
+    assert "unknown" not in entry and "example" not in entry
