@@ -511,7 +511,8 @@ def test_a_disk_that_fills_up_around_training_is_named(
     (output / f"{name}.{os.getpid()}.incomplete").symlink_to("/dev/full")
     flags = runs.arguments(prepared("bert"), "bert", output)
     message = failing(capfd, *flags, "--do_eval")
-    assert "No space left on device" in message and "Make room, or" in message
+    assert f"{output / name} could not be written: " in message
+    assert "No space left on device" in message and "make room or" in message
 
 
 def test_token_ids_above_the_embedding_table_are_explained(prepared, tmp_path, capfd):
