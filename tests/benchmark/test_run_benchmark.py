@@ -295,8 +295,8 @@ def test_all_seeds_hold_out_the_same_dev_set(root, monkeypatch):
     with mock.patch.object(tasks, "held_out_split", wraps=tasks.held_out_split) as held:
         assert run(*flags(root, "splits", tasks=path, seeds="1,2")) == 0
     assert [call[0][2] for call in held.call_args_list] == [1]  # the baseline's
-    assert [job.random_seed for job in jobs] == [1, 2]
-    assert [job.split_seed for job in jobs] == [1, 1]
+    assert [job.training.seed for job in jobs] == [1, 2]
+    assert [job.data.split_seed for job in jobs] == [1, 1]
     # The first run has the command and the settings from before there was the flag.
     assert [each.get("split_seed") for each in commands] == [None, "1"]
     assert ["split_seed" in job.settings for job in jobs] == [False, True]

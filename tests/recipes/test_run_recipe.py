@@ -227,10 +227,11 @@ def test_full_scale_fine_tunes_as_was_published(tmp_path, called, monkeypatch, t
         values = called[-1][1]
         monkeypatch.setattr(finetune, "FLAGS", values)
         family = FAMILIES[values.model_type]
-        network = types.SimpleNamespace(
-            family=family, config=family.config_class(vocab_size=9)
+        config_file = os.path.join(
+            ROOT, "configs", recipe, f"{family.name}_config.json"
         )
-        finetune._set_defaults(tasks.get_task(task), network)
+        files = types.SimpleNamespace(config_file=config_file)
+        finetune._set_defaults(tasks.get_task(task), family, files)
         assert (values.doc_stride, values.max_query_length) == (128, 64)
         return tuple(values[name].value for name in names)
 
