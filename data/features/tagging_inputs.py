@@ -2,9 +2,10 @@
 
 The first piece of a word speaks for it: it carries the word's tag and gives its
 prediction. The pieces are those of running text, the words joined by single spaces.
+Training cuts a long sentence; prediction reads on in windows that overlap by half.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from ..io.errors import InputError
 from ..tasks.tagging import TaggedSentence
 from ..tokenization import Tokenizer
 from ..tokenization.aligned_encoding import encode_aligned
+from .question_windows import best_windows, window_bounds
 
 OUTSIDE = "O"
 
@@ -22,11 +24,13 @@ class TaggingInput(NamedTuple):
     Attributes:
       input_ids: [CLS] pieces [SEP].
       positions: the position in ``input_ids`` of the first piece of each word, in
-        ascending order; shorter than the words where their end was cut off.
+        ascending order; shorter than the words where this is a part of a sentence.
+      first_word: which word of the sentence the first position is of.
     """
 
     input_ids: List[int]
     positions: List[int]
+    first_word: int = 0
 
     def labels(self, tags: Optional[Sequence[int]]) -> List[int]:
         """The label of each token: 1 + the tag at a word's first piece, 0 elsewhere.
@@ -34,7 +38,7 @@ class TaggingInput(NamedTuple):
         Tags [1, 0] at positions [1, 3] of 5 tokens: [0, 2, 0, 1, 0]. None: all 0.
         """
         labels = [0] * len(self.input_ids)
-        for position, tag in zip(self.positions, tags or ()):
+        for position, tag in zip(self.positions, (tags or ())[self.first_word :]):
             labels[position] = 1 + tag
         return labels
 
@@ -42,7 +46,7 @@ class TaggingInput(NamedTuple):
 def tagging_input(
     tokenizer: Tokenizer, words: Sequence[str], max_seq_length: int
 ) -> TaggingInput:
-    """The input of a sentence. Every word that fits has a piece that speaks for it.
+    """The beginning of a sentence. Each word that fits has a piece that speaks for it.
 
     철수는 서울로 갔다 -> tokens    [CLS] 철수 ##는 서울 ##로 갔 ##다 [SEP]
                           positions [1, 3, 5]
@@ -53,6 +57,49 @@ def tagging_input(
     Raises:
       InputError: the tokenizer does not give offsets.
     """
+    whole = _whole_input(tokenizer, words)
+    room = max_seq_length - 1
+    return TaggingInput(
+        whole.input_ids[:room] + [tokenizer.sep_id],
+        [position for position in whole.positions if position < room],
+    )
+
+
+def tagging_windows(
+    tokenizer: Tokenizer, words: Sequence[str], max_seq_length: int
+) -> List[TaggingInput]:
+    """All of a sentence, in one input or in several that overlap by half.
+
+    Each word is spoken for in one window, that which shows most on either side of its
+    first piece. 철수는 서울로 갔다 in 6 tokens:
+
+      [CLS] 철수 ##는 서울 ##로 [SEP]   speaks for 철수는 and 서울로
+      [CLS] 서울 ##로 갔 ##다 [SEP]     speaks for 갔다
+
+    Raises:
+      InputError: the tokenizer does not give offsets.
+    """
+    whole = _whole_input(tokenizer, words)
+    tokens = whole.input_ids[1:]
+    room = max_seq_length - 2
+    bounds = window_bounds(len(tokens), room, max(1, room // 2))
+    speakers = best_windows(bounds) if tokens else np.zeros(0, np.int64)
+    owners = [speakers[position - 1] for position in whole.positions]
+    windows = []  # type: List[TaggingInput]
+    for number, (start, end) in enumerate(bounds):
+        mine = [word for word, owner in enumerate(owners) if owner == number]
+        windows.append(
+            TaggingInput(
+                [tokenizer.cls_id] + tokens[start:end] + [tokenizer.sep_id],
+                [whole.positions[word] - start for word in mine],
+                mine[0] if mine else 0,
+            )
+        )
+    return windows
+
+
+def _whole_input(tokenizer: Tokenizer, words: Sequence[str]) -> TaggingInput:
+    """[CLS] and all pieces, however many."""
     ids, spans = encode_aligned(tokenizer, " ".join(words))
     input_ids = [tokenizer.cls_id]
     positions = []  # type: List[int]
@@ -66,11 +113,7 @@ def tagging_input(
     while len(positions) < len(words):
         positions.append(len(input_ids))
         input_ids.append(tokenizer.unk_id)
-    room = max_seq_length - 1
-    return TaggingInput(
-        input_ids[:room] + [tokenizer.sep_id],
-        [position for position in positions if position < room],
-    )
+    return TaggingInput(input_ids, positions)
 
 
 def _word_of_pieces(words: Sequence[str], spans: np.ndarray) -> List[int]:
@@ -94,20 +137,20 @@ def tagging_record(
     }
 
 
-def word_tags(
-    sentence: TaggedSentence,
-    built: TaggingInput,
-    token_tags: Sequence[int],
-    tag_names: Sequence[str],
-) -> List[str]:
-    """The predicted tag of every word; "O" for words that were cut off.
+def word_values(
+    windows: Sequence[TaggingInput], rows: Iterable[Sequence[Any]]
+) -> List[Any]:
+    """What was found for every word of a sentence, at the piece that speaks for it.
 
     Args:
-      token_tags: int [at least the number of tokens], the best tag of each token.
-      tag_names: the task's tags, in the order of their ids.
+      windows: of the sentence.
+      rows: for each window a value per token, at least as many as it has.
     """
-    found = [tag_names[token_tags[position]] for position in built.positions]
-    return found + [OUTSIDE] * (len(sentence.words) - len(found))
+    return [
+        row[position]
+        for window, row in zip(windows, rows)
+        for position in window.positions
+    ]
 
 
 def entity_types(tag_names: Sequence[str]) -> Tuple[str, ...]:

@@ -5,6 +5,7 @@ import os
 import time
 from typing import Any, Dict, List, NamedTuple, Sequence
 
+import numpy as np
 from absl import logging
 
 from data import tasks
@@ -77,6 +78,7 @@ class _Run:
     ):
         self._args, self._family, self._model = args, family, model
         self._splits = splits
+        self._cut = {}  # split -> bool per record: whether its end is cut off
         self._logged_cuts = set()  # splits whose cut examples the log has mentioned
         self._logged_unknown = set()  # splits whose unknown pieces it has mentioned
         self._task_type = task_types.build(
@@ -161,14 +163,18 @@ class _Run:
         files.make_folder(self._folder("records"))
         path = self._folder("records", split + ".tf_record")
         features, cut = self._task_type.features(), []
+        encode = self._task_type.encode
+        if split == "train":
+            encode = self._task_type.encode_for_training
         counts = self._model.tokenizer.count_pieces()
 
         def encoded():
-            for values, is_cut in self._task_type.encode(examples):
+            for values, is_cut in encode(examples):
                 cut.append(is_cut)
                 yield schema.encode_example(features, values)
 
         tfrecords.write_records(path, encoded(), overwrite=True)
+        self._cut[split] = np.array(cut, bool)
         length = self._args.task_settings.max_seq_length
         warning = counts.warning(split)
         if warning and split not in self._logged_unknown:
@@ -227,7 +233,7 @@ class _Run:
         started = time.time()
         outputs = tuner.predict(data, facts["checkpoint"])
         facts["seconds"][timed] = round(time.time() - started, 1)
-        return outputs
+        return dict(outputs, is_cut=self._cut[split])
 
     def _report(self, name, split, examples, outputs, facts) -> Dict[str, float]:
         """Result files of an evaluation, a line in the log, metrics for trials."""

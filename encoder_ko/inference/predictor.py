@@ -37,7 +37,8 @@ class RunPredictor:
 
     What `predict` gives for each text is a dict, by the task type.
     Classification: "label" as the task's files write it, "label_name" and
-    "probabilities" by name. Regression: "score". Tagging: "words", "tags", "entities",
+    "probabilities" by name. Regression: "score". Both: "is_cut", whether the text is
+    longer than the model reads, so that its end did not count. Tagging: "words", "tags", "entities",
     each with "type", "text", "start" and "end" (characters of the text) and
     "probability". Question answering: "answer", "start" and "end" (characters of the
     passage), "probability", "candidates".
@@ -146,7 +147,8 @@ class RunPredictor:
             self._task_type.example(str(number), *_parts(text))
             for number, text in enumerate(texts)
         ]
-        records = [encoded.values for encoded in self._task_type.encode(examples)]
+        encoded = list(self._task_type.encode(examples))
+        records = [each.values for each in encoded]
         order = sorted(range(len(records)), key=lambda i: records[i]["num_tokens"])
         batches = []
         for start in range(0, len(order), self._batch_size):
@@ -154,6 +156,7 @@ class RunPredictor:
             batches.append(self._session.run(self._outputs, self._feed(chosen)))
         outputs = trainer.in_order(batches, len(records))
         self._require_finite(examples, outputs)
+        outputs["is_cut"] = np.array([each.is_cut for each in encoded], bool)
         predictions = self._task_type.predictions(examples, outputs)
         if self.task.task_type == TAGGING:
             for text, prediction in zip(texts, predictions):

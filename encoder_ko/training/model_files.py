@@ -7,7 +7,7 @@ from data.io import files
 from data.io.errors import InputError
 from data.records.schema import MODEL_TYPES
 from data.tokenization import CONFIG_FILE_NAME, Tokenizer, find_vocabulary
-from encoder_ko.training import checkpoints
+from encoder_ko.training import checkpoints, missing_weights
 from encoder_ko.training.run_folder import BEST, RunFolder
 
 # Parts of the names of other files that a search for *config*.json meets.
@@ -74,7 +74,7 @@ def _no_weights(model_dir: str, model_type: str, config_named: bool) -> InputErr
     else:
         why = (
             f"--model_dir={model_dir} has no checkpoint to start from: "
-            f"{checkpoints.folder_content(model_dir)}. Name a folder or a checkpoint "
+            f"{missing_weights.folder_content(model_dir)}. Name a folder or a checkpoint "
             "(--init_checkpoint) with weights"
         )
     return InputError(

@@ -79,7 +79,7 @@ def main():
     reading = ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows)
     bad_rows = BadRows(source_name(FLAGS.input), FLAGS.max_bad_rows)
     items = read_items(FLAGS.input, form, FLAGS.columns, reading, bad_rows)
-    count = 0
+    count = cut = 0
     with contextlib.ExitStack() as stack:
         model = stack.enter_context(
             Predictor.load(
@@ -95,6 +95,7 @@ def main():
         for block in _blocks(items):
             texts = [_checked_text(item, model) for item in block]
             for item, found in zip(block, _predictions(model, block, texts)):
+                cut += found.get("is_cut", False)
                 for line in lines.of(item, found):
                     writer.write((line + "\n").encode("utf-8"))
             writer.flush()
@@ -104,6 +105,13 @@ def main():
     warning = model.unknown_pieces.warning(source_name(FLAGS.input))
     if warning:
         logging.warning("%s", warning)
+    if cut:
+        logging.warning(
+            "%d of %d texts are longer than the model reads (--max_seq_length of its "
+            "training): their end did not count; is_cut marks them.",
+            cut,
+            count,
+        )
     logging.info("%d predictions of %s", count, model.task.name)
 
 
@@ -168,6 +176,8 @@ class _Lines:
         names = _NAMES[self._task.task_type]
         if self._task.task_type == CLASSIFICATION:
             names = names + tuple(self._task.label_names)
+        if self._task.task_type in (CLASSIFICATION, REGRESSION):
+            names += ("is_cut",)
         texts = [item.text] + ([] if item.text_b is None else [item.text_b])
         if self._task.task_type in (TAGGING, QUESTION_ANSWERING):
             texts = []  # long ones, and the entities and answers are parts of them
@@ -187,7 +197,7 @@ _NAMES = {
 
 
 def _class_row(found):
-    return [[found["label"], *found["probabilities"].values()]]
+    return [[found["label"], *found["probabilities"].values(), found["is_cut"]]]
 
 
 def _entity_rows(found):
@@ -197,7 +207,7 @@ def _entity_rows(found):
 
 _ROWS = {
     CLASSIFICATION: _class_row,
-    REGRESSION: lambda found: [[found["score"]]],
+    REGRESSION: lambda found: [[found["score"], found["is_cut"]]],
     TAGGING: _entity_rows,
     QUESTION_ANSWERING: lambda found: [
         [found[name] for name in _NAMES[QUESTION_ANSWERING]]
@@ -206,6 +216,8 @@ _ROWS = {
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return json.dumps(value)
     if isinstance(value, float):
         return f"{value:.6f}"
     return re.sub(r"[\t\r\n]", " ", str(value))

@@ -96,14 +96,48 @@ def test_words_hold_through_cleaning(vocab_file):
 
 
 @pytest.mark.parametrize("length, kept", [(8, 3), (7, 3), (6, 2), (5, 2), (3, 1)])
-def test_words_that_are_cut_off_are_outside(tokenizer, length, kept):
-    sentence = TaggedSentence("test-1", WORDS, (1, 9, 0))
+def test_training_cuts_a_long_sentence(tokenizer, length, kept):
     built = tagging_inputs.tagging_input(tokenizer, WORDS, length)
     assert len(built.input_ids) <= length
     assert built.input_ids[-1] == tokenizer.sep_id
     assert len(built.positions) == kept
-    found = tagging_inputs.word_tags(sentence, built, [9] * length, TAGS)
-    assert found == ["LOC-B"] * kept + ["O"] * (3 - kept)
+
+
+def test_prediction_reads_on_in_windows(tokenizer):
+    windows = tagging_inputs.tagging_windows(tokenizer, WORDS, 6)
+    tokens = [tokenizer.convert_ids_to_tokens(each.input_ids) for each in windows]
+    assert tokens == [
+        "[CLS] 철수 ##는 서울 ##로 [SEP]".split(),
+        "[CLS] 서울 ##로 갔 ##다 [SEP]".split(),
+    ]
+    assert [each.positions for each in windows] == [[1, 3], [3]]
+    assert [each.labels((1, 9, 0)) for each in windows] == [
+        [0, 2, 0, 10, 0, 0],
+        [0, 0, 0, 1, 0, 0],
+    ]
+    rows = ["abcdef", "ghijkl"]
+    assert tagging_inputs.word_values(windows, rows) == ["b", "d", "j"]
+
+
+@pytest.mark.parametrize("length", range(3, 30))
+def test_every_word_is_spoken_for_in_one_window(tokenizer, length):
+    words = WORDS * 5 + ("\u200b", "ㅋㅋ")
+    whole = tagging_inputs.tagging_input(tokenizer, words, 1000)
+    windows = tagging_inputs.tagging_windows(tokenizer, words, length)
+    assert max(len(each.input_ids) for each in windows) <= length
+    ids = [whole.input_ids[position] for position in whole.positions]
+    found = tagging_inputs.word_values(windows, [each.input_ids for each in windows])
+    assert found == ids
+    tags = tuple(range(len(words)))
+    labels = [label for each in windows for label in each.labels(tags) if label]
+    assert labels == [1 + tag for tag in tags]
+
+
+def test_a_sentence_that_fits_is_one_window(tokenizer):
+    assert tagging_inputs.tagging_windows(tokenizer, WORDS, 8) == [
+        tagging_inputs.tagging_input(tokenizer, WORDS, 8)
+    ]
+    assert tagging_inputs.tagging_windows(tokenizer, (), 8)[0].positions == []
 
 
 def test_gold_labels_come_back_as_the_tags_of_the_words(tokenizer):
@@ -112,7 +146,7 @@ def test_gold_labels_come_back_as_the_tags_of_the_words(tokenizer):
     built = tagging_inputs.tagging_input(tokenizer, words, 128)
     values = tagging_inputs.tagging_record(7, sentence, built)
     tags = [max(label - 1, 0) for label in values["label_ids"]]
-    found = tagging_inputs.word_tags(sentence, built, tags, TAGS)
+    found = [TAGS[tag] for tag in tagging_inputs.word_values([built], [tags])]
     assert found == ["PER-B", "O", "LOC-B", "LOC-I", "TRM-I"]
     assert values["example_index"] == 7
     assert values["num_tokens"] == len(values["input_ids"]) == len(tags)
@@ -151,7 +185,7 @@ def test_entities_are_those_that_are_scored(tags, expected):
 def test_a_tokenizer_without_offsets_is_refused(tokenizer):
     class Plain(Tokenizer):
         def __init__(self):
-            pass
+            self._added = None
 
     with pytest.raises(InputError, match="Plain does not tell from which characters"):
         tagging_inputs.tagging_input(Plain(), WORDS, 8)

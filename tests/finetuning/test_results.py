@@ -36,18 +36,20 @@ def test_predictions_are_written_as_the_tasks_files_write_labels(folder):
         Example("두 줄\n그리고\t탭\r", "나", None, None),
     ]
     probabilities = np.array([[0.25, 0.5, 0.25], [0.1, 0.2, 0.7]])
-    HATE.write_predictions(folder, examples, {"probabilities": probabilities})
+    outputs = {"probabilities": probabilities, "is_cut": np.array([False, True])}
+    HATE.write_predictions(folder, examples, outputs)
     assert read(folder, "test_results.tsv") == (
-        "id\tprediction\tnone\toffensive\thate\n"
-        "test-1\toffensive\t0.250000\t0.500000\t0.250000\n"
-        "두 줄 그리고 탭 \thate\t0.100000\t0.200000\t0.700000\n"
+        "id\tprediction\tnone\toffensive\thate\tis_cut\n"
+        "test-1\toffensive\t0.250000\t0.500000\t0.250000\tfalse\n"
+        "두 줄 그리고 탭 \thate\t0.100000\t0.200000\t0.700000\ttrue\n"
     )
     probabilities = np.array([[0.4, 0.6]])
     kind_of("NSMC").write_predictions(
-        folder, examples[:1], {"probabilities": probabilities}
+        folder, examples[:1], dict(outputs, probabilities=probabilities)
     )
     assert read(folder, "test_results.tsv") == (
-        "id\tprediction\tnegative\tpositive\ntest-1\t1\t0.400000\t0.600000\n"
+        "id\tprediction\tnegative\tpositive\tis_cut\n"
+        "test-1\t1\t0.400000\t0.600000\tfalse\n"
     )
 
 

@@ -181,7 +181,7 @@ def test_published_command_on_hate(tmp_path, monkeypatch, caplog, layout):
     monkeypatch.chdir(str(tmp_path))
     assert runs.run("--task_name=HATE", *PUBLISHED) == 0
     header, *rows = runs.read_rows("OUT", "test_results.tsv")
-    assert header == ["id", "prediction"] + list(HATE_LABELS)
+    assert header == ["id", "prediction", *HATE_LABELS, "is_cut"]
     assert [row[0] for row in rows] == [f"test-{n}" for n in range(1, 8)]
     assert all(row[1] in HATE_LABELS for row in rows)
     assert "test: 7 predictions, no labels to score them" in caplog.text

@@ -42,8 +42,8 @@ LEARNS = dict(
 READ = []
 
 
-def test_test_files_are_read_once_and_at_the_end(folders):
-    assert READ == [("train", False), ("dev", False), ("test", True)]
+def test_each_file_is_read_once_before_training(folders):
+    assert READ == [("train", False), ("dev", False), ("test", False)]
 
 
 def labels_of(data, split):
@@ -54,10 +54,11 @@ def test_predictions_have_one_row_per_input_in_order(folders):
     """9 rows are not a multiple of the batch size 4, and batches group by length."""
     data, _, output = folders
     header, *rows = runs.read_rows(output, "test_results.tsv")
-    assert header == ["id", "prediction", "negative", "positive"]
+    assert header == ["id", "prediction", "negative", "positive", "is_cut"]
+    assert [row[-1] for row in rows].count("true") == 2  # of 7 and 8 words
     assert [row[0] for row in rows] == [str(2000 + n) for n in range(9)]
     for row in rows:
-        probabilities = [float(cell) for cell in row[2:]]
+        probabilities = [float(cell) for cell in row[2:-1]]
         assert sum(probabilities) == pytest.approx(1, abs=2e-6)
         assert row[1] == str(np.argmax(probabilities))
     assert len({row[2] for row in rows}) > 1  # so that an exchange would be seen
@@ -270,8 +271,8 @@ def test_a_trained_model_predicts_from_elsewhere(folders, tmp_path):
     actual = runs.read_rows(tmp_path / "out", "test_results.tsv")
     assert [row[:2] for row in actual] == [row[:2] for row in expected]
     np.testing.assert_allclose(
-        np.array([row[2:] for row in actual[1:]], float),
-        np.array([row[2:] for row in expected[1:]], float),
+        np.array([row[2:-1] for row in actual[1:]], float),
+        np.array([row[2:-1] for row in expected[1:]], float),
         atol=2e-6,
     )
     assert not (tmp_path / "out" / "eval_results.txt").exists()

@@ -67,7 +67,8 @@ def test_scores_on_each_model(tmp_path, model_type, caplog):
     assert "train: the end of" in caplog.text  # pairs above max_seq_length=8
     assert caplog.text.count("dev: the end of") == 1
     header, *rows = runs.read_rows(output, "test_results.tsv")
-    assert header == ["id", "score"]
+    assert header == ["id", "score", "is_cut"]
+    assert {row[2] for row in rows} == {"true", "false"}
     assert [row[0] for row in rows] == [f"test-{n}" for n in range(1, 8)]
     report = runs.read_json(output, "test_results.json")["metrics"]
     scores = [float(row[2]) for row in runs.read_rows(data, "sts-test.tsv")[1:]]

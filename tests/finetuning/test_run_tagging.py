@@ -141,7 +141,7 @@ def test_a_test_file_without_tags(folders, capfd):
     assert rows[0] == ["id", "word", "prediction"]
     assert [row[1] for row in rows[1:]] == [w for ws, _ in sentences(3) for w in ws]
     assert not (folder / "output" / "test_results.json").exists()
-    assert "is cut off" in capfd.readouterr().err
+    assert "test: the end of" not in capfd.readouterr().err  # windows read on
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def tokenized(run, folder):
 
 def predictions(folder):
     rows = runs.read_rows(folder, "run", "test_results.tsv")
-    return np.array([[float(cell) for cell in row[2:]] for row in rows[1:]])
+    return np.array([[float(cell) for cell in row[2:-1]] for row in rows[1:]])
 
 
 def test_the_command_gives_the_probabilities_of_the_run(nsmc_run, capfd):

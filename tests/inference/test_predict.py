@@ -80,13 +80,13 @@ def every_word_is_a_person(monkeypatch):
 def test_the_probabilities_of_run_classifier(nsmc):
     run_dir, texts = nsmc
     rows = runs.read_rows(run_dir, "test_results.tsv")
-    expected = np.array([row[2:] for row in rows[1:]], np.float64)
+    expected = np.array([row[2:-1] for row in rows[1:]], np.float64)
     with predict.Predictor.load(str(run_dir), batch_size=4) as predictor:
         found = predictor.predict(texts)
         probabilities = [list(each["probabilities"].values()) for each in found]
         np.testing.assert_allclose(probabilities, expected, rtol=0, atol=2e-6)
         assert [each["label"] for each in found] == [row[1] for row in rows[1:]]
-        assert list(found[0]["probabilities"]) == rows[0][2:]
+        assert list(found[0]["probabilities"]) == rows[0][2:-1]
 
         backwards = predictor.predict(reversed(texts))[::-1]
         for one, other in zip(found, backwards):
@@ -200,13 +200,13 @@ def test_a_file_of_texts(nsmc, tmp_path, capfd):
     command = [f"--model_dir={run_dir}", f"--input={path}", f"--output_file={target}"]
     assert run(*command) == 0
     rows = runs.read_rows(target)
-    assert rows[0] == ["id", "prediction", "negative", "positive", "text"]
+    assert rows[0] == ["id", "prediction", "negative", "positive", "is_cut", "text"]
     assert [row[0] for row in rows[1:]] == [str(n) for n in range(1, len(texts) + 1)]
-    assert [row[4] for row in rows[1:]] == [text.replace("\t", " ") for text in texts]
+    assert [row[5] for row in rows[1:]] == [text.replace("\t", " ") for text in texts]
     expected = runs.read_rows(run_dir, "test_results.tsv")[1]
     np.testing.assert_allclose(
         [float(cell) for cell in rows[1][2:4]],
-        [float(cell) for cell in expected[2:]],
+        [float(cell) for cell in expected[2:-1]],
         atol=2e-6,
     )
     assert run(*command) == 1
@@ -230,8 +230,8 @@ def test_tables_of_pairs(predictors, tmp_path):
     command = [f"--model_dir={predictors['regression']}", f"--input={path}"]
     assert run(*command, "--columns=a,b", f"--output_file={target}") == 0
     rows = runs.read_rows(target)
-    assert rows[0] == ["id", "score", "text", "text_b"]
-    assert [row[2:] for row in rows[1:]] == [["재밌다", "최고"], ["영화", "또"]]
+    assert rows[0] == ["id", "score", "is_cut", "text", "text_b"]
+    assert [row[3:] for row in rows[1:]] == [["재밌다", "최고"], ["영화", "또"]]
     float(rows[1][1])
 
 

@@ -19,7 +19,8 @@ from data.tasks import Task
 from data.tokenization import Tokenizer
 from encoder_ko.training.run_folder import RunFolder
 
-# Name of an output -> array [N, ...], in the order of the records.
+# Name of an output -> array [N, ...], in the order of the records. `is_cut` (bool [N])
+# is added to what the network puts out: whether it saw only the beginning of the text.
 Outputs = Mapping[str, np.ndarray]
 
 
@@ -126,6 +127,10 @@ class TaskType:
         """
         raise NotImplementedError
 
+    def encode_for_training(self, examples: Sequence[Any]) -> Iterator[Encoded]:
+        """As `encode`, where training reads less of a long example."""
+        return self.encode(examples)
+
     def use_training_examples(self, examples: Sequence[Any]) -> None:
         """Learns what the loss needs to know of the training examples."""
 
@@ -221,3 +226,8 @@ def picture_title(task: Task, split: str, score: float) -> str:
 def one_cell(text: str) -> str:
     """An id without what would break a row of a tab separated file."""
     return re.sub(r"[\t\r\n]", " ", text)
+
+
+def true_or_false(value: bool) -> str:
+    """As JSON writes it, so that tables and JSON lines agree."""
+    return "true" if value else "false"

@@ -21,6 +21,7 @@ from encoder_ko.finetuning.task_types.base import (
     one_cell,
     picture_name,
     picture_title,
+    true_or_false,
 )
 from encoder_ko.modeling import heads
 from encoder_ko.training.run_folder import RunFolder
@@ -106,23 +107,28 @@ class Classification(TaskType):
                 "label": self.task.label_values[int(row.argmax())],
                 "label_name": self.task.label_names[int(row.argmax())],
                 "probabilities": dict(zip(self.task.label_names, map(float, row))),
+                "is_cut": bool(is_cut),
             }
-            for row in outputs["probabilities"]
+            for row, is_cut in zip(outputs["probabilities"], outputs["is_cut"])
         ]
 
     def write_predictions(
         self, folder: RunFolder, examples: Sequence[Example], outputs: Outputs
     ) -> None:
-        """`test_results.tsv`: id, prediction, a probability for each label by name.
+        """`test_results.tsv`: id, prediction, a probability for each label, is_cut.
 
         One row per example, in the order of the file; the prediction is written as the
         task's files write the label.
         """
-        rows = ["\t".join(("id", "prediction") + tuple(self.task.label_names))]
-        for example, row in zip(examples, outputs["probabilities"]):
+        names = ("id", "prediction", *self.task.label_names, "is_cut")
+        rows = ["\t".join(names)]
+        for example, row, is_cut in zip(
+            examples, outputs["probabilities"], outputs["is_cut"]
+        ):
             predicted = self.task.label_values[int(row.argmax())]
             cells = [one_cell(example.example_id), predicted]
-            rows.append("\t".join(cells + [f"{p:.6f}" for p in row]))
+            cells += [f"{p:.6f}" for p in row] + [true_or_false(is_cut)]
+            rows.append("\t".join(cells))
         folder.write_text("test_results.tsv", "\n".join(rows) + "\n")
 
     def write_submission(

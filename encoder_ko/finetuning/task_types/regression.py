@@ -17,6 +17,7 @@ from encoder_ko.finetuning.task_types.base import (
     one_cell,
     picture_name,
     picture_title,
+    true_or_false,
 )
 from encoder_ko.modeling import heads
 from encoder_ko.training.run_folder import RunFolder
@@ -82,15 +83,22 @@ class Regression(TaskType):
     def predictions(
         self, examples: Sequence[ScoredPair], outputs: Outputs
     ) -> List[Dict[str, Any]]:
-        return [{"score": float(score)} for score in outputs["scores"]]
+        return [
+            {"score": float(score), "is_cut": bool(is_cut)}
+            for score, is_cut in zip(outputs["scores"], outputs["is_cut"])
+        ]
 
     def write_predictions(
         self, folder: RunFolder, examples: Sequence[ScoredPair], outputs: Outputs
     ) -> None:
-        """`test_results.tsv`: id and score, a row per example in the file's order."""
-        rows = ["id\tscore"]
-        for example, score in zip(examples, outputs["scores"]):
-            rows.append(f"{one_cell(example.example_id)}\t{score:.9g}")
+        """`test_results.tsv`: id, score, is_cut, a row per example in their order."""
+        rows = ["id\tscore\tis_cut"]
+        for example, score, is_cut in zip(
+            examples, outputs["scores"], outputs["is_cut"]
+        ):
+            rows.append(
+                f"{one_cell(example.example_id)}\t{score:.9g}\t{true_or_false(is_cut)}"
+            )
         folder.write_text("test_results.tsv", "\n".join(rows) + "\n")
 
     def draw(

@@ -26,7 +26,10 @@ from encoder_ko.training.run_folder import RunFolder
 
 
 class Tagging(TaskType):
-    """One of the task's tags for each word; see TaskType. A record is a sentence."""
+    """One of the task's tags for each word; see TaskType.
+
+    A record is a sentence, or a window of one that is longer than the input.
+    """
 
     name = TAGGING
     headline = ("f1", "precision", "recall", "loss")
@@ -35,13 +38,25 @@ class Tagging(TaskType):
         return schema.tagging_features()
 
     def encode(self, examples: Sequence[TaggedSentence]) -> Iterator[Encoded]:
+        index = 0
+        for sentence in examples:
+            for window in self._windows(sentence):
+                values = tagging_inputs.tagging_record(index, sentence, window)
+                yield Encoded(values, False)
+                index += 1
+
+    def encode_for_training(
+        self, examples: Sequence[TaggedSentence]
+    ) -> Iterator[Encoded]:
+        """A record per sentence, whose end is cut off where it is too long."""
+        length = self.settings.max_seq_length
         for index, sentence in enumerate(examples):
-            built = self._input(sentence)
+            built = tagging_inputs.tagging_input(self.tokenizer, sentence.words, length)
             is_cut = len(built.positions) < len(sentence.words)
             yield Encoded(tagging_inputs.tagging_record(index, sentence, built), is_cut)
 
-    def _input(self, sentence: TaggedSentence) -> tagging_inputs.TaggingInput:
-        return tagging_inputs.tagging_input(
+    def _windows(self, sentence: TaggedSentence) -> List[tagging_inputs.TaggingInput]:
+        return tagging_inputs.tagging_windows(
             self.tokenizer, sentence.words, self.settings.max_seq_length
         )
 
@@ -108,12 +123,19 @@ class Tagging(TaskType):
         self, examples: Sequence[TaggedSentence], outputs: Outputs
     ) -> List[List[str]]:
         """The predicted tags of every word of every sentence."""
+        names = self.task.label_values
         return [
-            tagging_inputs.word_tags(
-                sentence, self._input(sentence), row.tolist(), self.task.label_values
-            )
-            for sentence, row in zip(examples, outputs["tag_ids"])
+            [names[tag] for tag in tags]
+            for tags in self._of_words(examples, outputs["tag_ids"])
         ]
+
+    def _of_words(
+        self, examples: Sequence[TaggedSentence], values: np.ndarray
+    ) -> Iterator[List[Any]]:
+        """The values [N, S] of the records as a list per sentence, one per word."""
+        rows = iter(values)
+        for sentence in examples:
+            yield tagging_inputs.word_values(self._windows(sentence), rows)
 
     def predictions(
         self, examples: Sequence[TaggedSentence], outputs: Outputs
@@ -125,11 +147,12 @@ class Tagging(TaskType):
         """
         found = []
         for sentence, tags, sure in zip(
-            examples, self._predicted(examples, outputs), outputs["probabilities"]
+            examples,
+            self._predicted(examples, outputs),
+            self._of_words(examples, outputs["probabilities"]),
         ):
             text = " ".join(sentence.words)
             starts = np.cumsum([0] + [len(word) + 1 for word in sentence.words])
-            sure = sure[self._input(sentence).positions]
             found.append(
                 {
                     "text": text,
@@ -143,9 +166,7 @@ class Tagging(TaskType):
                             ],
                             "start": int(starts[entity.first]),
                             "end": int(starts[entity.last] - 1),
-                            "probability": float(
-                                sure[entity.first : entity.last].min()
-                            ),
+                            "probability": float(min(sure[entity.first : entity.last])),
                         }
                         for entity in tagging_inputs.entities(tags)
                     ],
