@@ -129,16 +129,3 @@ def _is_plausible(character: str) -> bool:
     if character in "\t\r\n" or " " <= character <= "~":
         return True
     return "가" <= character <= "힣" or "ㄱ" <= character <= "ㅣ"
-
-
-def refuse_lfs_pointer(content: bytes, path: str) -> None:
-    """Raises InputError if a file that is read is a pointer of Git LFS.
-
-    Args:
-      content: its first `POINTER_BYTES` bytes, or more.
-    """
-    if content.startswith(_LFS_POINTER):
-        raise InputError(
-            f"{path} is a Git LFS pointer, not the file itself: run `git lfs pull` in "
-            "the repository that it comes from, or download the file."
-        )
