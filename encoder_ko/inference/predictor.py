@@ -38,8 +38,8 @@ class RunPredictor:
     What `predict` gives for each text is a dict, by the task type.
     Classification: "label" as the task's files write it, "label_name" and
     "probabilities" by name. Regression: "score". Both: "is_cut", whether the text is
-    longer than the model reads, so that its end did not count. Tagging: "words", "tags", "entities",
-    each with "type", "text", "start" and "end" (characters of the text) and
+    longer than the model reads, so that its end did not count. Tagging: "words",
+    "tags", "entities", each with "type", "text", "start" and "end" (characters of the text) and
     "probability". Question answering: "answer", "start" and "end" (characters of the
     passage), "probability", "candidates".
 

@@ -85,8 +85,8 @@ def require_checkpoint(path: str) -> str:
     found = find_checkpoint(path)
     if found is None:
         raise InputError(
-            f"There is no checkpoint {path!r}{missing_weights.found_instead(path)}. Expected the prefix of "
-            "its files (model.ckpt for model.ckpt.index) or a folder that holds one."
+            f"There is no checkpoint {path!r}{missing_weights.found_instead(path)}. "
+            "Expected the prefix of its files (model.ckpt for model.ckpt.index) or a folder that holds one."
         )
     return found
 

@@ -74,8 +74,8 @@ def _no_weights(model_dir: str, model_type: str, config_named: bool) -> InputErr
     else:
         why = (
             f"--model_dir={model_dir} has no checkpoint to start from: "
-            f"{missing_weights.folder_content(model_dir)}. Name a folder or a checkpoint "
-            "(--init_checkpoint) with weights"
+            f"{missing_weights.folder_content(model_dir)}. Name a folder or a "
+            "checkpoint (--init_checkpoint) with weights"
         )
     return InputError(
         f"{why}; to train from scratch, pass --{model_type}_config_file and "
