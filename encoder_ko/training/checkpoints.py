@@ -86,7 +86,8 @@ def require_checkpoint(path: str) -> str:
     if found is None:
         raise InputError(
             f"There is no checkpoint {path!r}{missing_weights.found_instead(path)}. "
-            "Expected the prefix of its files (model.ckpt for model.ckpt.index) or a folder that holds one."
+            "Expected the prefix of its files (model.ckpt for model.ckpt.index) or a "
+            "folder that holds one."
         )
     return found
 
