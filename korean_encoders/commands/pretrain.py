@@ -11,7 +11,7 @@ import functools
 import os
 import sys
 
-from absl import flags
+from absl import flags, logging
 
 from data.io import flag_files
 from data.io.errors import InputError
@@ -232,6 +232,13 @@ def _check_flags():
         raise InputError("Nothing to do: pass --do_train or --do_eval.")
     if FLAGS.use_tpu and not (FLAGS.tpu_name or FLAGS.master):
         raise InputError("--use_tpu needs --tpu_name, its name or grpc:// address.")
+    if FLAGS.do_train and FLAGS.num_warmup_steps > FLAGS.num_train_steps:
+        logging.warning(
+            "--num_warmup_steps=%d is above --num_train_steps=%d: the learning rate "
+            "never reaches its peak. Lower it, or train longer.",
+            FLAGS.num_warmup_steps,
+            FLAGS.num_train_steps,
+        )
     if FLAGS.use_tpu and FLAGS.gradient_accumulation_steps > 1:
         raise InputError(
             "--gradient_accumulation_steps is for CPU and GPU: with --use_tpu the "
