@@ -40,8 +40,8 @@ class RunPredictor:
     "probabilities" by name. Regression: "score". Both: "is_cut", whether the text is
     longer than the model reads, so that its end did not count. Tagging: "words",
     "tags", "entities", each with "type", "text", "start" and "end" (characters of the
-    text) and "probability". Question answering: "answer", "start" and "end" (characters of the
-    passage), "probability", "candidates".
+    text) and "probability". Question answering: "answer", "start" and "end"
+    (characters of the passage), "probability", "candidates".
 
     Attributes:
       unknown_pieces: PieceCounts of all texts so far.

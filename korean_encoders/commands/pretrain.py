@@ -28,7 +28,7 @@ from encoder_ko.pretraining import graph_masking, job, trainer
 from encoder_ko.pretraining.args import EvaluationArgs, OptimizerArgs, Schedule
 from encoder_ko.training import checkpoints, estimator
 from encoder_ko.training.args import OutputArgs
-from encoder_ko.training.loaded_model import check_length, load_tokenizer
+from encoder_ko.training.loaded_model import check_length, load_tokenizer, require_start
 from korean_encoders.model_types import MODEL_TYPES
 
 FLAGS = flags.FlagValues()
@@ -172,6 +172,13 @@ def job_of_flags():
     model_type = FLAGS.model_type
     config = _model_config()
     tokenizer = _tokenizer(config)
+    if FLAGS.do_train and FLAGS.init_checkpoint and FLAGS.overwrite:
+        require_start(
+            MODEL_TYPES[model_type].model_class,
+            config,
+            checkpoints.require_checkpoint(FLAGS.init_checkpoint),
+            RECIPES[model_type].resizable,
+        )
     data = _open_records(FLAGS.input_file, "input_file", tokenizer)
     eval_data = data
     if FLAGS.eval_input_file:
