@@ -71,7 +71,7 @@ def load_tokenizer(
 def require_start(
     model_class: Any, config: Any, checkpoint: str, resizable: Optional[str] = None
 ) -> None:
-    """Finds out whether an encoder can start from a checkpoint, before the old run is deleted.
+    """Finds out whether an encoder can start from a checkpoint: before a deletion.
 
     It builds the encoder in a graph of its own, and takes seconds.
 
