@@ -25,7 +25,7 @@ from typing import (
 
 from ..io import files
 from ..io.errors import InputError
-from ..io.text_encoding import refuse_lfs_pointer
+from ..io.text_encoding import refuse_foreign_encoding, refuse_lfs_pointer
 
 OpenFile = Callable[[str, str], Any]  # (path, mode)
 
@@ -119,6 +119,7 @@ def _parts(path: str, part_bytes: int, open_file: OpenFile) -> Iterator[Part]:
                 chunk = stream.read(part_bytes)
                 if not offset:
                     refuse_lfs_pointer(chunk, path)
+                    refuse_foreign_encoding(chunk, path)
                 pending += chunk
                 end = len(pending)
                 if chunk:

@@ -5,8 +5,10 @@ import json
 import sys
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from .. import tasks
 from ..io.csv_tables import csv_table_of_lines
 from ..io.errors import InputError
+from ..io.files import open_file
 from ..io.json_files import read_json_object
 from ..io.tables import (
     BadRows,
@@ -24,6 +26,9 @@ _TABLES = {"tsv": table_of_lines, "csv": csv_table_of_lines}
 
 # Names of the texts in a JSON object, the first that are there count.
 _KEYS = (("text", "text_b"), ("question", "context"))
+
+# Lines of a text file that show whether it is a table.
+_LOOKED_AT = 100
 
 _NOT_TEXT = "half a character or a NUL in it, expected text."
 
@@ -58,12 +63,59 @@ def format_of(path: str, columns: Sequence[str] = ()) -> str:
     return "tsv" if columns else "text"
 
 
+def number_of_lines(path: str) -> int:
+    """Lines of a file, counted by their ends in bounded memory; empty ones too."""
+    count, block = 0, b"\n"
+    with open_file(path) as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            count += block.count(b"\n")
+    return count + (not block.endswith(b"\n"))
+
+
+def refuse_table(
+    lines: Iterator[Tuple[int, str]], bad_rows: BadRows
+) -> Iterator[Tuple[int, str]]:
+    """The lines again, unless they are those of a table, which is no list of texts.
+
+    A table is what has the header of a known task, or as many tabs in each of its
+    lines ("id<TAB>document<TAB>label").
+
+    Raises:
+      InputError: with the flag that says which columns are the texts.
+    """
+    head = list(itertools.islice(lines, _LOOKED_AT))
+    tabs = {line.count("\t") for _, line in head if line}
+    cells = head[0][1].split("\t") if head else []
+    same = len(head) > 1 and len(tabs) == 1 and 0 not in tabs
+    if same or (len(cells) > 1 and _known_columns(cells)):
+        raise InputError(
+            f"{_place(bad_rows, 1)}: it looks like a table of {len(cells)} columns. "
+            f"{_column_advice(cells)}; or pass --input_format=text where the tabs "
+            "belong to the texts."
+        )
+    return itertools.chain(head, lines)
+
+
+def _known_columns(cells: Sequence[str]) -> List[str]:
+    """The cells of a first line that are names of texts in one of the tasks."""
+    return [cell for cell in map(str.strip, cells) if cell in tasks.text_columns()]
+
+
+def _column_advice(cells: Sequence[str]) -> str:
+    found = _known_columns(cells)
+    if found:
+        return f"Pass --columns={','.join(found[:2])}"
+    shown = ", ".join(cell.strip()[:20] for cell in cells[:6])
+    return f"Name the column of the texts with --columns; its first line is {shown}"
+
+
 def read_items(
     path: str,
     form: str,
     columns: Sequence[str] = (),
     reading: ReadingOptions = ReadingOptions(),  # noqa: B008 (frozen)
     bad_rows: Optional[BadRows] = None,
+    looks_at_tabs: bool = False,
 ) -> Iterator[Item]:
     """Reads what to predict, in order; an empty line is an empty text.
 
@@ -79,6 +131,7 @@ def read_items(
       columns: names of one or two columns of a table.
       reading: encoding and limits.
       bad_rows: collects what is skipped; one of `reading.max_bad_rows` by default.
+      looks_at_tabs: whether a list of texts that looks like a table is refused.
 
     Raises:
       InputError: as `read_rows`; `columns` of what is no table; while iterating, a line
@@ -102,6 +155,8 @@ def read_items(
         return _items_of_json(lines, bad_rows)
     if form in _TABLES:
         return _items_of_table(form, lines, columns, bad_rows)
+    if looks_at_tabs:
+        lines = refuse_table(lines, bad_rows)
     return (Item(str(number), _place(bad_rows, number), line) for number, line in lines)
 
 
@@ -119,6 +174,10 @@ def _items_of_table(form, lines, columns, bad_rows) -> Iterator[Item]:
         places = _places(bad_rows, cells, columns)
     else:
         places = range(len(cells))
+        if _known_columns(cells):
+            raise InputError(
+                f"{_place(bad_rows, 1)} is a header. {_column_advice(cells)}."
+            )
         rows = itertools.chain([table.first_row], rows)
         if len(cells) > 2:
             raise InputError(

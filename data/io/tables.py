@@ -253,6 +253,12 @@ def _sound_lines(
 ) -> Iterator[Tuple[int, str]]:
     """Drops line ends, and the lines that no tokenizer should see."""
     for line_number, line in lines:
+        if line_number == 1 and "\r" in line[:-1] and not line.endswith("\n"):
+            raise InputError(
+                f"{bad_rows.path} has {line.count(chr(13))} carriage returns (CR) and "
+                "no line feed, so it would be read as one line. Convert its line ends, "
+                "for example with `tr '\\r' '\\n' < OLD > NEW`."
+            )
         text = line[:-1] if line.endswith("\n") else line
         text = text[:-1] if text.endswith("\r") else text
         if "\0" in text:

@@ -74,6 +74,19 @@ def refuse_lfs_pointer(content: bytes, path: str) -> None:
         )
 
 
+def refuse_foreign_encoding(content: bytes, path: str) -> None:
+    """Raises InputError if the beginning of a corpus is plainly not UTF-8.
+
+    "corpus.txt is CP949, but a corpus is read as UTF-8. Convert it: iconv ..."
+    """
+    found = _foreign_encoding(content[:_HEAD_BYTES], "utf-8")
+    if found:
+        raise InputError(
+            f"{path} is {found.upper()}, but a corpus is read as UTF-8. Convert it, "
+            f"for example with `iconv -f {found.upper()} -t UTF-8 OLD > NEW`."
+        )
+
+
 def _foreign_encoding(head: bytes, encoding: str) -> Optional[str]:
     """The encoding that ``head`` has instead of ``encoding``; None if it may be right.
 

@@ -5,7 +5,7 @@ A new task is one ``Task`` in the module of its type, or a user's JSON file.
 """
 
 import difflib
-from typing import Tuple
+from typing import FrozenSet, Tuple
 
 from ..io.errors import InputError
 from . import classification, question_answering, regression, tagging
@@ -35,6 +35,7 @@ __all__ = [
     "load_user_task",
     "require_files",
     "task_names",
+    "text_columns",
 ]
 
 _TASKS = {
@@ -47,6 +48,16 @@ _TASKS = {
 def task_names() -> Tuple[str, ...]:
     """The names of all tasks, as they are written in reports."""
     return tuple(task.name for task in _TASKS.values())
+
+
+def text_columns() -> FrozenSet[str]:
+    """The names that the texts' columns have in the files of all tasks."""
+    return frozenset(
+        name
+        for task in _TASKS.values()
+        for layout in task.layouts
+        for name in layout.texts()
+    )
 
 
 def get_task(name: str) -> Task:

@@ -18,7 +18,7 @@ from encoder_ko.finetuning import results, saved_run, task_types, trainer
 from encoder_ko.finetuning.args import FineTuningArgs
 from encoder_ko.finetuning.family import Family, Hyperparameters
 from encoder_ko.training import checkpoints
-from encoder_ko.training.loaded_model import LoadedModel
+from encoder_ko.training.loaded_model import LoadedModel, require_start
 from encoder_ko.training.run_folder import SETTINGS, RunFolder
 
 _DIGEST_OF = "sha256 of "
@@ -95,6 +95,8 @@ class _Run:
             logging.warning("%s: the metrics say nothing about it.", gap)
         if args.actions.train:
             _require_a_step(args, len(splits.train))
+        if args.actions.train and args.output.overwrite and model.files.init_checkpoint:
+            require_start(family.model_class, model.config, model.files.init_checkpoint)
         self._folder = RunFolder(args.output.folder)
         self._folder.claim(args.settings, args.output.overwrite)
 

@@ -307,10 +307,8 @@ def _dev_line(entry: Dict[str, Any], is_best: bool) -> str:
         for name, value in entry.items()
         if isinstance(value, float) and name not in _NOT_LOGGED
     )
-    remarks = ["the best so far"] * is_best + [
-        entry[n] for n in ("note",) if n in entry
-    ]
-    shown = f" ({'; '.join(remarks)})" if remarks else ""
+    remarks = ["the best so far"] * is_best + [entry.get("note", "")]
+    shown = f" ({'; '.join(filter(None, remarks))})" if any(remarks) else ""
     return f"dev at step {entry['step']}: {metrics}{shown}"
 
 

@@ -11,6 +11,9 @@ from data.tokenization import (
     check_vocabulary,
     resolve_config,
 )
+from encoder_ko import compat
+from encoder_ko.compat import tf
+from encoder_ko.training import checkpoints
 from encoder_ko.training.model_files import ModelFiles
 
 
@@ -63,6 +66,24 @@ def load_tokenizer(
             config.vocab_size,
         )
     return tokenizer
+
+
+def require_start(
+    model_class: Any, config: Any, checkpoint: str, resizable: Optional[str] = None
+) -> None:
+    """Finds out whether an encoder can start from a checkpoint: before a deletion.
+
+    It builds the encoder in a graph of its own, and takes seconds.
+
+    Raises:
+      InputError: as `checkpoints.restore_on_initialization`.
+    """
+    with tf.Graph().as_default(), compat.plain_ops():
+        ids = tf.zeros([1, 2], tf.int32)
+        model_class(config, False, ids, ids, ids)
+        checkpoints.restore_on_initialization(
+            checkpoint, tf.trainable_variables(), resizable
+        )
 
 
 def check_length(config: Any, max_seq_length: int, source: str) -> None:

@@ -19,14 +19,17 @@ import itertools
 import json
 import re
 import sys
+import time
 from typing import Any, Dict, Iterator, List, Optional
 
 from absl import flags, logging
 
 from data.features.prediction_input import (
     FORMATS,
+    STANDARD_INPUT,
     Item,
     format_of,
+    number_of_lines,
     read_items,
     source_name,
 )
@@ -69,6 +72,7 @@ _enum("compute_type", "float32", ["float32", "bfloat16"], "Type of the activatio
 _boolean("overwrite", False, "Replace the output file.")
 
 _ITEMS_AT_A_TIME = 1024
+_SECONDS_BETWEEN_LINES = 10  # of the log
 
 
 def main():
@@ -78,8 +82,19 @@ def main():
     form = FLAGS.input_format or format_of(FLAGS.input, FLAGS.columns)
     reading = ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows)
     bad_rows = BadRows(source_name(FLAGS.input), FLAGS.max_bad_rows)
-    items = read_items(FLAGS.input, form, FLAGS.columns, reading, bad_rows)
-    count = cut = 0
+    items = read_items(
+        FLAGS.input,
+        form,
+        FLAGS.columns,
+        reading,
+        bad_rows,
+        looks_at_tabs=FLAGS.input_format is None,
+    )
+    total = "?"
+    if FLAGS.input != STANDARD_INPUT and form != "json":
+        total = number_of_lines(FLAGS.input)
+        logging.info("%s: %d lines, read as %s", FLAGS.input, total, form)
+    count, cut, told = 0, 0, time.time()
     with contextlib.ExitStack() as stack:
         model = stack.enter_context(
             Predictor.load(
@@ -100,6 +115,9 @@ def main():
                     writer.write((line + "\n").encode("utf-8"))
             writer.flush()
             count += len(block)
+            if time.time() > told + _SECONDS_BETWEEN_LINES:
+                told = time.time()
+                logging.info("%d of %s texts are predicted", count, total)
     if bad_rows.summary():
         logging.warning("%s", bad_rows.summary())
     warning = model.unknown_pieces.warning(source_name(FLAGS.input))

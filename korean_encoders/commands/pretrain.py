@@ -11,7 +11,7 @@ import functools
 import os
 import sys
 
-from absl import flags
+from absl import flags, logging
 
 from data.io import flag_files
 from data.io.errors import InputError
@@ -28,7 +28,7 @@ from encoder_ko.pretraining import graph_masking, job, trainer
 from encoder_ko.pretraining.args import EvaluationArgs, OptimizerArgs, Schedule
 from encoder_ko.training import checkpoints, estimator
 from encoder_ko.training.args import OutputArgs
-from encoder_ko.training.loaded_model import check_length, load_tokenizer
+from encoder_ko.training.loaded_model import check_length, load_tokenizer, require_start
 from korean_encoders.model_types import MODEL_TYPES
 
 FLAGS = flags.FlagValues()
@@ -172,6 +172,13 @@ def job_of_flags():
     model_type = FLAGS.model_type
     config = _model_config()
     tokenizer = _tokenizer(config)
+    if FLAGS.do_train and FLAGS.init_checkpoint and FLAGS.overwrite:
+        require_start(
+            MODEL_TYPES[model_type].model_class,
+            config,
+            checkpoints.require_checkpoint(FLAGS.init_checkpoint),
+            RECIPES[model_type].resizable,
+        )
     data = _open_records(FLAGS.input_file, "input_file", tokenizer)
     eval_data = data
     if FLAGS.eval_input_file:
@@ -232,6 +239,13 @@ def _check_flags():
         raise InputError("Nothing to do: pass --do_train or --do_eval.")
     if FLAGS.use_tpu and not (FLAGS.tpu_name or FLAGS.master):
         raise InputError("--use_tpu needs --tpu_name, its name or grpc:// address.")
+    if FLAGS.do_train and FLAGS.num_warmup_steps > FLAGS.num_train_steps:
+        logging.warning(
+            "--num_warmup_steps=%d is above --num_train_steps=%d: the learning rate "
+            "never reaches its peak. Lower it, or train longer.",
+            FLAGS.num_warmup_steps,
+            FLAGS.num_train_steps,
+        )
     if FLAGS.use_tpu and FLAGS.gradient_accumulation_steps > 1:
         raise InputError(
             "--gradient_accumulation_steps is for CPU and GPU: with --use_tpu the "

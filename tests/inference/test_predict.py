@@ -274,8 +274,11 @@ def test_tables_on_standard_input(monkeypatch, form, comma):
         ("3", "최고"),
     ]
     pipe(monkeypatch, table)
+    with pytest.raises(InputError, match="line 1 is a header. Pass --columns=document"):
+        next(read_items("-", form))
+    pipe(monkeypatch, table.replace(b"document", b"d"))
     first = next(read_items("-", form))
-    assert (first.text, first.text_b) == ("id", "document")
+    assert (first.text, first.text_b) == ("id", "d")
     pipe(monkeypatch, b"")
     assert list(read_items("-", form)) == []
 

@@ -1,0 +1,65 @@
+"""Files that predict.py would have read as something else."""
+
+import pytest
+
+from data.features.prediction_input import number_of_lines, read_items
+from data.io.errors import InputError
+from data.io.tables import read_rows
+
+NSMC = "id\tdocument\tlabel\n7\t최고\t1\n8\t별로\t0\n"
+
+
+def texts_of(path, **options):
+    return [item.text for item in read_items(str(path), "text", **options)]
+
+
+@pytest.mark.parametrize(
+    "content, expected",
+    [
+        (NSMC, "a table of 3 columns. Pass --columns=document; or pass --input_format"),
+        (NSMC + "9\t한 칸\n", "a table of 3 columns. Pass --columns=document;"),
+        ("번호\t글\n7\t최고\n", "with --columns; its first line is 번호, 글;"),
+        ("sentence1\tsentence2\n가\t나\n", "Pass --columns=sentence1,sentence2;"),
+    ],
+)
+def test_a_table_is_no_list_of_texts(tmp_path, content, expected):
+    path = tmp_path / "ratings_test.txt"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError) as raised:
+        texts_of(path, looks_at_tabs=True)
+    assert f"{path}, line 1: it looks like" in str(raised.value)
+    assert expected in str(raised.value)
+    assert texts_of(path) == content.splitlines()  # --input_format=text
+
+
+@pytest.mark.parametrize("content", ["가\t나\n", "가\t나\n다\n", "document\n가\n", ""])
+def test_texts_may_have_tabs(tmp_path, content):
+    path = tmp_path / "texts.txt"
+    path.write_text(content + "끝\t\t!\n", encoding="utf-8")
+    found = texts_of(path, looks_at_tabs=True)
+    assert found == (content + "끝\t\t!\n").splitlines()
+
+
+def test_carriage_returns_alone_are_no_line_ends(tmp_path):
+    path = tmp_path / "mac.txt"
+    path.write_bytes("재밌다\r최고\r또\r".encode())
+    with pytest.raises(InputError) as raised:
+        texts_of(path)
+    assert str(raised.value) == (
+        f"{path} has 3 carriage returns (CR) and no line feed, so it would be read as "
+        "one line. Convert its line ends, for example with "
+        r"`tr '\r' '\n' < OLD > NEW`."
+    )
+    path.write_bytes("재밌다\r".encode())
+    assert list(read_rows(str(path))) == [(1, "재밌다")]
+    path.write_bytes("재\r밌다\r\n최고".encode())
+    assert list(read_rows(str(path))) == [(1, "재\r밌다"), (2, "최고")]
+
+
+@pytest.mark.parametrize(
+    "content, count", [(b"", 0), (b"a", 1), (b"a\n", 1), (b"a\n\nb", 3)]
+)
+def test_lines_are_counted(tmp_path, content, count):
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    assert number_of_lines(str(path)) == count
