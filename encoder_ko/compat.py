@@ -8,7 +8,7 @@ import ctypes
 import functools
 import os
 import sys
-from typing import Any, Callable, Iterator, List, Sequence, TypeVar, Union
+from typing import Callable, Iterator, List, Sequence, TypeVar, Union
 
 # Its native code greets with lines about missing GPUs, some of them as "errors". Real
 # errors arrive as exceptions.

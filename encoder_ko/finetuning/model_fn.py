@@ -20,7 +20,7 @@ def model_fn_builder(
 
     Args:
       encoder: trainer.Encoder.
-      hyperparameters: trainer.Hyperparameters; None = for prediction only.
+      hyperparameters: family.Hyperparameters; None = for prediction only.
       batch_size: examples per update over all replicas, for the progress line.
       replicas: what trains; None = one replica.
       report_path: where to write which variables were restored; only given when

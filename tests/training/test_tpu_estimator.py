@@ -14,6 +14,7 @@ from data.records import dataset, input_pipeline, schema, tfrecords
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import task_types
 from encoder_ko.finetuning import trainer as finetuning
+from encoder_ko.finetuning.family import Hyperparameters
 from encoder_ko.pretraining import model_fn
 from encoder_ko.pretraining import trainer as pretraining
 from encoder_ko.pretraining.args import Schedule
@@ -110,7 +111,7 @@ def test_fine_tuning_is_built_for_all_cores(tmp_path, hosts):
     )
     tuner = finetuning.FineTuner(
         finetuning.Encoder(MODEL_TYPES["bert"].family, config_of("bert"), task_type),
-        finetuning.Hyperparameters(0.1, 8, 2, 8),
+        Hyperparameters(0.1, 8, 2, 8),
         RunFolder(str(tmp_path)),
         estimators.BatchSizes(16, 16, 16),
         simulated_tpu.hardware(hosts),

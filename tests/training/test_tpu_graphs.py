@@ -16,6 +16,7 @@ from encoder_ko.compat import tf
 from encoder_ko.finetuning import model_fn as finetuning_graphs
 from encoder_ko.finetuning import task_types
 from encoder_ko.finetuning import trainer as finetuning
+from encoder_ko.finetuning.family import Hyperparameters
 from encoder_ko.pretraining import model_fn as pretraining_graphs
 from encoder_ko.pretraining.args import Schedule
 from encoder_ko.training.distribution import OneReplica
@@ -150,7 +151,7 @@ def test_fine_tuning_compiles(model_type, task, mode):
     encoder = finetuning.Encoder(
         MODEL_TYPES[model_type].family, config_of(model_type), task_type
     )
-    settings = finetuning.Hyperparameters(0.1, 10, 2, 10)
+    settings = Hyperparameters(0.1, 10, 2, 10)
     watched = SimpleNamespace(save_summary_steps=100, model_dir="unused")
     values = values_of(task_type.features(), width=lambda feature: [])
 
