@@ -9,10 +9,8 @@ import collections
 import numpy as np
 import pytest
 
-from data import tasks
-from data.records import dataset, input_pipeline, schema, tfrecords
+from data.records import input_pipeline
 from encoder_ko.compat import tf
-from encoder_ko.finetuning import task_types
 from encoder_ko.finetuning import trainer as finetuning
 from encoder_ko.finetuning.family import Hyperparameters
 from encoder_ko.pretraining import model_fn
@@ -25,39 +23,24 @@ from encoder_ko.training.engines import TpuCores
 from encoder_ko.training.run_folder import RunFolder
 from korean_encoders.model_types import MODEL_TYPES
 from tests.support import simulated_tpu
-from tests.support.tiny_networks import LENGTH, PREDICTIONS, config_of, network_of
+from tests.support.tiny_networks import (
+    LENGTH,
+    config_of,
+    network_of,
+    pretraining_records,
+    task_type_of,
+)
 
 TRAIN, EVAL, PREDICT = (
     tf.estimator.ModeKeys.TRAIN,
     tf.estimator.ModeKeys.EVAL,
     tf.estimator.ModeKeys.PREDICT,
 )
-COUNT = 21  # records
 
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
-    """BERT's, of different lengths and numbers of masks."""
-    features = schema.pretraining_features("bert", LENGTH, PREDICTIONS)
-    path = str(tmp_path_factory.mktemp("records") / "0.tfrecord")
-    generator = np.random.RandomState(0)
-    examples = []
-    for number in range(COUNT):
-        size, masks = 4 + number % (LENGTH - 4), 1 + number % PREDICTIONS
-        weights = (np.arange(PREDICTIONS) < masks) * 1.0
-        values = {
-            "input_ids": generator.randint(5, 40, LENGTH),
-            "input_mask": (np.arange(LENGTH) < size) * 1,
-            "segment_ids": [0] * LENGTH,
-            "masked_lm_positions": generator.randint(1, size, PREDICTIONS)
-            * (weights > 0),
-            "masked_lm_ids": generator.randint(5, 40, PREDICTIONS),
-            "masked_lm_weights": weights,
-            "next_sentence_labels": [number % 2],
-        }
-        examples.append(schema.encode_example(features, values))
-    tfrecords.write_records(path, examples)
-    return dataset.RecordFiles((path,), (COUNT,), features)
+    return pretraining_records(tmp_path_factory.mktemp("records"), "bert", 21)
 
 
 def pretrainer(folder, hosts):
@@ -103,8 +86,7 @@ def test_pretraining_is_built_for_all_cores(records, tmp_path, hosts):
 
 @pytest.mark.parametrize("hosts", [1, 2])
 def test_fine_tuning_is_built_for_all_cores(tmp_path, hosts):
-    settings = task_types.TaskSettings(max_seq_length=LENGTH)
-    task_type = task_types.build(tasks.get_task("NSMC"), None, settings)
+    task_type = task_type_of("NSMC")
     path = str(tmp_path / "train.tf_record")
     data = input_pipeline.FineTuningData(
         path, 32, task_type.features(), LENGTH, pad_to_max=True

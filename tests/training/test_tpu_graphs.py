@@ -9,12 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data import tasks
 from data.records import schema
 from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import model_fn as finetuning_graphs
-from encoder_ko.finetuning import task_types
 from encoder_ko.finetuning import trainer as finetuning
 from encoder_ko.finetuning.family import Hyperparameters
 from encoder_ko.pretraining import model_fn as pretraining_graphs
@@ -30,6 +28,7 @@ from tests.support.tiny_networks import (
     VOCABULARY,
     config_of,
     network_of,
+    task_type_of,
 )
 
 TRAIN, EVAL, PREDICT = (
@@ -145,9 +144,7 @@ def test_pretraining_compiles(objective, mode, tmp_path):
 @pytest.mark.parametrize("model_type", sorted(MODEL_TYPES))
 def test_fine_tuning_compiles(model_type, task, mode):
     """Predictions are those of the plain graph."""
-    task_type = task_types.build(
-        tasks.get_task(task), None, task_types.TaskSettings(max_seq_length=S)
-    )
+    task_type = task_type_of(task)
     encoder = finetuning.Encoder(
         MODEL_TYPES[model_type].family, config_of(model_type), task_type
     )
