@@ -29,7 +29,7 @@ def build(config, features, options) -> objectives.PretrainingOutput:
         {
             **objectives.token_objectives(model, features),
             "sentence_order": objectives.sentence_objective(
-                "sentence_order", model, features["next_sentence_labels"]
+                "sentence_order", model, features
             ),
         },
         {"wop": options.wop_weight},

@@ -102,7 +102,7 @@ def run_ours(work: Work, precision: str) -> None:
     from data.records import input_pipeline, schema
     from encoder_ko import compat
     from encoder_ko.compat import tf
-    from encoder_ko.finetuning import task_types, trainer
+    from encoder_ko.finetuning import model_fn, task_types, trainer
     from encoder_ko.finetuning.family import Hyperparameters
     from encoder_ko.training import estimator
 
@@ -127,7 +127,7 @@ def run_ours(work: Work, precision: str) -> None:
         schema.classification_features(),
         work.max_seq_length,
     )
-    build = trainer.model_fn_builder(encoder, hyperparameters, work.batch_size)
+    build = model_fn.model_fn_builder(encoder, hyperparameters, work.batch_size)
 
     def model_fn(features, labels, mode, params):
         spec = build(features, labels, mode, params)

@@ -25,7 +25,7 @@ def build(config, features, options) -> objectives.PretrainingOutput:
         {
             **objectives.token_objectives(model, features),
             "next_sentence": objectives.sentence_objective(
-                "next_sentence", model, features["next_sentence_labels"]
+                "next_sentence", model, features
             ),
         },
         {"wop": options.wop_weight},

@@ -8,17 +8,20 @@ import ctypes
 import functools
 import os
 import sys
-from typing import Callable, Iterator, List, Optional, Sequence, TypeVar, Union
+from typing import Callable, Iterator, List, Sequence, TypeVar, Union
 
 # Its native code greets with lines about missing GPUs, some of them as "errors". Real
 # errors arrive as exceptions.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Take memory of a GPU as it is needed, so that others find some.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 import tensorflow as _tensorflow
 import tensorflow.compat.v1 as tf
 from tensorflow.compat.v1 import Tensor
+from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 from tensorflow.python.ops import resource_variable_ops
-from tensorflow.python.tpu import tpu_function
+from tensorflow_estimator.python.estimator import run_config
 
 TF_VERSION = _tensorflow.__version__
 IS_TF2 = not TF_VERSION.startswith("1.")
@@ -90,6 +93,11 @@ def is_resource_variable(variable: tf.Variable) -> bool:
     return resource_variable_ops.is_resource_variable(variable)
 
 
+def variable_name(variable: tf.Variable) -> str:
+    """ "bert/pooler/dense/bias", the same name in every replica of a strategy."""
+    return variable.name.split(":")[0]
+
+
 def softmax(logits: Tensor) -> Tensor:
     """Softmax over the last axis; TensorFlow 1.15 has none in bfloat16."""
     if IS_TF2:
@@ -129,20 +137,23 @@ def random_bytes(shape: Sequence[Size], seed: Tensor) -> Tensor:
     return tf.reshape(drawn if whole_words else drawn[:count], shape)
 
 
-def mean_over_replicas(gradients: Sequence[Optional[Tensor]]) -> List[Optional[Tensor]]:
-    """On TPU the mean of each gradient over the cores, elsewhere the gradients.
+def gpu_devices() -> List[str]:
+    """ "/gpu:0", "/gpu:1", ... as TensorFlow finds them."""
+    if IS_TF2:
+        found = _tensorflow.config.list_physical_devices("GPU")
+    else:
+        found = _tensorflow.config.experimental.list_physical_devices("GPU")
+    return [f"/gpu:{number}" for number in range(len(found))]
 
-    Each core computes the loss of its part of the batch.
-    """
-    shards = tpu_function.get_tpu_context().number_of_shards
-    if not shards:
-        return gradients
-    return [
-        None
-        if g is None
-        else tf.tpu.cross_replica_sum(tf.convert_to_tensor(g)) / shards
-        for g in gradients
-    ]
+
+def session_config() -> tf.ConfigProto:
+    """That of an Estimator without one of its own."""
+    return run_config.get_default_session_config()
+
+
+def xla_replica_id() -> Tensor:
+    """int32 scalar: which of the cores runs the graph of `tpu.replicate`."""
+    return gen_xla_ops.xla_replica_id()
 
 
 def keep_freed_memory() -> None:

@@ -44,14 +44,47 @@ class FineTuningData:
 
 
 class Batches(NamedTuple):
-    """Batches `first` to `last` - 1 of a run, counted from its beginning."""
+    """Batches `first` to `last` - 1 of a run, over all replicas, from its beginning."""
 
     first: int
     last: int
 
 
+class Share(NamedTuple):
+    """What one input pipeline, that of a host or a process, reads of every batch.
+
+    A batch is cut into equal pieces in the order of its examples, piece i for replica
+    i, so that which examples make a batch does not depend on how many replicas there
+    are. The pipeline yields its pieces one after another, batch after batch.
+
+    Attributes:
+      batch_size: examples of a batch over all replicas.
+      replicas: pieces of a batch.
+      first, last: the pieces `first` to `last` - 1 are read here.
+    """
+
+    batch_size: int
+    replicas: int = 1
+    first: int = 0
+    last: int = 1
+
+    @property
+    def piece_size(self) -> int:
+        """Examples for one replica."""
+        return self.batch_size // self.replicas
+
+
+def whole_batches(params: Dict[str, Any]) -> Share:
+    """The share of the only replica; `params["batch_size"]` is B."""
+    return Share(params["batch_size"])
+
+
 def training_input_fn(
-    data: FineTuningData, seed: int, total_steps: int, first_step: int = 0
+    data: FineTuningData,
+    seed: int,
+    total_steps: int,
+    first_step: int = 0,
+    share_of: Callable[[Dict[str, Any]], Share] = whole_batches,
 ) -> Callable[[Dict[str, Any]], Any]:
     """Batches of steps `first_step` to `total_steps`, examples reshuffled each epoch.
 
@@ -62,13 +95,15 @@ def training_input_fn(
       seed: same seed, same batches.
       total_steps: updates of the whole run, from step 0.
       first_step: updates that were already made.
+      share_of: params -> what is read of each batch.
 
     Returns:
-      input_fn(params) -> dataset of batches; `params["batch_size"]` is B.
+      input_fn(params) -> dataset of the pieces of the share.
     """
 
     def input_fn(params):
-        batch_size = params["batch_size"]
+        share = share_of(params)
+        batch_size = share.batch_size
         pooled = min(BATCHES_SORTED_TOGETHER, max(1, data.num_examples // batch_size))
         pool = first_step // pooled
         skipped = pool * pooled * batch_size
@@ -87,7 +122,8 @@ def training_input_fn(
                 )
             )
         )
-        return _finished(batches.skip(first_step - pool * pooled), data, batch_size)
+        batches = batches.skip(first_step - pool * pooled)
+        return _finished(_pieces(batches, share), data, share.piece_size)
 
     return input_fn
 
@@ -133,6 +169,24 @@ def padded_lengths(max_seq_length: int) -> List[int]:
             step *= 2
         lengths.append(min(lengths[-1] + step, max_seq_length))
     return lengths[1:]
+
+
+def _pieces(batches, share: Share):
+    """The share's pieces of batches [B, ...]: a dataset of [B / replicas, ...]."""
+    if share.replicas == 1:
+        return batches
+
+    def cut(values):
+        shape = [share.replicas, share.piece_size]
+        pieces = tf.reshape(values, tf.concat([shape, tf.shape(values)[1:]], 0))
+        pieces.set_shape(shape + values.shape.as_list()[1:])
+        return pieces[share.first : share.last]
+
+    return batches.flat_map(
+        lambda batch: tf.data.Dataset.from_tensor_slices(
+            tf.nest.map_structure(cut, batch)
+        )
+    )
 
 
 def _count_from(first):
@@ -231,6 +285,7 @@ def pretraining_input_fn(
     seed: int,
     batches: Batches,
     shuffle: bool = True,
+    share_of: Callable[[Dict[str, Any]], Share] = whole_batches,
 ) -> Callable[[Dict[str, Any]], Any]:
     """Batches of pre-training records from a position on, epoch after epoch.
 
@@ -243,14 +298,16 @@ def pretraining_input_fn(
       seed: same seed, same batches.
       batches: which ones.
       shuffle: False = files and records in order.
+      share_of: params -> what is read of each batch; the others' records are read from
+        the files, too, but not decoded.
 
     Returns:
-      input_fn(params) -> dataset of {name: [B, length]}; `params["batch_size"]` is B.
+      input_fn(params) -> dataset of {name: [B / replicas, length]}.
     """
 
     def input_fn(params):
-        batch_size = params["batch_size"]
-        first, last = batches.first * batch_size, batches.last * batch_size
+        share = share_of(params)
+        first, last = (batch * share.batch_size for batch in batches)
         plan = plan_reading(data.counts, first, last, seed if shuffle else None)
         groups = tf.data.Dataset.from_tensor_slices((plan.files, plan.seeds))
         paths = tf.constant(data.paths)
@@ -269,7 +326,8 @@ def pretraining_input_fn(
 
         serialized = groups.flat_map(read_group).skip(plan.skipped)
         serialized = serialized.take(last - first)
-        return _decoded(serialized.batch(batch_size, drop_remainder=True), data)
+        serialized = serialized.batch(share.batch_size, drop_remainder=True)
+        return _decoded(_pieces(serialized, share), data)
 
     return input_fn
 
@@ -280,15 +338,34 @@ def pretraining_evaluation_input_fn(data: RecordFiles, max_steps: int, fixed: bo
     Upstream repeats the data until it has that many batches.
 
     Args:
-      fixed: whether a last batch that is not full is left out, as a TPU needs it.
+      fixed: whether a last batch that is not full is filled up, as a TPU needs it, with
+        examples of padding; then `is_real_example`, float32 [B], is 0 for these.
+
+    Returns:
+      input_fn(params) -> dataset of {name: [B, length]}; `params["batch_size"]` is B.
     """
 
     def input_fn(params):
+        batch_size = params["batch_size"]
         serialized = tf.data.TFRecordDataset(list(data.paths))
-        serialized = serialized.batch(params["batch_size"], drop_remainder=fixed)
-        return _decoded(serialized.take(max_steps), data)
+        batches = _decoded(serialized.batch(batch_size).take(max_steps), data)
+        if not fixed:
+            return batches
+        return batches.map(lambda batch: _filled_to(batch, batch_size))
 
     return input_fn
+
+
+def _filled_to(batch, batch_size):
+    size = tf.shape(batch["input_ids"])[0]
+    filled = {
+        name: tf.pad(values, [[0, batch_size - size], [0, 0]])
+        for name, values in batch.items()
+    }
+    filled["is_real_example"] = tf.cast(tf.range(batch_size) < size, tf.float32)
+    for values in filled.values():
+        values.set_shape([batch_size] + values.shape.as_list()[1:])
+    return filled
 
 
 def _shuffled_piece(piece, group_seed, number):

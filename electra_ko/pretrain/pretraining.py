@@ -152,15 +152,19 @@ def discriminate(config, features, replaced, options) -> objectives.Objective:
     per_row = tf.reduce_sum(losses, -1) / (tf.reduce_sum(real, -1) + _EPSILON)
     return objectives.Objective(
         loss=tf.reduce_sum(losses) / (tf.reduce_sum(real) + _EPSILON),
-        metrics=_discriminator_metrics(
-            per_row, labels, predictions, probabilities, real
-        ),
+        metrics={
+            "disc_loss": objectives.WeightedMean(
+                per_row, objectives.real_examples(features)
+            ),
+            **_discriminator_metrics(labels, predictions, probabilities, real),
+        },
         predictions={
             "disc_labels": labels,
             "disc_predictions": predictions,
             "disc_probabilities": probabilities,
             "disc_input_ids": replaced.input_ids,
         },
+        weight=tf.reduce_sum(real),
     )
 
 
@@ -178,7 +182,7 @@ def _discriminator_logits(model, config):
     return tf.reshape(layers.dense(hidden, last), shape)
 
 
-def _discriminator_metrics(per_row_loss, labels, predictions, probabilities, real):
+def _discriminator_metrics(labels, predictions, probabilities, real):
     """Upstream's metrics. Its AUC counts padding as original tokens; this one does not.
 
     Precision and recall are the accuracy over tokens taken for replaced, and over
@@ -190,7 +194,6 @@ def _discriminator_metrics(per_row_loss, labels, predictions, probabilities, rea
         return objectives.accuracy(predictions, labels, weights)
 
     return {
-        "disc_loss": objectives.WeightedMean(per_row_loss, tf.ones_like(per_row_loss)),
         "disc_accuracy": accuracy_over(real),
         "disc_precision": accuracy_over(as_float[1] * real),
         "disc_recall": accuracy_over(as_float[0] * real),

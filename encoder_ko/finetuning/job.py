@@ -17,7 +17,7 @@ from encoder_ko.compat import tf
 from encoder_ko.finetuning import results, saved_run, task_types, trainer
 from encoder_ko.finetuning.args import FineTuningArgs
 from encoder_ko.finetuning.family import Family, Hyperparameters
-from encoder_ko.training import checkpoints
+from encoder_ko.training import checkpoints, distribution
 from encoder_ko.training.loaded_model import LoadedModel, require_start
 from encoder_ko.training.run_folder import SETTINGS, RunFolder
 
@@ -40,20 +40,19 @@ def run(args: FineTuningArgs, family: Family, model: LoadedModel) -> None:
     """
     splits = _load_splits(args)
     args = dataclasses.replace(args, settings=dict(args.settings, **_digests(args)))
+    replicas = args.hardware.replicas()
+    replicas.require_equal(dict(args.flags, **args.settings))
     if args.training.num_trials == 1:
-        _Run(args, family, model, splits).run()
+        _Run(args, family, model, splits, replicas).run()
         return
     seeds = [args.training.seed + trial for trial in range(args.training.num_trials)]
     parent = RunFolder(args.output.folder)
-    parent.claim(args.settings, args.output.overwrite)
+    replicas.of_chief(lambda: parent.claim(args.settings, args.output.overwrite))
     scores = []
     for trial, seed in enumerate(seeds, 1):
         logging.info("Trial %d of %d, seed %d", trial, args.training.num_trials, seed)
-        scores.append(
-            _Run(
-                args.of_trial(seed, parent(f"trial_{trial}")), family, model, splits
-            ).run()
-        )
+        of_trial = args.of_trial(seed, parent(f"trial_{trial}"))
+        scores.append(_Run(of_trial, family, model, splits, replicas).run())
     if scores[0]:
         for name, value in results.summarize_trials(parent, seeds, scores).items():
             if isinstance(value, dict):
@@ -75,9 +74,10 @@ class _Run:
         family: Family,
         model: LoadedModel,
         splits: Splits,
+        replicas: distribution.OneReplica,
     ):
         self._args, self._family, self._model = args, family, model
-        self._splits = splits
+        self._splits, self._replicas = splits, replicas
         self._cut = {}  # split -> bool per record: whether its end is cut off
         self._logged_cuts = set()  # splits whose cut examples the log has mentioned
         self._logged_unknown = set()  # splits whose unknown pieces it has mentioned
@@ -97,8 +97,10 @@ class _Run:
             _require_a_step(args, len(splits.train))
         if args.actions.train and args.output.overwrite and model.files.init_checkpoint:
             require_start(family.model_class, model.config, model.files.init_checkpoint)
-        self._folder = RunFolder(args.output.folder)
-        self._folder.claim(args.settings, args.output.overwrite)
+        self._folder = RunFolder(replicas.folder(args.output.folder))
+        replicas.of_chief(
+            lambda: self._folder.claim(args.settings, args.output.overwrite)
+        )
 
     def run(self) -> Dict[str, float]:
         """Trains, evaluates, predicts as the arguments say; the metrics for trials."""
@@ -110,6 +112,7 @@ class _Run:
             self._task_type,
             self._folder,
             len(splits.train),
+            self._replicas,
         )
         if args.actions.train:
             saved_run.write(
@@ -125,6 +128,8 @@ class _Run:
                 ),
                 self._write_records("dev", splits.dev),
             )
+        if not self._replicas.is_chief:
+            return {}
         facts = self._facts(tuner, self._checkpoint_to_use(tuner))
         scores = {}
         if args.actions.evaluate:
@@ -319,7 +324,7 @@ def _require_a_step(args: FineTuningArgs, num_examples: int) -> None:
 
 
 def _fine_tuner(
-    args, family, model, task_type, folder, num_examples
+    args, family, model, task_type, folder, num_examples, replicas
 ) -> trainer.FineTuner:
     training, steps = args.training, _steps(args, num_examples)
     epoch = max(1.0, num_examples / args.batch_sizes.train)
@@ -347,6 +352,7 @@ def _fine_tuner(
         args.hardware,
         args.output.save_checkpoints_steps,
         args.output.keep_checkpoints,
+        replicas,
     )
 
 

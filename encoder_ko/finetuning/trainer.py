@@ -1,10 +1,11 @@
-"""Fine-tunes an encoder: the graph, training with evaluation, the best checkpoint.
+"""Fine-tunes an encoder: training with evaluation, the best checkpoint.
 
 What is read and what the metrics mean is the task's (`data.tasks`,
 `data.evaluation.metrics`); what an encoder looks like is the sibling's (`Family`).
 """
 
 import dataclasses
+import functools
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
@@ -15,9 +16,9 @@ from data.io.errors import InputError
 from data.records import input_pipeline
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.family import Family, Hyperparameters
+from encoder_ko.finetuning.model_fn import model_fn_builder
 from encoder_ko.finetuning.task_types.base import Outputs, TaskType
-from encoder_ko.modeling.dropout import DropoutStream
-from encoder_ko.training import checkpoints, estimator, hooks, restoring
+from encoder_ko.training import checkpoints, distribution, estimator, hooks, restoring
 from encoder_ko.training.run_folder import BEST, HISTORY, RunFolder
 
 # Of a history entry: time, and the metric that is there under its own name too.
@@ -43,95 +44,13 @@ class Encoder:
     dtype: Any = tf.float32
 
 
-def model_fn_builder(
-    encoder: Encoder,
-    hyperparameters: Hyperparameters,
-    batch_size: int,
-    use_tpu: bool = False,
-    report_path: Optional[str] = None,
-):
-    """The model_fn of a TPUEstimator.
-
-    Args:
-      batch_size: examples per update, for the progress line.
-      report_path: where to write which variables were restored; only given when
-        training starts at step 0.
-    """
-
-    def model_fn(features, labels, mode, params):
-        del labels, params
-        is_training = mode == tf.estimator.ModeKeys.TRAIN
-        dropout = None
-        if is_training:
-            step = tf.train.get_or_create_global_step()
-            dropout = DropoutStream(hyperparameters.seed, step)
-        model = encoder.family.model_class(
-            encoder.config,
-            is_training,
-            features["input_ids"],
-            features["input_mask"],
-            features["segment_ids"],
-            use_one_hot_embeddings=use_tpu,
-            dtype=encoder.dtype,
-            dropout=dropout,
-            only_first_token=encoder.task_type.only_first_token,
-        )
-        head = encoder.task_type.head(encoder.family, model, features, dropout)
-        if not is_training:
-            return _prediction_spec(head, features)
-        scaffold_fn = restoring.start_from(
-            encoder.init_checkpoint, report_path, use_tpu
-        )
-        train = encoder.family.create_optimizer(
-            head.loss, encoder.config, hyperparameters
-        )
-        progress = []
-        if not use_tpu:  # whose steps run many to a session call
-            tokens = tf.reduce_sum(features["input_mask"])
-            progress = _progress(head, train, tokens, hyperparameters, batch_size)
-        return tf.estimator.tpu.TPUEstimatorSpec(
-            mode=mode,
-            loss=head.loss,
-            train_op=train.op,
-            training_hooks=progress,
-            scaffold_fn=scaffold_fn,
-        )
-
-    return model_fn
-
-
-def _progress(head, train, tokens, hyperparameters, batch_size):
-    """Summaries for TensorBoard, and the hook that prints a line now and then."""
-    tf.summary.scalar("learning_rate", train.learning_rate)
-    tf.summary.scalar("gradient_norm", train.gradient_norm)
-    shown = {
-        "loss": tf.reduce_mean(head.per_example_loss),
-        "learning_rate": train.learning_rate,
-    }
-    steps = hooks.StepHook()
-    progress = hooks.ProgressHook(
-        steps, hyperparameters.train_steps, batch_size, shown, tokens=tokens
-    )
-    return [steps, progress]
-
-
-def _prediction_spec(head, features):
-    return tf.estimator.tpu.TPUEstimatorSpec(
-        mode=tf.estimator.ModeKeys.PREDICT,
-        predictions=dict(
-            head.outputs,
-            per_example_loss=head.per_example_loss,
-            example_index=features["example_index"],
-        ),
-    )
-
-
 class FineTuner:
     """One run in one folder: train, evaluate, predict.
 
     Args:
       folder: RunFolder, already claimed.
       save_checkpoints_steps, keep_checkpoints: as in `estimator.build_estimator`.
+      replicas: what trains; None = what the hardware asks for.
     """
 
     def __init__(
@@ -143,18 +62,25 @@ class FineTuner:
         hardware: estimator.Hardware,
         save_checkpoints_steps: int = 1000,
         keep_checkpoints: int = 1,
+        replicas: Optional[distribution.OneReplica] = None,
     ):
         self._hyperparameters = hyperparameters
         self._folder = folder
         self._task_type = encoder.task_type
         self._init_checkpoint = encoder.init_checkpoint
-        starts = checkpoints.newest_checkpoint(folder.path) is None
+        self._replicas = replicas or hardware.replicas()
+        self._require_whole_pieces(batch_sizes, hardware)
+        starts = (
+            self._replicas.is_chief
+            and checkpoints.newest_checkpoint(folder.path) is None
+        )
         self._model_fn = model_fn_builder(
             encoder,
             hyperparameters,
             batch_sizes.train,
-            hardware.use_tpu,
+            self._replicas,
             folder("restored_variables.json") if starts else None,
+            hardware.iterations_per_loop,
         )
         self._estimator = estimator.build_estimator(
             self._model_fn,
@@ -164,18 +90,29 @@ class FineTuner:
             hyperparameters.seed,
             save_checkpoints_steps,
             keep_checkpoints,
+            replicas=self._replicas,
         )
+
+    def _require_whole_pieces(self, batch_sizes, hardware):
+        self._replicas.require_divisible(
+            batch_sizes.train, f"--train_batch_size={batch_sizes.train}"
+        )
+        if hardware.use_tpu:
+            self._replicas.require_divisible(
+                batch_sizes.predict, f"--predict_batch_size={batch_sizes.predict}"
+            )
 
     @property
     def step(self) -> int:
         """Updates made so far, by the newest checkpoint."""
-        newest = checkpoints.newest_checkpoint(self._folder.path)
-        return int(newest.rsplit("-", 1)[1]) if newest else 0
+        return self._replicas.of_chief(
+            lambda: checkpoints.saved_step(self._folder.path)
+        )
 
     @property
     def history(self) -> List[Dict[str, float]]:
         """One entry per evaluation: step, seconds of training, metrics."""
-        return self._folder.read_json(HISTORY) or []
+        return self._replicas.of_chief(lambda: self._folder.read_json(HISTORY) or [])
 
     @property
     def best_checkpoint(self) -> Optional[str]:
@@ -201,19 +138,25 @@ class FineTuner:
             if self.step < target:
                 self._train_to(data, target)
             entry = {"step": target, "seconds": round(time.time() - started, 1)}
-            newest = checkpoints.newest_checkpoint(self._folder.path)
-            if dev is not None:
-                entry.update(evaluate(self.predict(dev, newest)))
-            is_best = not any(
-                earlier["score"] >= entry.get("score", 0) for earlier in history if dev
-            )
-            if is_best:
-                checkpoints.copy_checkpoint(newest, self._folder(BEST))
-            if dev is not None:
-                logging.info("%s", _dev_line(entry, is_best))
-            history.append(entry)
-            self._folder.write_json(HISTORY, history)
-            self._write_summaries(entry)
+            add = functools.partial(self._add_entry, history, entry, evaluate, dev)
+            history = self._replicas.of_chief(add)
+
+    def _add_entry(self, history, entry, evaluate, dev):
+        """The history with an evaluation of the newest checkpoint, kept if the best."""
+        newest = checkpoints.newest_checkpoint(self._folder.path)
+        if dev is not None:
+            entry.update(evaluate(self.predict(dev, newest)))
+        is_best = not any(
+            earlier["score"] >= entry.get("score", 0) for earlier in history if dev
+        )
+        if is_best:
+            checkpoints.copy_checkpoint(newest, self._folder(BEST))
+        if dev is not None:
+            logging.info("%s", _dev_line(entry, is_best))
+        history = history + [entry]
+        self._folder.write_json(HISTORY, history)
+        self._write_summaries(entry)
+        return history
 
     def _announce(self, history):
         """Says where training begins: anew, after an interruption, or not at all."""
@@ -245,10 +188,13 @@ class FineTuner:
     def _train_to(self, data, target):
         settings, step = self._hyperparameters, self.step
         input_fn = input_pipeline.training_input_fn(
-            data, settings.seed, settings.train_steps, step
+            data, settings.seed, settings.train_steps, step, self._replicas.share_of
         )
         try:
-            self._estimator.train(input_fn, max_steps=target)
+            with self._replicas.explained_errors():
+                self._estimator.train(
+                    input_fn, self._replicas.session_hooks(), max_steps=target
+                )
         except tf.train.NanLossDuringTrainingError:
             raise InputError(
                 f"The loss is no longer a number between steps {step} and {target}. "

@@ -11,6 +11,7 @@ from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import trainer
 from encoder_ko.finetuning.family import Family
+from encoder_ko.finetuning.model_fn import model_fn_builder
 from encoder_ko.finetuning.saved_run import FineTunedModel
 from encoder_ko.finetuning.trainer import Encoder
 from encoder_ko.training import checkpoints, restoring
@@ -67,11 +68,10 @@ class RunPredictor:
         self._batch_size = batch_size
         with tf.Graph().as_default() as graph, compat.plain_ops():
             self._features = _placeholders(model.task_type)
-            spec = trainer.model_fn_builder(
-                Encoder(model.family, model.config, model.task_type, dtype=dtype),
-                None,
-                batch_size,
-            )(self._features, None, tf.estimator.ModeKeys.PREDICT, {})
+            encoder = Encoder(model.family, model.config, model.task_type, dtype=dtype)
+            spec = model_fn_builder(encoder)(
+                self._features, None, tf.estimator.ModeKeys.PREDICT, {}
+            )
             self._outputs = dict(spec.predictions)
             del self._outputs["per_example_loss"]
             variables = tf.global_variables()

@@ -137,7 +137,7 @@ class AdamWeightDecay:
             v,
             gradient,
             tf.convert_to_tensor(scale, tf.float32),
-            self.learning_rate * self._rate_of(variable.op.name),
+            self.learning_rate * self._rate_of(compat.variable_name(variable)),
             tf.constant(self._decay(variable)),
             settings,
         )
@@ -153,7 +153,9 @@ class AdamWeightDecay:
 
     @staticmethod
     def _matches(variable, patterns) -> bool:
-        return any(re.search(pattern, variable.op.name) for pattern in patterns)
+        return any(
+            re.search(pattern, compat.variable_name(variable)) for pattern in patterns
+        )
 
 
 class Lamb(AdamWeightDecay):
@@ -271,7 +273,7 @@ def moments(variable: tf.Variable) -> Tuple[tf.Variable, ...]:
     ):
         return tuple(
             tf.get_variable(
-                f"{variable.op.name}/adam_{moment}",
+                f"{compat.variable_name(variable)}/adam_{moment}",
                 variable.shape,
                 tf.float32,
                 tf.zeros_initializer(),

@@ -10,6 +10,7 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 from encoder_ko import compat
 from encoder_ko.compat import Tensor, tf
 from encoder_ko.optimization import optimizers
+from encoder_ko.training import distribution
 
 
 class TrainOp(NamedTuple):
@@ -50,7 +51,7 @@ PLAIN_UPDATE = UpdateOptions()
 def gradients_and_norm(
     loss: Tensor, variables: Sequence[tf.Variable]
 ) -> Tuple[List[Optional[Tensor]], Tensor]:
-    """Gradients and their global norm.
+    """Gradients, averaged over the replicas, and their global norm.
 
     Upstream: a gather's gradient counts towards the norm with its slices as they are,
     equal rows not added up; `use_one_hot_embeddings` gives the norm of the sum.
@@ -59,11 +60,34 @@ def gradients_and_norm(
       (list of dense tensors in the type they were computed in, None where a variable
       is not involved; float32 scalar).
     """
-    found = compat.mean_over_replicas(tf.gradients(loss, variables))
+    found = tf.gradients(loss, variables)
+    if distribution.count() > 1:
+        return _mean_gradients_and_norm(found)
     found = [_in_compute_type(g) for g in found]
     values = [g.values if isinstance(g, tf.IndexedSlices) else g for g in found]
     norm = tf.sqrt(tf.add_n([_sum_of_squares(v) for v in values if v is not None]))
-    return [None if g is None else tf.convert_to_tensor(g) for g in found], norm
+    return _dense(found), norm
+
+
+def _dense(gradients):
+    return [None if g is None else tf.convert_to_tensor(g) for g in gradients]
+
+
+def _mean_gradients_and_norm(gradients):
+    """`gradients_and_norm` of the mean over the replicas, whose norm is taken last.
+
+    The slices of a sparse gradient are those of all replicas.
+    """
+    is_sparse = [isinstance(g, tf.IndexedSlices) for g in gradients]
+    slices = [g.values for g, sparse in zip(gradients, is_sparse) if sparse]
+    of_slices = iter(distribution.means(list(map(tf.nn.l2_loss, slices))))
+    means = distribution.means(gradients)
+    half_squares = [
+        next(of_slices) / distribution.count() if sparse else tf.nn.l2_loss(mean)
+        for mean, sparse in zip(means, is_sparse)
+        if mean is not None
+    ]
+    return means, tf.sqrt(2.0 * tf.reduce_sum(tf.stack(half_squares)))
 
 
 def _in_compute_type(gradient):
@@ -103,7 +127,11 @@ def train_op(
     """
     if variables is None:
         variables = tf.trainable_variables()
-    gradients, norm = gradients_and_norm(loss, variables)
+    if options.accumulation_steps > 1:  # the mean of the sums has a norm, and no part
+        found = map(_in_compute_type, tf.gradients(loss, variables))
+        gradients, norm = _dense(found), None
+    else:
+        gradients, norm = gradients_and_norm(loss, variables)
     pairs = [(g, v) for g, v in zip(gradients, variables) if g is not None]
     gradients, variables = (list(side) for side in zip(*pairs))
     for variable in variables:
@@ -149,10 +177,10 @@ class _Updater:
             done = self._apply(gradients, norm)
         else:
             missed = self._apply_if_finite(gradients, norm)
-            skipped = done = tf.identity(tf.assign_add(self._skipped, missed))
+            skipped = done = tf.identity(distribution.assign_add(self._skipped, missed))
         # The step is incremented last: everything in this update has read step t.
         with tf.control_dependencies([done]):
-            step = tf.assign_add(self._step, 1)
+            step = distribution.assign_add(self._step, 1)
         with tf.control_dependencies([step]):
             return _Update(tf.no_op(), skipped)
 
@@ -180,26 +208,34 @@ class _Updater:
 
 
 def _accumulate(gradients, updater):
-    """(gradient norm or 0 where no update is due, updates skipped so far)."""
+    """(gradient norm or 0 where no update is due, updates skipped so far).
+
+    Replicas add up their own gradients, and average the sums once an update; where that
+    is not possible, they average those of every micro-batch.
+    """
     local, steps = tf.GraphKeys.LOCAL_VARIABLES, updater.options.accumulation_steps
     batches = _summed_batches()
+    if not distribution.sums_in_conditions():
+        gradients = distribution.means(gradients)
     sums = [
-        _zeros(f"{v.op.name}/gradient_sum", v.shape, tf.float32, local)
+        _zeros(f"{compat.variable_name(v)}/gradient_sum", v.shape, tf.float32, local)
         for v in updater.variables
     ]
     added = [
-        tf.assign_add(total, tf.cast(gradient, tf.float32))
+        distribution.assign_add(total, tf.cast(gradient, tf.float32))
         for total, gradient in zip(sums, gradients)
     ]
     with tf.control_dependencies(added):
-        count = tf.assign_add(batches, 1)
+        count = distribution.assign_add(batches, 1)
 
     def apply():
         means = [total.read_value() / steps for total in sums]
+        if distribution.sums_in_conditions():
+            means = distribution.means(means)
         norm = tf.linalg.global_norm(means)
         update = updater.update(means, norm)
         with tf.control_dependencies([update.op]):
-            reset = [tf.assign(total, tf.zeros_like(total)) for total in sums]
+            reset = [distribution.assign(total, tf.zeros_like(total)) for total in sums]
         with tf.control_dependencies(reset):
             return tf.identity(norm), tf.identity(update.skipped)
 

@@ -13,7 +13,13 @@ from data.tokenization import Tokenizer, find_vocabulary
 from encoder_ko.finetuning import results
 from encoder_ko.pretraining import trainer
 from encoder_ko.pretraining.args import EvaluationArgs, Schedule
-from encoder_ko.training import checkpoints, collapse, estimator, model_files
+from encoder_ko.training import (
+    checkpoints,
+    collapse,
+    distribution,
+    estimator,
+    model_files,
+)
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.run_folder import HISTORY, SETTINGS, RunFolder
 from encoder_ko.training.training_log import FILE_NAME, read_log
@@ -60,24 +66,31 @@ def run(job: PretrainingJob) -> bool:
     Raises:
       InputError: for anything wrong in records, files or settings.
     """
-    folder = RunFolder(job.output.folder)
-    folder.claim(_claimed_settings(job, folder), job.output.overwrite)
-    model_files.write_model_files(
-        folder, job.model_type, job.network.config, job.tokenizer
-    )
-    pretrainer = build_pretrainer(job, folder)
+    replicas = job.hardware.replicas()
+    replicas.require_equal(dict(job.flags, **job.settings))
+    folder = RunFolder(replicas.folder(job.output.folder))
+    replicas.of_chief(lambda: _prepare(job, folder))
+    pretrainer = build_pretrainer(job, folder, replicas)
     started = time.time()
-    if job.do_train and not _train(job, folder, pretrainer):
+    if job.do_train and not _train(job, folder, pretrainer, replicas):
         logging.info(
             "Stopped by a signal; step %d is saved. The same command resumes there.",
             pretrainer.step,
         )
         return False
     seconds = {"train": round(time.time() - started, 1)}
-    if job.do_eval:
+    if job.do_eval and replicas.is_chief:
         _evaluate(job, folder, pretrainer, seconds)
-    _draw_curves(job, folder)
+    if replicas.is_chief:
+        _draw_curves(job, folder)
     return True
+
+
+def _prepare(job: PretrainingJob, folder: RunFolder) -> None:
+    folder.claim(_claimed_settings(job, folder), job.output.overwrite)
+    model_files.write_model_files(
+        folder, job.model_type, job.network.config, job.tokenizer
+    )
 
 
 def settings_of_run(output_dir: str) -> Dict[str, Any]:
@@ -116,7 +129,11 @@ def _claimed_settings(job: PretrainingJob, folder: RunFolder) -> Dict[str, Any]:
     return dict(job.settings, records=found.get("records"))
 
 
-def build_pretrainer(job: PretrainingJob, folder: RunFolder) -> trainer.Pretrainer:
+def build_pretrainer(
+    job: PretrainingJob,
+    folder: RunFolder,
+    replicas: Optional[distribution.OneReplica] = None,
+) -> trainer.Pretrainer:
     """What trains and evaluates the job's network in its folder."""
     return trainer.Pretrainer(
         job.network,
@@ -125,28 +142,26 @@ def build_pretrainer(job: PretrainingJob, folder: RunFolder) -> trainer.Pretrain
         job.hardware,
         job.evaluation.batch_size,
         job.output,
+        replicas,
     )
 
 
 def _train(
-    job: PretrainingJob, folder: RunFolder, pretrainer: trainer.Pretrainer
+    job: PretrainingJob,
+    folder: RunFolder,
+    pretrainer: trainer.Pretrainer,
+    replicas: distribution.OneReplica,
 ) -> bool:
     """Trains to the end, with evaluations in between if asked for."""
     _announce(job, folder, pretrainer.step)
     total = job.schedule.train_steps
-    history = [
-        entry
-        for entry in folder.read_json(HISTORY) or []
-        if entry["step"] <= pretrainer.step
-    ]
     while pretrainer.step < total:
         every = job.evaluation.every_steps or total
         target = min(total, (pretrainer.step // every + 1) * every)
         if not pretrainer.train(job.data, target):
             return False
         if job.evaluation.every_steps and target < total:
-            metrics = pretrainer.evaluate(job.eval_data, job.evaluation.max_steps)
-            _remember(folder, history, metrics)
+            replicas.of_chief(lambda: _evaluated(job, folder, pretrainer))
     return True
 
 
@@ -177,23 +192,24 @@ def _announce(job: PretrainingJob, folder: RunFolder, step: int) -> None:
         logging.info("No checkpoint to start from: training from scratch.")
 
 
-def _remember(
-    folder: RunFolder, history: List[Dict[str, Any]], metrics: Dict[str, float]
-) -> None:
-    """Adds an evaluation to the history, in place of one of the same step."""
+def _evaluated(
+    job: PretrainingJob, folder: RunFolder, pretrainer: trainer.Pretrainer
+) -> Dict[str, float]:
+    """Evaluates the newest checkpoint and adds it to the history of this run."""
+    metrics = pretrainer.evaluate(job.eval_data, job.evaluation.max_steps)
     step = metrics["global_step"]
     entry = {name: value for name, value in metrics.items() if name != "global_step"}
-    history[:] = [other for other in history if other["step"] != step]
-    history.append(dict(entry, step=step))
-    folder.write_json(HISTORY, history)
+    earlier = folder.read_json(HISTORY) or []
+    history = [other for other in earlier if other["step"] < step]
+    folder.write_json(HISTORY, history + [dict(entry, step=step)])
+    return metrics
 
 
 def _evaluate(job, folder, pretrainer, seconds) -> None:
     """`eval_results.txt` in upstream's form and `eval_results.json`."""
     started = time.time()
-    metrics = pretrainer.evaluate(job.eval_data, job.evaluation.max_steps)
+    metrics = _evaluated(job, folder, pretrainer)
     seconds["eval"] = round(time.time() - started, 1)
-    _remember(folder, folder.read_json(HISTORY) or [], metrics)
     folder.write_text(
         "eval_results.txt",
         "".join(f"{name} = {value}\n" for name, value in sorted(metrics.items())),

@@ -9,6 +9,7 @@ from typing import Dict, NamedTuple
 from encoder_ko.compat import tf
 from encoder_ko.modeling import heads
 from encoder_ko.modeling.dropout import DropoutStream
+from encoder_ko.training import distribution
 
 # Upstream: BERT and ALBERT, run_pretraining.py.
 _MASKED_LM_EPSILON = 1e-5
@@ -83,11 +84,22 @@ class PretrainingOutput(NamedTuple):
 
 
 def batch_metrics(metrics) -> Dict[str, object]:
-    """name -> float32 scalar, the means of one batch; rankings need more than one."""
-    return {
-        name: heads.weighted_mean(metric.values, metric.weights, _NO_WEIGHT)
+    """name -> float32 scalar, the means of one batch over all replicas.
+
+    Rankings need more than one batch.
+    """
+    shown = {
+        name: metric
         for name, metric in metrics.items()
         if isinstance(metric, WeightedMean) and not name.endswith("_loss")
+    }
+    sums = distribution.means(
+        [tf.reduce_sum(metric.weights * metric.values) for metric in shown.values()]
+        + [tf.reduce_sum(metric.weights) for metric in shown.values()]
+    )
+    return {
+        name: values / (weights + _NO_WEIGHT)
+        for name, values, weights in zip(shown, sums, sums[len(shown) :])
     }
 
 
@@ -117,23 +129,35 @@ def _streaming(metric):
 
 
 class Objective(NamedTuple):
-    """One objective's part of a PretrainingOutput."""
+    """One objective's part of a PretrainingOutput.
+
+    Attributes:
+      weight: float32 scalar, the tokens that `loss` is the mean of; None = of examples.
+    """
 
     loss: object
     metrics: Dict[str, object]
     predictions: Dict[str, object]
+    weight: object = None
 
 
 def combine(objectives: Dict[str, Objective], weights=None) -> PretrainingOutput:
-    """The weighted sum of objectives; weight 1 where `weights` has no name."""
+    """The weighted sum of objectives; weight 1 where `weights` has no name.
+
+    In training each replica has its share of the losses (`share_of_loss`).
+    """
     weights = weights or {}
+    losses = {
+        name: distribution.share_of_loss(objective.loss, objective.weight)
+        for name, objective in objectives.items()
+    }
     metrics, predictions = {}, {}
     for objective in objectives.values():
         metrics.update(objective.metrics)
         predictions.update(objective.predictions)
     return PretrainingOutput(
-        loss=tf.add_n([o.loss * weights.get(n, 1.0) for n, o in objectives.items()]),
-        losses={name + "_loss": o.loss for name, o in objectives.items()},
+        loss=tf.add_n([loss * weights.get(n, 1.0) for n, loss in losses.items()]),
+        losses={name + "_loss": loss for name, loss in losses.items()},
         metrics=metrics,
         predictions=predictions,
     )
@@ -166,7 +190,15 @@ def token_objective(name, losses, tokens, ids, weights, epsilon) -> Objective:
             name + "_ids": ids,
             name + "_weights": weights,
         },
+        weight=tf.reduce_sum(weights),
     )
+
+
+def real_examples(features):
+    """float32 [B], 0 for examples that only fill up a batch of evaluation."""
+    if "is_real_example" in features:
+        return features["is_real_example"]
+    return tf.ones_like(features["input_ids"][:, 0], tf.float32)
 
 
 def predicted_positions(features):
@@ -215,13 +247,14 @@ def token_objectives(model, features) -> Dict[str, Objective]:
     }
 
 
-def sentence_objective(name, model, labels) -> Objective:
+def sentence_objective(name, model, features) -> Objective:
     """Next sentence prediction, or sentence order: two classes of the pooled token.
 
     Args:
       name: prefix of the metrics.
       model: EncoderModel with a pooler.
-      labels: int32 [B, 1] or [B].
+      features: int32 next_sentence_labels [B, 1] or [B] and, in evaluation on a TPU,
+        float32 is_real_example [B].
     """
     with tf.variable_scope("cls/seq_relationship"):
         logits = heads.classifier_logits(
@@ -229,9 +262,9 @@ def sentence_objective(name, model, labels) -> Objective:
             2,
             initializer_range=model.config.initializer_range,
         )
-    labels = tf.reshape(labels, [-1])
-    result = heads.classification(logits, labels)
-    weights = tf.ones_like(result.per_example_loss)
+    labels = tf.reshape(features["next_sentence_labels"], [-1])
+    weights = real_examples(features)
+    result = heads.classification(logits, labels, weights)
     classes = tf.argmax(logits, -1, output_type=tf.int32)
     return Objective(
         loss=result.loss,

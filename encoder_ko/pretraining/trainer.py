@@ -1,4 +1,4 @@
-"""Pre-trains an encoder: the graph of a step, training, evaluation.
+"""Pre-trains an encoder: what is trained, training, evaluation.
 
 What the objectives are is the sibling's (`*_ko/pretraining.py`); what a batch holds is
 `data.records.input_pipeline`'s. A run depends on its settings and the step alone:
@@ -16,16 +16,14 @@ from data.io.errors import InputError
 from data.pretraining.masking import MaskingOptions, VocabularyTraits
 from data.records import dataset, input_pipeline
 from encoder_ko.compat import tf
-from encoder_ko.modeling.dropout import DropoutStream
-from encoder_ko.modeling.random_stream import step_of_contents
 from encoder_ko.optimization import updates
-from encoder_ko.pretraining import graph_masking, objectives
+from encoder_ko.pretraining import objectives
 from encoder_ko.pretraining.args import Schedule
-from encoder_ko.training import checkpoints, estimator, hooks, restoring
+from encoder_ko.pretraining.model_fn import MEAN_LOSS, Surroundings, model_fn_builder
+from encoder_ko.training import checkpoints, distribution, estimator, hooks
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.collapse import UnigramEntropy
 from encoder_ko.training.run_folder import RunFolder
-from encoder_ko.training.training_log import FILE_NAME, TrainingLogHook
 
 
 class Recipe(NamedTuple):
@@ -81,141 +79,6 @@ class PretrainingNetwork:
     resizable: Optional[str] = None
 
 
-def model_fn_builder(
-    network: PretrainingNetwork,
-    schedule: Schedule,
-    folder: RunFolder,
-    use_tpu: bool = False,
-    starts: bool = False,
-    signal_hook: Optional[hooks.StopOnSignalHook] = None,
-    save_checkpoints_steps: int = 1000,
-    unigrams: Optional[UnigramEntropy] = None,
-):
-    """The model_fn of a TPUEstimator.
-
-    Args:
-      folder: where the log and the list of restored variables go.
-      starts: whether this run begins at step 0, from `init_checkpoint` if it has one.
-      signal_hook: ends training.
-      save_checkpoints_steps: updates between checkpoints.
-      unigrams: counts the masked tokens over all sessions of the run.
-    """
-
-    def build(features, is_training, step):
-        random = DropoutStream(schedule.seed, step)
-        return _graph_of_batch(network, features, random, is_training, use_tpu)
-
-    def model_fn(features, labels, mode, params):
-        del labels, params
-        if mode == tf.estimator.ModeKeys.EVAL:
-            step = step_of_contents(features["input_ids"])
-            output = build(features, False, step)
-            return tf.estimator.tpu.TPUEstimatorSpec(
-                mode=mode,
-                loss=output.loss,
-                eval_metrics=objectives.streaming_metrics(output.metrics),
-            )
-        update = updates.UpdateOptions(
-            accumulation_steps=schedule.accumulation_steps, skip_nonfinite=True
-        )
-        output = build(features, True, updates.micro_step(update))
-        report_path = folder("restored_variables.json") if starts else None
-        scaffold_fn = restoring.start_from(
-            network.init_checkpoint, report_path, use_tpu, network.resizable
-        )
-        train = network.create_optimizer(output.loss, update)
-        training_hooks = []
-        if not use_tpu:
-            training_hooks = _training_hooks(
-                schedule, folder, output, train, features["input_mask"], unigrams
-            )
-            # Last, unlike the Estimator's own: a checkpoint's step is in the log.
-            saver_hook = tf.train.CheckpointSaverHook(
-                folder.path, save_steps=save_checkpoints_steps
-            )
-            training_hooks += [signal_hook, saver_hook]
-        return tf.estimator.tpu.TPUEstimatorSpec(
-            mode=mode,
-            loss=_finite(output.loss),
-            train_op=train.op,
-            training_hooks=training_hooks,
-            scaffold_fn=scaffold_fn,
-        )
-
-    return model_fn
-
-
-def _finite(loss):
-    """The loss for the Estimator, which ends training at NaN without a reason.
-
-    Our hooks show the loss as it is, and stop with a message. Where it is not finite,
-    this one is the greatest float32, which nobody takes for a loss.
-    """
-    return tf.where(tf.math.is_finite(loss), loss, loss.dtype.max)
-
-
-def _graph_of_batch(network, features, random, is_training, use_tpu):
-    """The PretrainingOutput of one batch as it was read."""
-    if network.masker:
-        features = graph_masking.mask_anew(features, *network.masker, random)
-    options = objectives.GraphOptions(
-        is_training,
-        random,
-        network.dtype,
-        use_one_hot_embeddings=use_tpu,
-        skip_padding=not use_tpu,
-        wop_weight=network.wop_weight,
-    )
-    return network.build(network.config, features, options)
-
-
-def _training_hooks(schedule, folder, output, train, input_mask, unigrams):
-    """Progress on the screen, and the log."""
-    losses = {"loss": output.loss, **output.losses}
-    metrics = {
-        "learning_rate": train.learning_rate,
-        "gradient_norm": train.gradient_norm,
-    }
-    if schedule.skip_nonfinite:
-        metrics["skipped_updates"] = train.skipped
-
-    def advice():
-        last = checkpoints.newest_checkpoint(folder.path)
-        return (
-            f"The last good checkpoint is {last or 'none'}. Lower --learning_rate or "
-            "lengthen the warm-up in another --output_dir, with this checkpoint as "
-            "--init_checkpoint, or pass --skip_nonfinite to leave such updates out."
-        )
-
-    steps = hooks.StepHook(schedule.accumulation_steps)
-    return [
-        steps,
-        hooks.ProgressHook(
-            steps,
-            schedule.train_steps,
-            schedule.batch_size,
-            dict(losses, **metrics),
-            unit="sequences",
-            tokens=tf.reduce_sum(input_mask),
-            lost_loss_advice=None if schedule.skip_nonfinite else advice,
-        ),
-        TrainingLogHook(
-            steps,
-            folder(FILE_NAME),
-            schedule.log_every_steps,
-            losses,
-            metrics,
-            objectives.batch_metrics(output.metrics),
-            schedule.batch_size,
-            {
-                "ids": output.predictions["masked_lm_ids"],
-                "weights": output.predictions["masked_lm_weights"],
-            },
-            unigrams,
-        ),
-    ]
-
-
 class Pretrainer:
     """One run in one folder.
 
@@ -223,6 +86,7 @@ class Pretrainer:
       folder: RunFolder, already claimed.
       eval_batch_size: sequences per step of evaluation.
       output: how often checkpoints are saved, and how many are kept.
+      replicas: what trains; None = what the hardware asks for.
     """
 
     def __init__(
@@ -233,23 +97,30 @@ class Pretrainer:
         hardware: estimator.Hardware,
         eval_batch_size: int,
         output: OutputArgs,
+        replicas: Optional[distribution.OneReplica] = None,
     ):
         self._schedule = schedule
         self._folder = folder
         self._hardware = hardware
         self._vocab_size = network.config.vocab_size
-        self._signal_hook = hooks.StopOnSignalHook(schedule.accumulation_steps)
+        self._replicas = replicas or hardware.replicas()
+        self._eval_batch_size = eval_batch_size
+        self._require_whole_pieces()
+        self._signal_hook = hooks.StopOnSignalHook(
+            schedule.accumulation_steps, self._replicas
+        )
+        surroundings = Surroundings(
+            folder,
+            self._replicas,
+            self._replicas.is_chief
+            and checkpoints.newest_checkpoint(folder.path) is None,
+            self._signal_hook,
+            output.save_checkpoints_steps,
+            hardware.iterations_per_loop,
+            UnigramEntropy(self._vocab_size, schedule.accumulation_steps),
+        )
         self._estimator = estimator.build_estimator(
-            model_fn_builder(
-                network,
-                schedule,
-                folder,
-                hardware.use_tpu,
-                checkpoints.newest_checkpoint(folder.path) is None,
-                self._signal_hook,
-                output.save_checkpoints_steps,
-                UnigramEntropy(self._vocab_size, schedule.accumulation_steps),
-            ),
+            model_fn_builder(network, schedule, surroundings),
             folder.path,
             estimator.BatchSizes(schedule.part_size, eval_batch_size),
             hardware,
@@ -257,13 +128,25 @@ class Pretrainer:
             output.save_checkpoints_steps,
             output.keep_checkpoints,
             save_summary_steps=0,
+            replicas=self._replicas,
         )
+
+    def _require_whole_pieces(self):
+        self._replicas.require_divisible(
+            self._schedule.part_size,
+            f"--train_batch_size={self._schedule.batch_size}",
+        )
+        if self._hardware.use_tpu:
+            self._replicas.require_divisible(
+                self._eval_batch_size, f"--eval_batch_size={self._eval_batch_size}"
+            )
 
     @property
     def step(self) -> int:
         """Updates made so far, by the newest checkpoint."""
-        newest = checkpoints.newest_checkpoint(self._folder.path)
-        return int(newest.rsplit("-", 1)[1]) if newest else 0
+        return self._replicas.of_chief(
+            lambda: checkpoints.saved_step(self._folder.path)
+        )
 
     def train(
         self,
@@ -289,12 +172,11 @@ class Pretrainer:
             schedule.train_steps * schedule.accumulation_steps,
         )
         input_fn = input_pipeline.pretraining_input_fn(
-            data, schedule.seed, parts, schedule.shuffle
+            data, schedule.seed, parts, schedule.shuffle, self._replicas.share_of
         )
-        with self._explained_errors(data):
-            self._estimator.train(
-                input_fn, hooks=list(session_hooks), max_steps=last_step
-            )
+        session_hooks = self._replicas.session_hooks() + list(session_hooks)
+        with self._explained_errors(data), self._replicas.explained_errors():
+            self._estimator.train(input_fn, session_hooks, max_steps=last_step)
         return not self._signal_hook.stopped
 
     @contextlib.contextmanager
@@ -332,14 +214,18 @@ class Pretrainer:
         """Losses and metrics over the first records, and global_step.
 
         Args:
-          max_steps: batches at most.
+          max_steps: batches at most, over all replicas.
           checkpoint: the newest of the folder if None.
         """
         input_fn = input_pipeline.pretraining_evaluation_input_fn(
             data, max_steps, fixed=self._hardware.use_tpu
         )
+        steps = min(max_steps, -(-data.total // self._eval_batch_size))
         with self._explained_errors(data):
-            metrics = self._estimator.evaluate(input_fn, checkpoint_path=checkpoint)
+            metrics = self._estimator.evaluate(
+                input_fn, steps, checkpoint_path=checkpoint
+            )
+        metrics["loss"] = metrics.pop(MEAN_LOSS, metrics["loss"])
         logging.info(
             "evaluation at step %d: %s",
             metrics["global_step"],

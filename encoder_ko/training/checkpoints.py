@@ -80,6 +80,12 @@ def adopt_checkpoints(folder: str) -> None:
     files.write_text(os.path.join(folder, "checkpoint"), str(state))
 
 
+def saved_step(folder: str) -> int:
+    """The step of a run's newest checkpoint; 0 where it has none."""
+    newest = newest_checkpoint(folder)
+    return int(newest.rsplit("-", 1)[1]) if newest else 0
+
+
 def require_checkpoint(path: str) -> str:
     """`find_checkpoint`, or an error."""
     found = find_checkpoint(path)

@@ -6,6 +6,7 @@ from typing import Any, Callable, Optional
 from absl import flags
 
 from encoder_ko.compat import tf
+from encoder_ko.training import distribution, engines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Hardware:
     master: Optional[str] = None
     num_tpu_cores: int = 8
     iterations_per_loop: int = 1000
+    num_gpus: int = 0
 
     @classmethod
     def from_flags(cls, values: flags.FlagValues) -> "Hardware":
@@ -30,12 +32,17 @@ class Hardware:
             master=values.master,
             num_tpu_cores=values.num_tpu_cores,
             iterations_per_loop=values.iterations_per_loop,
+            num_gpus=values.num_gpus,
         )
+
+    def replicas(self) -> distribution.OneReplica:
+        """What trains on it."""
+        return engines.choose(self.num_tpu_cores if self.use_tpu else 0, self.num_gpus)
 
 
 @dataclasses.dataclass(frozen=True)
 class BatchSizes:
-    """Examples per step over all cores."""
+    """Examples per step over all replicas."""
 
     train: int = 32
     evaluate: int = 32
@@ -57,8 +64,9 @@ def build_estimator(
     save_checkpoints_steps: Optional[int] = 1000,
     keep_checkpoints: int = 5,
     save_summary_steps: int = 100,
+    replicas: Optional[distribution.OneReplica] = None,
 ):
-    """A TPUEstimator for `model_fn(features, labels, mode, params)`.
+    """A TPUEstimator for `model_fn(features, labels, mode, params, config)`.
 
     Args:
       seed: of the initial values.
@@ -66,31 +74,49 @@ def build_estimator(
         end of a train call.
       keep_checkpoints: newest checkpoints that are kept.
       save_summary_steps: steps between summaries; 0 = none.
+      replicas: what trains; None = what the hardware asks for.
     """
+    replicas = replicas or hardware.replicas()
     tpu = tf.estimator.tpu
+    pipelines = tpu.InputPipelineConfig
     config = tpu.RunConfig(
         cluster=_cluster(hardware),
         master=hardware.master,
         model_dir=model_dir,
         tf_random_seed=seed,
-        save_checkpoints_steps=save_checkpoints_steps,
+        save_checkpoints_steps=save_checkpoints_steps if replicas.is_chief else None,
         keep_checkpoint_max=keep_checkpoints,
         save_summary_steps=save_summary_steps,
         log_step_count_steps=None,
+        **replicas.run_config(),
         tpu_config=tpu.TPUConfig(
             iterations_per_loop=hardware.iterations_per_loop if hardware.use_tpu else 1,
             num_shards=hardware.num_tpu_cores if hardware.use_tpu else None,
-            per_host_input_for_training=tpu.InputPipelineConfig.PER_HOST_V2,
+            per_host_input_for_training=pipelines.PER_HOST_V2,
+            # One pipeline for all hosts, as TPUEstimator needs it to predict on many.
+            eval_training_input_configuration=(
+                pipelines.SLICED if hardware.use_tpu else pipelines.PER_HOST_V1
+            ),
         ),
     )
     return tpu.TPUEstimator(
-        model_fn=model_fn,
+        model_fn=_as_it_is(model_fn),
         config=config,
         use_tpu=hardware.use_tpu,
         train_batch_size=batch_sizes.train,
         eval_batch_size=batch_sizes.evaluate,
         predict_batch_size=batch_sizes.predict,
     )
+
+
+def _as_it_is(model_fn):
+    """A model_fn whose Python MirroredStrategy does not rewrite."""
+    unconverted = tf.autograph.experimental.do_not_convert(model_fn)
+
+    def call(features, labels, mode, params, config):
+        return unconverted(features, labels, mode, params, config)
+
+    return call
 
 
 def _cluster(hardware: Hardware):

@@ -6,10 +6,11 @@ import signal
 import sys
 import threading
 import time
-from typing import Callable, Dict, Union
+from typing import Callable, Dict, Optional, Union
 
 from data.io.errors import InputError
 from encoder_ko.compat import Tensor, tf
+from encoder_ko.training import distribution
 
 LOST_LOSS_ADVICE = (
     "Lower --learning_rate or lengthen the warm-up, and pass --overwrite or another "
@@ -76,6 +77,8 @@ class ProgressHook(tf.train.SessionRunHook):
       every_seconds: least time between two lines.
       lost_loss_advice: what to do where one of the two is not finite, or a function
         that says it; None = nothing, go on.
+      quiet: whether nothing is printed.
+      clock: seconds.
     """
 
     def __init__(
@@ -88,6 +91,8 @@ class ProgressHook(tf.train.SessionRunHook):
         tokens=None,
         every_seconds: float = 5.0,
         lost_loss_advice: Union[None, str, Callable[[], str]] = LOST_LOSS_ADVICE,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.time,
     ):
         self._steps = steps
         self._total = total_steps
@@ -98,6 +103,8 @@ class ProgressHook(tf.train.SessionRunHook):
         self._unit = unit
         self._every = every_seconds if sys.stderr.isatty() else 4 * every_seconds
         self._advice = lost_loss_advice
+        self._quiet = quiet
+        self._clock = clock
 
     def after_create_session(self, session, coord):
         self._mark = None
@@ -108,7 +115,7 @@ class ProgressHook(tf.train.SessionRunHook):
     def after_run(self, run_context, run_values):
         values = dict(run_values.results)
         tokens = int(values.pop("tokens", 0))
-        now = time.time()
+        now = self._clock()
         self._require_finite(values, self._steps.step)
         if self._mark is None:
             self._start_interval(now)
@@ -147,7 +154,8 @@ class ProgressHook(tf.train.SessionRunHook):
                 parts.append(f"{self._tokens / seconds:.0f} tokens/s")
             left = (self._total - step) * seconds / steps
             parts.append(f"{duration(left)} left")
-        print("  ".join(parts), file=sys.stderr, flush=True)
+        if not self._quiet:
+            print("  ".join(parts), file=sys.stderr, flush=True)
 
 
 def _shown(name, value):
@@ -160,37 +168,55 @@ class StopOnSignalHook(tf.train.SessionRunHook):
     """Ends training after the update that runs when the process gets SIGTERM.
 
     The Estimator then saves a checkpoint as at any end, so that a preempted run loses
-    nothing.
+    nothing. Of several processes all end after the same update, when one gets it.
 
     Args:
       runs_per_step: micro-batches whose gradients make one update.
+      replicas: what trains; None = one replica.
 
     Attributes:
       stopped: whether a signal ended training.
     """
 
-    def __init__(self, runs_per_step: int = 1):
+    def __init__(
+        self,
+        runs_per_step: int = 1,
+        replicas: Optional[distribution.OneReplica] = None,
+    ):
         self.stopped = False
         self._runs_per_step = runs_per_step
+        self._replicas = replicas or distribution.OneReplica()
+        self._asked = False
         self._previous = None
 
     def begin(self):
         self._runs = 0
+        if self._replicas.processes > 1:
+            self._own = tf.placeholder(tf.float32, [])
+            self._all = self._replicas.sums([self._own])[0]
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGTERM, self._note)
 
     def _note(self, number, frame):
-        self.stopped = True
+        self._asked = True
+        if self._replicas.processes == 1:
+            self.stopped = True
+
+    def before_run(self, run_context):
+        if self._replicas.processes > 1:
+            return tf.train.SessionRunArgs(self._all, {self._own: float(self._asked)})
 
     def after_run(self, run_context, run_values):
         self._runs += 1
+        if self._replicas.processes > 1:
+            self.stopped |= run_values.results > 0
         if self.stopped and self._runs % self._runs_per_step == 0:
             run_context.request_stop()
 
     def end(self, session):
         self.restore()
 
-    def restore(self) -> None:
+    def restore(self):
         """Gives the signal back to whoever had it; also after an error."""
         if self._previous is not None:
             signal.signal(signal.SIGTERM, self._previous)

@@ -13,6 +13,7 @@ from absl import logging
 
 from data.io import files
 from data.io.errors import InputError
+from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.training import checkpoints
 
@@ -69,7 +70,7 @@ def restore_on_initialization(
       InputError: a variable has another shape there, or not one name fits.
     """
     stored = checkpoints.checkpoint_shapes(checkpoint)
-    ours = {variable.op.name: variable for variable in variables}
+    ours = {compat.variable_name(variable): variable for variable in variables}
     restored = sorted(set(ours) & set(stored))
     if resizable:
         restored = [
@@ -137,7 +138,7 @@ def start_from(
 def require_variables(checkpoint: str, variables) -> None:
     """Raises InputError unless a checkpoint has all variables, in their shapes."""
     stored = checkpoints.checkpoint_shapes(checkpoint)
-    ours = {variable.op.name: variable for variable in variables}
+    ours = {compat.variable_name(variable): variable for variable in variables}
     missing = sorted(set(ours) - set(stored))
     if missing:
         raise InputError(

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from absl import logging
 
@@ -59,6 +59,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
         batch; given, lines have `unigram_entropy` from step 200 on, and a loss that
         stays at it is mentioned once.
       unigrams: counts the masked tokens, also over several sessions.
+      clock: seconds.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
         batch_size: int,
         masked_tokens: Optional[Dict[str, Tensor]] = None,
         unigrams: Optional[collapse.UnigramEntropy] = None,
+        clock: Callable[[], float] = time.time,
     ):
         self._steps = steps
         self._path = path
@@ -79,6 +81,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
         self._losses, self._figures, self._metrics = losses, scalars, metrics
         self._batch_size = batch_size
         self._masked_tokens, self._unigrams = masked_tokens, unigrams
+        self._clock = clock
 
     def begin(self):
         # The Estimator's writer: two writers of one file would garble it.
@@ -93,7 +96,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
     def _restart(self):
         self._values = {name: [] for name in self._losses}
         self._nonfinite = collections.Counter()
-        self._started = time.time()
+        self._started = self._clock()
         self._first_step = self._steps.step
 
     def before_run(self, run_context):
@@ -138,7 +141,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
             logging.warning("%s", message)
 
     def _add_line(self, scalars):
-        seconds = max(time.time() - self._started, 1e-9)
+        seconds = max(self._clock() - self._started, 1e-9)
         steps = self._steps.step - self._first_step
         means = {
             name: sum(values) / len(values)

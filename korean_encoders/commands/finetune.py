@@ -83,6 +83,7 @@ _string("tpu_zone", None, "Zone of the TPU.")
 _string("gcp_project", None, "Project of the TPU.")
 _string("master", None, "TensorFlow master.")
 _integer("num_tpu_cores", 8, "Cores of the TPU.", 1)
+_integer("num_gpus", 0, "GPUs to share each batch out to; 0 = the first, if any.", 0)
 
 _boolean(
     "task_defaults",
@@ -145,6 +146,7 @@ _FREE_FLAGS = (
     "save_checkpoints_steps",
     "keep_checkpoints",
     "iterations_per_loop",
+    "num_gpus",
     "tpu_name",
     "tpu_zone",
     "gcp_project",

@@ -76,6 +76,7 @@ _INTEGERS = {  # default (None = upstream's for the model), meaning, least value
     "log_every_steps": (100, "Updates between lines of the log.", 1),
     "gradient_accumulation_steps": (1, "Parts of a batch, computed one by one.", 1),
     "num_tpu_cores": (8, "Cores of the TPU.", 1),
+    "num_gpus": (0, "GPUs to share each batch out to; 0 = the first, if any.", 0),
     "random_seed": (12345, "Seed of every random choice.", 0),
     "embedding_size": (None, "ELECTRA without a configuration file.", 1),
     "vocab_size": (None, "ELECTRA without a configuration file.", 1),
@@ -144,7 +145,7 @@ _FREE_FLAGS = (
     "bert_config_file albert_config_file electra_config_file output_dir do_train "
     "do_eval eval_batch_size max_eval_steps eval_every_steps log_every_steps "
     "save_checkpoints_steps keep_checkpoint_max iterations_per_loop overwrite tpu_name "
-    "tpu_zone gcp_project master"
+    "tpu_zone gcp_project master num_gpus"
 ).split()
 
 # Flags that concern some models only.
@@ -246,6 +247,8 @@ def _check_flags():
             FLAGS.num_warmup_steps,
             FLAGS.num_train_steps,
         )
+    if FLAGS.use_tpu and FLAGS.num_gpus:
+        raise InputError("--use_tpu and --num_gpus exclude each other: leave one out.")
     if FLAGS.use_tpu and FLAGS.gradient_accumulation_steps > 1:
         raise InputError(
             "--gradient_accumulation_steps is for CPU and GPU: with --use_tpu the "

@@ -225,7 +225,7 @@ def test_lengths_that_cannot_be(lengths, message):
 
 def test_a_tokenizer_without_offsets_is_refused(tokenizer):
     class Blind(type(tokenizer)):
-        encode = Tokenizer.encode
+        _encode = Tokenizer._encode
 
     blind = Blind(tokenizer.config, tokenizer.vocabulary)
     with pytest.raises(InputError, match="Blind does not tell from which characters"):

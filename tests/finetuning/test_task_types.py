@@ -14,6 +14,7 @@ from electra_ko.finetune.finetuning import FAMILY as ELECTRA
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import task_types, trainer
 from encoder_ko.finetuning.family import Hyperparameters
+from encoder_ko.finetuning.model_fn import model_fn_builder
 from encoder_ko.finetuning.task_types.classification import balanced_weights
 from encoder_ko.modeling import heads
 from encoder_ko.training import checkpoints, restoring
@@ -205,7 +206,7 @@ def test_fine_tuning_follows_upstreams_trajectory(golden, family, monkeypatch):
             for name in ("input_ids", "input_mask", "segment_ids", "label_ids")
         }
         real = tf.placeholder(tf.float32, [fed["input_ids"].shape[0]])
-        spec = trainer.model_fn_builder(
+        spec = model_fn_builder(
             trainer.Encoder(family, config, task_type), settings, 5
         )(dict(fed, is_real_example=real), None, tf.estimator.ModeKeys.TRAIN, {})
         session.run([tf.global_variables_initializer()])

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tensorflow.python.tpu import tpu_function
 
 from encoder_ko.compat import tf
 from encoder_ko.optimization import schedules, updates
 from encoder_ko.optimization.optimizers import AdamWeightDecay
+from encoder_ko.training import distribution, engines
 
 
 def test_update_t_uses_the_rate_of_step_t():
@@ -66,7 +66,8 @@ def test_bfloat16_gradients_are_not_cast_before_the_optimizer():
 
 
 def test_tpu_cores_share_the_mean_gradient():
-    with tf.Graph().as_default() as graph, tpu_function.tpu_shard_context(8):
+    cores = distribution.training_graph(engines.TpuCores(8))
+    with tf.Graph().as_default() as graph, cores:
         weight = tf.get_variable("kernel", initializer=[1.0], use_resource=True)
         updates.gradients_and_norm(weight[0], [weight])
         kinds = [operation.type for operation in graph.get_operations()]

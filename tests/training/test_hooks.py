@@ -1,7 +1,5 @@
 """Progress lines with rate and time left, and the stop at a lost loss."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from data.io.errors import InputError
@@ -37,8 +35,7 @@ def lines(
     """What the hook prints while steps with these losses take so many seconds each."""
     total = total or first_step + len(losses)
     clock = iter(seconds_per_step * i for i in range(len(losses)))
-    with tf.Graph().as_default(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hooks, "time", SimpleNamespace(time=lambda: next(clock)))
+    with tf.Graph().as_default():
         step = tf.train.get_or_create_global_step()
         loss = tf.gather(tf.constant(losses), step - first_step)
         with tf.control_dependencies([loss]):
@@ -53,6 +50,7 @@ def lines(
             32,
             values,
             tokens=tf.constant(640),
+            clock=lambda: next(clock),
             **options,
         )
         start = tf.assign(step, first_step)

@@ -63,11 +63,13 @@ class Head(NamedTuple):
       per_example_loss: float32 [B], without class weights.
       outputs: tensors [B, ...] that prediction gives out, by name; an axis of the
         length S of a batch is padded with zeros where batches differ.
+      weight: float32 scalar, the words that `loss` is the mean of; None = of examples.
     """
 
     loss: object
     per_example_loss: object
     outputs: Dict[str, object]
+    weight: object = None
 
 
 class TaskType:

@@ -85,7 +85,8 @@ class Tagging(TaskType):
             "tag_ids": tf.argmax(logits, -1, output_type=tf.int32),
             "probabilities": tf.reduce_max(tf.nn.softmax(logits), -1),
         }
-        return Head(result.loss, result.per_example_loss, outputs)
+        words = tf.reduce_sum(tf.cast(features["label_ids"] > 0, tf.float32))
+        return Head(result.loss, result.per_example_loss, outputs, words)
 
     def metrics(
         self, examples: Sequence[TaggedSentence], outputs: Outputs
