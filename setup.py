@@ -65,6 +65,7 @@ setup(
         "encoder_ko.optimization",
         "encoder_ko.pretraining",
         "encoder_ko.recipes",
+        "encoder_ko.replicas",
         "encoder_ko.training",
         "korean_encoders",
         "korean_encoders.commands",

@@ -17,7 +17,8 @@ from encoder_ko.compat import tf
 from encoder_ko.finetuning import results, saved_run, task_types, trainer
 from encoder_ko.finetuning.args import FineTuningArgs
 from encoder_ko.finetuning.family import Family, Hyperparameters
-from encoder_ko.training import checkpoints, distribution
+from encoder_ko.replicas import distribution
+from encoder_ko.training import checkpoints
 from encoder_ko.training.loaded_model import LoadedModel, require_start
 from encoder_ko.training.run_folder import SETTINGS, RunFolder
 

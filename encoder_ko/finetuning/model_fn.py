@@ -5,7 +5,8 @@ from typing import Optional
 
 from encoder_ko.compat import tf
 from encoder_ko.modeling.dropout import DropoutStream
-from encoder_ko.training import distribution, hooks, restoring, tpu_loop
+from encoder_ko.replicas import distribution
+from encoder_ko.training import hooks, restoring, tpu_loop
 
 
 def model_fn_builder(

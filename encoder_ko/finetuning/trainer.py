@@ -18,7 +18,8 @@ from encoder_ko.compat import tf
 from encoder_ko.finetuning.family import Family, Hyperparameters
 from encoder_ko.finetuning.model_fn import model_fn_builder
 from encoder_ko.finetuning.task_types.base import Outputs, TaskType
-from encoder_ko.training import checkpoints, distribution, estimator, hooks, restoring
+from encoder_ko.replicas import distribution
+from encoder_ko.training import checkpoints, estimator, hooks, restoring
 from encoder_ko.training.run_folder import BEST, HISTORY, RunFolder
 
 # Of a history entry: time, and the metric that is there under its own name too.

@@ -10,7 +10,7 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 from encoder_ko import compat
 from encoder_ko.compat import Tensor, tf
 from encoder_ko.optimization import optimizers
-from encoder_ko.training import distribution
+from encoder_ko.replicas import distribution
 
 
 class TrainOp(NamedTuple):

@@ -9,7 +9,8 @@ from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.random_stream import step_of_contents
 from encoder_ko.optimization import updates
 from encoder_ko.pretraining import graph_masking, objectives
-from encoder_ko.training import checkpoints, distribution, hooks, restoring, tpu_loop
+from encoder_ko.replicas import distribution
+from encoder_ko.training import checkpoints, hooks, restoring, tpu_loop
 from encoder_ko.training.collapse import UnigramEntropy
 from encoder_ko.training.run_folder import RunFolder
 from encoder_ko.training.training_log import FILE_NAME, TrainingLogHook

@@ -9,7 +9,7 @@ from typing import Dict, NamedTuple
 from encoder_ko.compat import tf
 from encoder_ko.modeling import heads
 from encoder_ko.modeling.dropout import DropoutStream
-from encoder_ko.training import distribution
+from encoder_ko.replicas import distribution
 
 # Upstream: BERT and ALBERT, run_pretraining.py.
 _MASKED_LM_EPSILON = 1e-5

@@ -20,7 +20,8 @@ from encoder_ko.optimization import updates
 from encoder_ko.pretraining import objectives
 from encoder_ko.pretraining.args import Schedule
 from encoder_ko.pretraining.model_fn import MEAN_LOSS, Surroundings, model_fn_builder
-from encoder_ko.training import checkpoints, distribution, estimator, hooks
+from encoder_ko.replicas import distribution
+from encoder_ko.training import checkpoints, estimator, hooks
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.collapse import UnigramEntropy
 from encoder_ko.training.run_folder import RunFolder

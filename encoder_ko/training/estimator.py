@@ -6,7 +6,7 @@ from typing import Any, Callable, Optional
 from absl import flags
 
 from encoder_ko.compat import tf
-from encoder_ko.training import distribution, engines
+from encoder_ko.replicas import distribution, engines
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Callable, Dict, Optional, Union
 
 from data.io.errors import InputError
 from encoder_ko.compat import Tensor, tf
-from encoder_ko.training import distribution
+from encoder_ko.replicas import distribution
 
 LOST_LOSS_ADVICE = (
     "Lower --learning_rate or lengthen the warm-up, and pass --overwrite or another "

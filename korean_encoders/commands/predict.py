@@ -20,7 +20,7 @@ import json
 import re
 import sys
 import time
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Union
 
 from absl import flags, logging
 
@@ -90,11 +90,11 @@ def main():
         bad_rows,
         looks_at_tabs=FLAGS.input_format is None,
     )
-    total = "?"
+    total: Union[int, str] = "?"
     if FLAGS.input != STANDARD_INPUT and form != "json":
         total = number_of_lines(FLAGS.input)
         logging.info("%s: %d lines, read as %s", FLAGS.input, total, form)
-    count, cut, told = 0, 0, time.time()
+    count, cut, logged = 0, 0, time.time()
     with contextlib.ExitStack() as stack:
         model = stack.enter_context(
             Predictor.load(
@@ -115,8 +115,8 @@ def main():
                     writer.write((line + "\n").encode("utf-8"))
             writer.flush()
             count += len(block)
-            if time.time() > told + _SECONDS_BETWEEN_LINES:
-                told = time.time()
+            if time.time() > logged + _SECONDS_BETWEEN_LINES:
+                logged = time.time()
                 logging.info("%d of %s texts are predicted", count, total)
     if bad_rows.summary():
         logging.warning("%s", bad_rows.summary())

@@ -6,7 +6,7 @@ import pytest
 from encoder_ko.compat import tf
 from encoder_ko.optimization import schedules, updates
 from encoder_ko.optimization.optimizers import AdamWeightDecay
-from encoder_ko.training import distribution, engines
+from encoder_ko.replicas import distribution, engines
 
 
 def test_update_t_uses_the_rate_of_step_t():

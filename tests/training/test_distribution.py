@@ -8,9 +8,9 @@ from data.io.errors import InputError
 from data.records.input_pipeline import Share
 from encoder_ko import compat
 from encoder_ko.compat import tf
-from encoder_ko.training import distribution
-from encoder_ko.training.distribution import OneReplica
-from encoder_ko.training.engines import TpuCores
+from encoder_ko.replicas import distribution
+from encoder_ko.replicas.distribution import OneReplica
+from encoder_ko.replicas.engines import TpuCores
 
 
 class TwoReplicas(OneReplica):

@@ -17,7 +17,7 @@ from encoder_ko.modeling import heads
 from encoder_ko.modeling.random_stream import RandomStream
 from encoder_ko.pretraining import trainer as pretraining
 from encoder_ko.pretraining.args import Schedule
-from encoder_ko.training import engines
+from encoder_ko.replicas import engines
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.estimator import BatchSizes, Hardware
 from encoder_ko.training.run_folder import RunFolder

@@ -16,10 +16,10 @@ from encoder_ko.finetuning.family import Hyperparameters
 from encoder_ko.pretraining import model_fn
 from encoder_ko.pretraining import trainer as pretraining
 from encoder_ko.pretraining.args import Schedule
+from encoder_ko.replicas.distribution import OneReplica
+from encoder_ko.replicas.engines import TpuCores
 from encoder_ko.training import estimator as estimators
 from encoder_ko.training.args import OutputArgs
-from encoder_ko.training.distribution import OneReplica
-from encoder_ko.training.engines import TpuCores
 from encoder_ko.training.run_folder import RunFolder
 from korean_encoders.model_types import MODEL_TYPES
 from tests.support import simulated_tpu

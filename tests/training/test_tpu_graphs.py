@@ -17,8 +17,8 @@ from encoder_ko.finetuning import trainer as finetuning
 from encoder_ko.finetuning.family import Hyperparameters
 from encoder_ko.pretraining import model_fn as pretraining_graphs
 from encoder_ko.pretraining.args import Schedule
-from encoder_ko.training.distribution import OneReplica
-from encoder_ko.training.engines import TpuCores
+from encoder_ko.replicas.distribution import OneReplica
+from encoder_ko.replicas.engines import TpuCores
 from encoder_ko.training.hooks import StopOnSignalHook
 from encoder_ko.training.run_folder import RunFolder
 from korean_encoders.model_types import MODEL_TYPES

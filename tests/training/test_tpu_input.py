@@ -5,8 +5,8 @@ import pytest
 
 from data.records import dataset, input_pipeline, schema, tfrecords
 from encoder_ko.compat import tf
+from encoder_ko.replicas.engines import TpuCores
 from encoder_ko.training import estimator as estimators
-from encoder_ko.training.engines import TpuCores
 from tests.support import simulated_tpu
 
 TRAIN, EVAL, PREDICT = (

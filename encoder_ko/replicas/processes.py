@@ -23,7 +23,7 @@ from data.io.errors import InputError
 from data.records.input_pipeline import Share
 from encoder_ko import compat
 from encoder_ko.compat import tf
-from encoder_ko.training.distribution import OneReplica
+from encoder_ko.replicas.distribution import OneReplica
 
 # Of these, what one machine has may differ from what another has.
 _PATH_ENDS = ("_dir", "_file", "_checkpoint")

@@ -10,8 +10,8 @@ from data.io.errors import InputError
 from data.records.input_pipeline import Share
 from encoder_ko import compat
 from encoder_ko.compat import tf
-from encoder_ko.training.distribution import OneReplica
-from encoder_ko.training.processes import HorovodProcesses
+from encoder_ko.replicas.distribution import OneReplica
+from encoder_ko.replicas.processes import HorovodProcesses
 
 
 def choose(tpu_cores: int = 0, gpus: int = 0) -> OneReplica:
