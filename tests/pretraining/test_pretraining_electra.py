@@ -224,11 +224,11 @@ def test_number_of_masked_tokens_equals_upstream(golden):
 # --- Properties --------------------------------------------------------------------
 
 
-def run_mask(features, seed, step=0, masking=MASKING):
+def run_mask(features, seed, step=0, options=MASKING):
     with tf.Graph().as_default(), tf.Session() as session:
         fed = {name: tf.constant(value) for name, value in features.items()}
         random = RandomStream(seed, tf.constant(step))
-        return session.run(masking.mask(fed, masking, random))
+        return session.run(masking.mask(fed, options, random))
 
 
 def test_masking_touches_only_ordinary_tokens():
