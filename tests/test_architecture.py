@@ -42,6 +42,8 @@ FILE_ACCESS = {
         "os.symlink",
         "os.path.abspath",
     },
+    # What the workers of a job that are not its chief would write to a folder of theirs.
+    "encoder_ko.replicas.processes": {"tempfile.mkdtemp", "shutil.rmtree"},
     "encoder_ko.benchmark.plan": {"os.path.relpath"},  # files of this machine only
     "encoder_ko.recipes.workers": {"open"},  # logs that processes write to and read
     "data.download.fetch": {"shutil.copyfileobj"},  # from stream to stream
