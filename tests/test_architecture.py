@@ -42,7 +42,7 @@ FILE_ACCESS = {
         "os.symlink",
         "os.path.abspath",
     },
-    # What the workers of a job that are not its chief would write to a folder of theirs.
+    # Where the workers of a job that are not its chief write what nobody reads.
     "encoder_ko.replicas.processes": {"tempfile.mkdtemp", "shutil.rmtree"},
     "encoder_ko.benchmark.plan": {"os.path.relpath"},  # files of this machine only
     "encoder_ko.recipes.workers": {"open"},  # logs that processes write to and read
