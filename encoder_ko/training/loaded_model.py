@@ -13,7 +13,7 @@ from data.tokenization import (
 )
 from encoder_ko import compat
 from encoder_ko.compat import tf
-from encoder_ko.training import checkpoints
+from encoder_ko.training import restoring
 from encoder_ko.training.model_files import ModelFiles
 
 
@@ -76,12 +76,12 @@ def require_start(
     It builds the encoder in a graph of its own, and takes seconds.
 
     Raises:
-      InputError: as `checkpoints.restore_on_initialization`.
+      InputError: as `restoring.restore_on_initialization`.
     """
     with tf.Graph().as_default(), compat.plain_ops():
         ids = tf.zeros([1, 2], tf.int32)
         model_class(config, False, ids, ids, ids)
-        checkpoints.restore_on_initialization(
+        restoring.restore_on_initialization(
             checkpoint, tf.trainable_variables(), resizable
         )
 
