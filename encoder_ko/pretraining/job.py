@@ -13,10 +13,10 @@ from data.tokenization import Tokenizer, find_vocabulary
 from encoder_ko.finetuning import results
 from encoder_ko.pretraining import trainer
 from encoder_ko.pretraining.args import EvaluationArgs, Schedule
+from encoder_ko.replicas import distribution
 from encoder_ko.training import (
     checkpoints,
     collapse,
-    distribution,
     estimator,
     model_files,
 )

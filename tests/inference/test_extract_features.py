@@ -19,7 +19,7 @@ from tests.support.paths import ROOT
 pytestmark = pytest.mark.slow
 
 SIZES = {
-    "vocab_size": 40,
+    "vocab_size": 23,
     "hidden_size": 16,
     "num_hidden_layers": 3,
     "num_attention_heads": 2,

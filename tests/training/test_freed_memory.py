@@ -9,13 +9,14 @@ import pytest
 
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 # Reports of a block of a thread, before and after freeing it and giving back whatever
 # the C library thinks fit: whether it lies in the heap, and the kernel's flags there.
 PROGRAM = """
 import ctypes, re, threading
 from encoder_ko import compat
 
-pytestmark = pytest.mark.slow
 compat.keep_freed_memory()
 library = ctypes.CDLL(None)
 library.malloc.restype = ctypes.c_void_p
