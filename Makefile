@@ -4,6 +4,7 @@
 # make test   the tests (main lane: Python 3.9 to 3.11, TensorFlow 2.15)
 # make test-fast   those of about two seconds or less
 # make test-hf   conversions against Hugging Face and ONNX, in .venv-hf (gigabytes)
+# make test-scale   several processes by Horovod, in .venv-scale (built once, 8 minutes)
 # make docs   the pages of docs/ as a site, in build/site
 # make env    the environment in .venv that both use
 # make test-legacy   the tests under Python 3.7 and TensorFlow 1.15, where 3.7 is found
@@ -60,7 +61,7 @@ TASKS = NSMC,HATE,PAWS,KorNLI,QuestionPair,KorSTS,NaverNER,KorQuAD
 SEEDS = 12345
 SETTINGS =
 
-.PHONY: env demo recipe benchmark test test-fast test-legacy test-hf lint docs clean
+.PHONY: env demo recipe benchmark test test-fast test-legacy test-hf test-scale lint docs clean
 
 env: .venv/installed
 
@@ -101,6 +102,20 @@ test-hf: .venv-hf/installed
 	.venv-hf/bin/python -m pytest tests/hub
 	.venv-hf/bin/python -m pytest tests/inference/test_export_savedmodel.py -k onnx
 
+# Horovod is compiled for the TensorFlow that is there; CMake and a C++ compiler do it.
+.venv-scale/installed: setup.py constraints.txt
+	$(venv) .venv-scale$(if $(PYTHON),, || $(no_python))
+	.venv-scale/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -c constraints.txt -e '.[dev]' setuptools wheel
+	HOROVOD_WITH_TENSORFLOW=1 HOROVOD_WITH_GLOO=1 HOROVOD_WITHOUT_MPI=1 \
+	    HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 .venv-scale/bin/python -m pip \
+	    install --quiet --disable-pip-version-check -c constraints.txt \
+	    --no-build-isolation horovod==0.28.1
+	touch $@
+
+test-scale: .venv-scale/installed
+	.venv-scale/bin/python -m pytest tests/training/test_processes.py
+
 lint: env
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
@@ -134,5 +149,5 @@ test-legacy:
 endif
 
 clean:
-	rm -rf .venv .venv-legacy .venv-hf .uv build *.egg-info
+	rm -rf .venv .venv-legacy .venv-hf .venv-scale .uv build *.egg-info
 	rm -rf .pytest_cache .ruff_cache .mypy_cache

@@ -49,7 +49,7 @@ def network_of(model_type, wop_prob=None, config=None, **electra):
             ),
             masking.VocabularyTraits(4, is_special, np.zeros_like(is_special)),
         )
-    options = OptimizerArgs("adamw", 0.1, 10, 2)
+    options = OptimizerArgs("adamw", 0.01, 10, 2)
     return pretraining.PretrainingNetwork(
         config or config_of(model_type),
         build,
