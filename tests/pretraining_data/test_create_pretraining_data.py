@@ -609,10 +609,14 @@ def _corpus(folder, content):
             "The corpus holds no text: .*corpus.txt. Expected UTF-8, one sentence",
         ),
         ("하나\n\n둘\n\n셋\n", "None of the first 3 documents has two sentences"),
-        (b"\xc7\xcf\n", "line 1: byte 0xC7 at offset 0 of the file is not valid UTF-8"),
+        (b"\xc7\xcf\n", "corpus.txt is CP949, but a corpus is read as UTF-8. Convert"),
+        (
+            "하나\n".encode() * 3 + b"\xff\n",
+            "line 4: byte 0xFF at offset 21 of the file is not valid UTF-8",
+        ),
         ("가" * 200000, "line 1: more than 400000 bytes, expected at most"),
     ],
-    ids=["empty", "single sentences", "encoding", "giant line"],
+    ids=["empty", "single sentences", "encoding", "bad byte", "giant line"],
 )
 def test_bad_text_is_refused_and_leaves_no_records(tmp_path, content, message):
     folder = tmp_path / "records"
