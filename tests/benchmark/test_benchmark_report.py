@@ -165,13 +165,13 @@ def test_the_page_is_whole_and_escapes_what_users_write():
     ):
         assert expected in text
     inner = [link[1:] for link in found.links if link.startswith("#")]
-    assert inner == ["results", "beside-published-figures", "nsmc", "korquad"]
+    assert inner == ["results", "beside-published-metrics", "nsmc", "korquad"]
     assert set(inner) <= found.ids
 
 
 def test_marks_of_markdown_in_a_users_words_are_shown_as_they_are():
     marks = r"a*b*c `d` [e](f) <script> C:\_dir &lt; & \*"
-    results = result(figures=TWO_SEEDS, note=marks, problem=marks)
+    results = result(metrics=TWO_SEEDS, note=marks, problem=marks)
     report_of_marks = benchmark(results)._replace(title=marks, facts=[("Model", marks)])
     found = Tags()
     found.feed(page(report_of_marks, lambda path: PNG))
