@@ -114,7 +114,7 @@ test-hf: .venv-hf/installed
 	touch $@
 
 test-scale: .venv-scale/installed
-	.venv-scale/bin/python -m pytest tests/training/test_processes.py
+	.venv-scale/bin/python -m pytest tests/replicas/test_processes.py
 
 lint: env
 	$(RUN) -m ruff format --check .

@@ -113,7 +113,7 @@ class FineTuner:
     @property
     def history(self) -> List[Dict[str, float]]:
         """One entry per evaluation: step, seconds of training, metrics."""
-        return self._replicas.of_chief(lambda: self._folder.read_json(HISTORY) or [])
+        return self._folder.read_json(HISTORY) or []
 
     @property
     def best_checkpoint(self) -> Optional[str]:
@@ -131,7 +131,7 @@ class FineTuner:
           dev: FineTuningData, or None.
         """
         settings = self._hyperparameters
-        history = self.history
+        history = self._replicas.of_chief(lambda: self.history)
         self._announce(history)
         while not self._finished(history):
             target = settings.evaluation_step(len(history))

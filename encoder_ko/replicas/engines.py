@@ -74,8 +74,8 @@ class TpuCores(OneReplica):
 
     def share_of(self, params):
         context = params["context"]
-        on_this_host = context.num_of_replicas_per_host
-        first = context.current_host * on_this_host
+        _, host, _, on_this_host = context.current_input_fn_deployment()
+        first = host * on_this_host
         return Share(
             params["batch_size"] * context.num_replicas,  # given per core
             context.num_replicas,

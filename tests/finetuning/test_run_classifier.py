@@ -292,7 +292,7 @@ class Stopped(Exception):
     [
         (dict(), False),
         (dict(pad_to_max=True), True),
-        (dict(use_tpu=True, tpu_name="ko"), True),
+        (dict(use_tpu=True, tpu_name="ko", num_tpu_cores=2), True),
     ],
     ids=["default", "flag", "tpu"],
 )

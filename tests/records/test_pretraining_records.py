@@ -175,7 +175,8 @@ def test_evaluation_reads_in_order_and_once(folder):
         )
 
     assert read(100, False) == [[*range(8)], [*range(8, 16)], [*range(16, 20)]]
-    assert read(100, True) == [[*range(8)], [*range(8, 16)]]
+    filled = [*range(16, 20), 0, 0, 0, 0]
+    assert read(100, True) == [[*range(8)], [*range(8, 16)], filled]
     assert read(1, False) == [[*range(8)]]
 
 

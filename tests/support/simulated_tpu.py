@@ -4,13 +4,20 @@ Nothing runs on it. What TPUEstimator would feed to the cores is read here, thro
 contexts that it gives to an input_fn; its graphs are built whole.
 """
 
-from tensorflow.python.tpu.tpu_system_metadata import TPUSystemMetadata
+from tensorflow.python.tpu import tpu_system_metadata
 from tensorflow_estimator.python.estimator.tpu import tpu_context
 
 from encoder_ko.compat import tf
 from encoder_ko.training.estimator import Hardware
 
 CORES_PER_HOST = 8
+
+# TensorFlow 1.15's name is the second one.
+Metadata = getattr(
+    tpu_system_metadata,
+    "TPUSystemMetadata",
+    getattr(tpu_system_metadata, "_TPUSystemMetadata", None),
+)
 
 
 def hardware(hosts=1, steps_per_loop=4):
@@ -26,7 +33,7 @@ def hardware(hosts=1, steps_per_loop=4):
 def attach(estimator):
     """Tells a TPUEstimator of the TPU that its `Hardware` speaks of."""
     cores = estimator.config.tpu_config.num_shards
-    estimator._ctx._lazy_tpu_system_metadata_dict[""] = TPUSystemMetadata(
+    estimator._ctx._lazy_tpu_system_metadata_dict[""] = Metadata(
         cores, cores // CORES_PER_HOST, CORES_PER_HOST, None, []
     )
     return estimator
@@ -46,9 +53,7 @@ def batches_of_cores(estimator, input_fn, mode):
         of_host = estimator._call_input_fn(input_fn, mode)
         streams = []
         for host in range(hosts):
-            user_context = tpu_context.TPUContext(
-                context, invocation_index=host, host_id=host
-            )
+            user_context = tpu_context.TPUContext(context, invocation_index=host)
             streams.append(read(of_host, user_context))
     if not is_training:
         return [_slices(batch, cores) for batch in streams[0]]
@@ -92,7 +97,7 @@ def _slices(batch, cores):
 def build_graph(estimator, input_fn, mode):
     """TPUEstimator's own graph of a mode: infeed, the program of the cores, outfeed."""
     with tf.Graph().as_default() as graph:
-        tf.train.create_global_step()
+        estimator._create_global_step(graph)
         estimator._rendezvous[mode] = None
         of_host = estimator._call_input_fn(input_fn, mode)
         spec = estimator._call_model_fn(of_host, None, mode, estimator.config)

@@ -32,10 +32,10 @@ def train_hooks(folder, loss, norm, clock, advice="Lower it."):
             str(folder / FILE_NAME),
             3,
             {"loss": loss},
-            {"norm": norm},
+            {"learning_rate": norm},
             {},
             32,
-            clock,
+            clock=clock,
         ),
     ]
 
@@ -77,7 +77,7 @@ def test_the_log_is_that_of_single_steps(tmp_path, capfd):
     assert [line["step"] for line in log] == [3, 6, 9]
     expected = [np.mean(LOSSES[i : i + 3]) for i in (0, 3, 6)]
     assert [line["loss"] for line in log] == pytest.approx(expected)
-    assert [line["norm"] for line in log] == [7.0, 4.0, 1.0]
+    assert [line["learning_rate"] for line in log] == [7.0, 4.0, 1.0]
     shown = capfd.readouterr().err.splitlines()
     assert shown[-1].startswith("step 10/10  loss 0.2500  gradient_norm 0.5000")
 

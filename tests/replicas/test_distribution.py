@@ -100,7 +100,7 @@ def test_each_core_draws_other_random_numbers(core, monkeypatch):
 def test_a_host_reads_the_pieces_of_its_cores():
     """params of TPUEstimator are per core, those of flags over all cores."""
     context = SimpleNamespace(
-        num_replicas=16, num_of_replicas_per_host=8, current_host=1
+        num_replicas=16, current_input_fn_deployment=lambda: ("/cpu:0", 1, 2, 8)
     )
     share = TpuCores(16).share_of({"batch_size": 4, "context": context})
     assert share == Share(batch_size=64, replicas=16, first=8, last=16)
