@@ -8,7 +8,7 @@ import ctypes
 import functools
 import os
 import sys
-from typing import Callable, Iterator, List, Sequence, TypeVar, Union
+from typing import Any, Callable, Iterator, List, Sequence, TypeVar, Union
 
 # Its native code greets with lines about missing GPUs, some of them as "errors". Real
 # errors arrive as exceptions.
@@ -149,6 +149,19 @@ def gpu_devices() -> List[str]:
 def session_config() -> tf.ConfigProto:
     """That of an Estimator without one of its own."""
     return run_config.get_default_session_config()
+
+
+def with_input_context(estimator: Any) -> Any:
+    """A TPUEstimator that MirroredStrategy can train, also under 1.15.
+
+    There the Estimator passes an `input_context` on, which TPUEstimator does not take.
+    """
+    if not IS_TF2:
+        call_input_fn = estimator._call_input_fn
+        estimator._call_input_fn = lambda input_fn, mode, input_context=None: (
+            call_input_fn(input_fn, mode)
+        )
+    return estimator
 
 
 def xla_replica_id() -> Tensor:

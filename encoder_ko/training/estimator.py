@@ -5,6 +5,7 @@ from typing import Any, Callable, Optional
 
 from absl import flags
 
+from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.replicas import distribution, engines
 
@@ -99,7 +100,7 @@ def build_estimator(
             ),
         ),
     )
-    return tpu.TPUEstimator(
+    estimator = tpu.TPUEstimator(
         model_fn=_as_it_is(model_fn),
         config=config,
         use_tpu=hardware.use_tpu,
@@ -107,6 +108,7 @@ def build_estimator(
         eval_batch_size=batch_sizes.evaluate,
         predict_batch_size=batch_sizes.predict,
     )
+    return compat.with_input_context(estimator)
 
 
 def _as_it_is(model_fn):
