@@ -101,6 +101,8 @@ def run(build, values, compiled):
 
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(1)
+        # As TPUEstimator does: XLA knows no reference variables.
+        tf.get_variable_scope().set_use_resource(True)
         tf.train.get_or_create_global_step()
         features = [tf.constant(values[name]) for name in names]
         if compiled:
