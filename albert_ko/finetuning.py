@@ -17,6 +17,7 @@ def _create_optimizer(loss, config, settings: Hyperparameters):
         optimizer="adamw",
         weight_decay_rate=settings.weight_decay_rate,
         adam=settings.adam,
+        update=settings.update,
         rate_of=optimizers.layerwise_rate(config, settings.layerwise_lr_decay),
     )
 

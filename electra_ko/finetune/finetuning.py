@@ -29,6 +29,7 @@ def _create_optimizer(loss, config, settings: Hyperparameters):
         settings.train_steps,
         weight_decay_rate=settings.weight_decay_rate,
         adam=settings.adam,
+        update=settings.update,
         warmup_steps=settings.warmup_steps,
         rate_of=optimizers.layerwise_rate(config, settings.layerwise_lr_decay),
     )

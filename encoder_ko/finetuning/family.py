@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, NamedTuple
 
 from encoder_ko.modeling.token_heads import BERT_HEADS, TokenHeads
 from encoder_ko.optimization.optimizers import AdamOptions
+from encoder_ko.optimization.updates import PLAIN_UPDATE, UpdateOptions
 
 
 class Family(NamedTuple):
@@ -48,6 +49,7 @@ class Hyperparameters:
       weight_decay_rate: decoupled weight decay.
       layerwise_lr_decay: factor on the learning rate from layer to layer downwards.
       adam: the constants of the moments.
+      update: what else there is to say of updates.
     """
 
     learning_rate: float
@@ -59,6 +61,7 @@ class Hyperparameters:
     weight_decay_rate: float = 0.01
     layerwise_lr_decay: float = 1.0
     adam: AdamOptions = AdamOptions()
+    update: UpdateOptions = PLAIN_UPDATE
 
     def evaluation_step(self, number: int) -> int:
         """The step of an evaluation, counted from 0; the last is at `train_steps`.

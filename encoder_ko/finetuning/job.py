@@ -17,6 +17,7 @@ from encoder_ko.compat import tf
 from encoder_ko.finetuning import results, saved_run, task_types, trainer
 from encoder_ko.finetuning.args import FineTuningArgs
 from encoder_ko.finetuning.family import Family, Hyperparameters
+from encoder_ko.optimization.updates import UpdateOptions
 from encoder_ko.replicas import distribution
 from encoder_ko.training import checkpoints
 from encoder_ko.training.loaded_model import LoadedModel, require_start
@@ -347,6 +348,7 @@ def _fine_tuner(
             weight_decay_rate=training.weight_decay_rate,
             layerwise_lr_decay=training.layerwise_lr_decay,
             adam=training.adam,
+            update=UpdateOptions(loss_scaling=training.compute_type == tf.float16),
         ),
         folder,
         args.batch_sizes,

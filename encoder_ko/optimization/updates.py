@@ -10,6 +10,7 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 from encoder_ko import compat
 from encoder_ko.compat import Tensor, tf
 from encoder_ko.optimization import optimizers
+from encoder_ko.optimization.loss_scale import LossScale
 from encoder_ko.replicas import distribution
 
 
@@ -38,11 +39,14 @@ class UpdateOptions:
       accumulation_steps: micro-batches whose gradients are averaged for one update.
       skip_nonfinite: leave weights and moments alone, and count, where the gradient
         norm is not finite. The step goes on: the next batch may be a good one.
+      loss_scaling: scale the loss, as float16 needs it, and skip as well; see
+        `loss_scale`.
     """
 
     clip_norm: float = 1.0
     accumulation_steps: int = 1
     skip_nonfinite: bool = False
+    loss_scaling: bool = False
 
 
 PLAIN_UPDATE = UpdateOptions()
@@ -127,6 +131,9 @@ def train_op(
     """
     if variables is None:
         variables = tf.trainable_variables()
+    scale = LossScale(_global_variable) if options.loss_scaling else None
+    if scale:
+        loss *= scale.value
     if options.accumulation_steps > 1:  # the mean of the sums has a norm, and no part
         found = map(_in_compute_type, tf.gradients(loss, variables))
         gradients, norm = _dense(found), None
@@ -136,12 +143,12 @@ def train_op(
     gradients, variables = (list(side) for side in zip(*pairs))
     for variable in variables:
         optimizers.moments(variable)  # a condition below cannot make variables
-    updater = _Updater(variables, optimizer, options)
+    updater = _Updater(variables, optimizer, options, scale)
     if options.accumulation_steps > 1:
         norm, skipped = _accumulate(gradients, updater)
         op = tf.group(norm, skipped)
     else:
-        op, skipped = updater.update(gradients, norm)
+        op, skipped, norm = updater.update(gradients, norm)
     return TrainOp(op, optimizer.learning_rate, norm, skipped)
 
 
@@ -151,27 +158,33 @@ class _Update(NamedTuple):
     Attributes:
       op: operation: update, then global step + 1.
       skipped: int64 scalar, updates skipped so far, this one counted.
+      norm: float32 scalar, of the gradients as they would be without a loss scale.
     """
 
     op: tf.Operation
     skipped: Tensor
+    norm: Tensor
 
 
 class _Updater:
     """Applies gradients and increments the step; makes its variables beforehand."""
 
-    def __init__(self, variables, optimizer, options):
+    def __init__(self, variables, optimizer, options, loss_scale=None):
         self.variables = variables
         self.options = options
+        self._loss_scale = loss_scale
         self._optimizer = optimizer
         self._step = tf.train.get_or_create_global_step()
         self._skipped = None
-        if options.skip_nonfinite:
-            collection = tf.GraphKeys.GLOBAL_VARIABLES
-            self._skipped = _zeros("skipped_updates", [], tf.int64, collection)
+        if options.skip_nonfinite or options.loss_scaling:
+            self._skipped = _global_variable("skipped_updates", tf.int64, 0)
 
     def update(self, gradients: Sequence[Optional[Tensor]], norm: Tensor) -> _Update:
         """Applies the gradients, or leaves them out where their norm is not finite."""
+        shown = norm
+        if self._loss_scale:
+            norm /= self._loss_scale.value
+            shown = self._loss_scale.shown_norm(norm)
         if self._skipped is None:
             skipped = tf.constant(0, tf.int64)
             done = self._apply(gradients, norm)
@@ -179,10 +192,13 @@ class _Updater:
             missed = self._apply_if_finite(gradients, norm)
             skipped = done = tf.identity(distribution.assign_add(self._skipped, missed))
         # The step is incremented last: everything in this update has read step t.
+        with tf.control_dependencies([done, shown]):
+            if self._loss_scale:
+                done = self._loss_scale.adjust(tf.math.is_finite(norm))
         with tf.control_dependencies([done]):
             step = distribution.assign_add(self._step, 1)
         with tf.control_dependencies([step]):
-            return _Update(tf.no_op(), skipped)
+            return _Update(tf.no_op(), skipped, shown)
 
     def _apply_if_finite(self, gradients, norm):
         """int64 scalar, 1 where the update is skipped, else 0."""
@@ -197,6 +213,8 @@ class _Updater:
     def _apply(self, gradients, norm):
         clip_norm = self.options.clip_norm
         scale = clip_norm / tf.maximum(norm, clip_norm)
+        if self._loss_scale:
+            scale /= self._loss_scale.value
         return self._optimizer.apply_gradients(
             gradients, self.variables, scale, self._number()
         )
@@ -218,7 +236,7 @@ def _accumulate(gradients, updater):
     if not distribution.sums_in_conditions():
         gradients = distribution.means(gradients)
     sums = [
-        _zeros(f"{compat.variable_name(v)}/gradient_sum", v.shape, tf.float32, local)
+        _variable(f"{compat.variable_name(v)}/gradient_sum", v.shape, tf.float32, local)
         for v in updater.variables
     ]
     added = [
@@ -237,7 +255,7 @@ def _accumulate(gradients, updater):
         with tf.control_dependencies([update.op]):
             reset = [distribution.assign(total, tf.zeros_like(total)) for total in sums]
         with tf.control_dependencies(reset):
-            return tf.identity(norm), tf.identity(update.skipped)
+            return tf.identity(update.norm), tf.identity(update.skipped)
 
     def wait():
         return tf.constant(0.0), tf.constant(0, tf.int64)
@@ -248,7 +266,7 @@ def _accumulate(gradients, updater):
 def _summed_batches():
     """int64 variable: micro-batches since the session began, at an update."""
     local = tf.GraphKeys.LOCAL_VARIABLES
-    return _zeros("summed_batches", [], tf.int64, local)
+    return _variable("summed_batches", [], tf.int64, local)
 
 
 def micro_step(options: UpdateOptions) -> Tensor:
@@ -263,8 +281,14 @@ def micro_step(options: UpdateOptions) -> Tensor:
     return step * steps + _summed_batches() % steps
 
 
-def _zeros(name, shape, dtype, collection):
-    """A variable at 0 whose name does not depend on the scope of the caller."""
+def _global_variable(name, dtype, value):
+    """A scalar variable that checkpoints hold."""
+    collection = tf.GraphKeys.GLOBAL_VARIABLES
+    return _variable(name, [], dtype, collection, tf.constant_initializer(value))
+
+
+def _variable(name, shape, dtype, collection, initializer=None):
+    """A variable at 0, if not said otherwise; its name does not depend on the scope."""
     with tf.variable_scope(
         tf.VariableScope(reuse=tf.AUTO_REUSE), auxiliary_name_scope=False
     ):
@@ -272,7 +296,7 @@ def _zeros(name, shape, dtype, collection):
             name,
             shape,
             dtype,
-            tf.zeros_initializer(),
+            initializer or tf.zeros_initializer(),
             trainable=False,
             use_resource=True,
             collections=[collection],

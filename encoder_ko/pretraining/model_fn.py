@@ -79,7 +79,9 @@ def _evaluation_spec(network, schedule, replicas, features):
 def _training_spec(network, schedule, surroundings, features):
     folder, on_tpu = surroundings.folder, surroundings.replicas.on_tpu
     update = updates.UpdateOptions(
-        accumulation_steps=schedule.accumulation_steps, skip_nonfinite=True
+        accumulation_steps=schedule.accumulation_steps,
+        skip_nonfinite=True,
+        loss_scaling=network.dtype == tf.float16,
     )
     step = distribution.random_step(updates.micro_step(update))
     random = DropoutStream(schedule.seed, step)

@@ -13,7 +13,9 @@ from data.io.text_encoding import POINTER_BYTES, refuse_lfs_pointer
 from encoder_ko.compat import tf
 from encoder_ko.training import missing_weights
 
-OPTIMIZER_STATE = re.compile(r"/(adam_m|adam_v)$|^(global_step|skipped_updates)$")
+OPTIMIZER_STATE = re.compile(
+    r"/(adam_m|adam_v)$|^(global_step|skipped_updates|loss_scale.*)$"
+)
 _SHOWN_NAMES = 3
 
 

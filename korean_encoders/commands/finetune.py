@@ -110,8 +110,8 @@ _integer("keep_checkpoints", 1, "Newest checkpoints kept beside the best.", 1)
 _enum(
     "compute_type",
     "float32",
-    ["float32", "bfloat16"],
-    "Type of the activations; weights are float32. bfloat16 is faster.",
+    ["float32", "bfloat16", "float16"],
+    "Of activations; weights are float32. bfloat16 is faster, float16 for older GPUs.",
 )
 _integer("random_seed", 12345, "Seed of every random choice.", 0, 2**31 - 1)
 _integer(

@@ -119,7 +119,7 @@ _CHOICES = {
     "model_type": ("bert", sorted(RECIPES), "Kind of encoder."),
     "model_size": (None, ["small", "base", "large"], "ELECTRA without a config file."),
     "optimizer": (None, sorted(OPTIMIZERS), "Optimizer."),
-    "compute_type": ("float32", ["float32", "bfloat16"], "Type of the activations."),
+    "compute_type": ("float32", ["float32", "bfloat16", "float16"], "Of activations."),
 }
 
 _string, _integer, _float, _boolean, _enum = cli.definers(
