@@ -86,7 +86,11 @@ def pretraining_records(folder, model_type, count):
 
 def task_type_of(task):
     return task_types.build(
-        tasks.get_task(task), None, task_types.TaskSettings(max_seq_length=LENGTH)
+        tasks.get_task(task),
+        None,
+        task_types.TaskSettings(
+            max_seq_length=LENGTH, max_query_length=4, doc_stride=4
+        ),
     )
 
 
