@@ -165,5 +165,7 @@ def test_fine_tuning_compiles(model_type, task, mode):
         assert found["step"] == [1] and found["gradient_norm"] > 0
         return
     plain = run(lambda features: build(features, OneReplica()), values, compiled=False)
+    # XLA of TensorFlow 1.15 takes "fast math" on a CPU, 3e-5 away at most here.
+    tolerance = 1e-6 if compat.IS_TF2 else 1e-4
     for name, value in plain.items():
-        np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=tolerance)
