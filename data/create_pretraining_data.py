@@ -28,7 +28,7 @@ from .pretraining.named_files import build_files
 from .pretraining.shards import ShardOptions
 from .records.manifest import Manifest
 from .records.schema import MODEL_TYPES
-from .tokenization import resolve_config
+from .tokenization import named_vocabulary, resolve_config
 
 # Upstream's defaults, which differ by model. ELECTRA is masked in the graph, at run
 # time, so its text need not be there more than once.
@@ -83,7 +83,7 @@ def define_flags(values: flags.FlagValues) -> None:
     string("output_dir", None, "Folder for the records, in shards.")
     string("output_file", None, "Or: files for the records, comma-separated.")
     string("vocab_file", None, "WordPiece vocabulary.")
-    string("spm_model_file", None, "Or: SentencePiece model.")
+    string("spm_model_file", None, "SentencePiece model; --vocab_file may list it.")
     boolean("do_lower_case", None, "Lower-case the text; default: as the vocabulary's.")
     boolean("do_whole_word_mask", None, "Mask whole words; default: ALBERT only.")
     integer("max_seq_length", None, "Tokens per record; default 128, ALBERT 512.", 5)
@@ -170,7 +170,9 @@ def _build_of_flags(values: flags.FlagValues) -> Tuple[Build, List[str]]:
     """The build, and the files it ends in (none = it ends in its folder)."""
     output = _one_of(values, "output_dir", "output_file")
     output_files = [] if values.output_dir else _output_files(output)
-    vocab_file = _one_of(values, "vocab_file", "spm_model_file")
+    vocab_file = named_vocabulary(values.vocab_file, values.spm_model_file)
+    if not vocab_file:
+        raise InputError("Pass --vocab_file or --spm_model_file.")
     input_files = matching_files(values.input_file)
     build = Build(
         input_files=input_files,

@@ -13,7 +13,7 @@ from .config import (
     preset,
 )
 from .interface import Encoding, Tokenizer, require_same_tokenizer
-from .resolve import find_vocabulary, resolve_config
+from .resolve import find_vocabulary, named_vocabulary, resolve_config
 from .vocab import Vocabulary, check_vocabulary, load_vocabulary
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "check_vocabulary",
     "find_vocabulary",
     "load_vocabulary",
+    "named_vocabulary",
     "preset",
     "require_same_tokenizer",
     "resolve_config",

@@ -7,6 +7,7 @@ from typing import Any, Mapping, Optional
 from ..io import files
 from ..io.errors import InputError
 from .config import CONFIG_FILE_NAME, ReadBytes, TokenizerConfig, preset
+from .vocab import load_vocabulary
 
 
 def resolve_config(
@@ -51,6 +52,33 @@ def resolve_config(
                 "as it was trained, or change the file."
             )
     return TokenizerConfig.from_dict(dict(settings, **chosen))
+
+
+def named_vocabulary(
+    vocab_file: Optional[str], spm_model_file: Optional[str]
+) -> Optional[str]:
+    """The vocabulary that --vocab_file and --spm_model_file name: the model of both.
+
+    Upstream's ALBERT takes both and never reads the list of pieces. Here it is held to
+    the model: pieces first, perhaps with scores after a tab, as SentencePiece lists
+    them in its *.vocab.
+
+    Raises:
+      InputError: the list is not that of the model; one of the files cannot be read.
+    """
+    if not (vocab_file and spm_model_file) or vocab_file == spm_model_file:
+        return spm_model_file or vocab_file
+    from .sentencepiece import load_model
+
+    model = load_model(spm_model_file)[1].pieces
+    listed = [line.split("\t")[0] for line in load_vocabulary(vocab_file).pieces]
+    if tuple(listed) != tuple(piece.strip() for piece in model):
+        raise InputError(
+            f"--vocab_file={vocab_file} does not list the pieces of --spm_model_file="
+            f"{spm_model_file}, line for line: leave --vocab_file out, or name the "
+            "*.vocab that belongs to the model."
+        )
+    return spm_model_file
 
 
 def find_vocabulary(model_dir: str) -> str:

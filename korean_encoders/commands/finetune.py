@@ -14,6 +14,7 @@ from absl import flags
 
 from data import tasks
 from data.io.errors import InputError
+from data.tokenization import named_vocabulary
 from encoder_ko import cli
 from encoder_ko.finetuning import job, task_types
 from encoder_ko.finetuning.args import FineTuningArgs
@@ -36,6 +37,7 @@ _string("model_dir", "models", "Where files that are not named are found.")
 for _name in FAMILIES:
     _string(f"{_name}_config_file", None, "Model configuration (JSON).")
 _string("vocab_file", None, "Vocabulary of the model.")
+_string("spm_model_file", None, "SentencePiece model; --vocab_file may list it.")
 _string("init_checkpoint", None, "Checkpoint to start from.")
 _boolean(
     "do_lower_case",
@@ -135,6 +137,7 @@ _boolean("overwrite", False, "Delete another run's results first.")
 # Flags that do not decide the trained model: the same run may change them.
 _FREE_FLAGS = (
     "config",
+    "spm_model_file",  # which the tokenizer's fingerprint stands for
     "task_defaults",  # which shows in the flags that it sets
     "do_train",
     "do_eval",
@@ -168,7 +171,7 @@ def main():
         FLAGS.model_dir,
         family.name,
         _config_file(family.name),
-        FLAGS.vocab_file,
+        named_vocabulary(FLAGS.vocab_file, FLAGS.spm_model_file),
         FLAGS.init_checkpoint,
         needs_weights=FLAGS.do_train and not FLAGS["model_dir"].using_default_value,
     )

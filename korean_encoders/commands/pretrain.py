@@ -17,7 +17,7 @@ from data.io import flag_files
 from data.io.errors import InputError
 from data.pretraining.shards import vocabulary_traits
 from data.records.dataset import open_records
-from data.tokenization import require_same_tokenizer
+from data.tokenization import named_vocabulary, require_same_tokenizer
 from electra_ko.model.modeling import config_of_size
 from electra_ko.pretrain.masking import GeneratorMasking
 from electra_ko.pretrain.pretraining import ElectraOptions
@@ -52,6 +52,7 @@ _STRINGS = {
     "init_checkpoint": "Weights to start a new schedule from.",
     "vocab_file": "Vocabulary of the records (vocab.txt or *.model); ELECTRA and "
     "--dynamic_masking need it.",
+    "spm_model_file": "SentencePiece model; --vocab_file may list it.",
     "tpu_name": "Name or grpc:// address of the TPU.",
     "tpu_zone": "Zone of the TPU.",
     "gcp_project": "Project of the TPU.",
@@ -142,6 +143,7 @@ _float("adam_epsilon", 1e-6, "Added to the root of the second moment.", above=0)
 # Flags that do not decide the trained model (of files, what they hold does).
 _FREE_FLAGS = (
     "config hparams data_dir model_name input_file eval_input_file vocab_file "
+    "spm_model_file "
     "bert_config_file albert_config_file electra_config_file output_dir do_train "
     "do_eval eval_batch_size max_eval_steps eval_every_steps log_every_steps "
     "save_checkpoints_steps keep_checkpoint_max iterations_per_loop overwrite tpu_name "
@@ -292,13 +294,14 @@ def _model_config():
 
 
 def _tokenizer(config):
-    if not FLAGS.vocab_file:
+    vocab_file = named_vocabulary(FLAGS.vocab_file, FLAGS.spm_model_file)
+    if not vocab_file:
         if FLAGS.model_type == "electra" or FLAGS.dynamic_masking:
             raise InputError(
                 "--vocab_file is missing: masking at run time needs to know [MASK]."
             )
         return None
-    return load_tokenizer(FLAGS.vocab_file, config, FLAGS.do_lower_case)
+    return load_tokenizer(vocab_file, config, FLAGS.do_lower_case)
 
 
 def _open_records(input_file, flag, tokenizer):

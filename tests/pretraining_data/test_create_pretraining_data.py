@@ -156,11 +156,14 @@ def test_wop_can_be_turned_off(tmp_path):
 
 
 def test_whole_words_of_sentencepiece_follow_the_spacing(tmp_path):
+    """With the list of pieces beside the model, as upstream's commands have it."""
     model = shared_golden("tokenization", "albert_spm.model")
+    listed = shared_golden("tokenization", "albert_spm.vocab")
     folder = tmp_path / "records"
     create_pretraining_data.main(
         ["create_pretraining_data", f"--input_file={CORPUS}", "--model_type=albert"]
-        + [f"--spm_model_file={model}", f"--output_dir={folder}", "--wop_prob=0"]
+        + [f"--spm_model_file={model}", f"--vocab_file={listed}"]
+        + [f"--output_dir={folder}", "--wop_prob=0"]
         + ["--max_seq_length=64", "--dupe_factor=2"]
     )
     features = schema.pretraining_features("albert", 64, 20)

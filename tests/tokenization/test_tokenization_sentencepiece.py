@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import re
 
 import pytest
 import sentencepiece
@@ -11,7 +12,13 @@ from hypothesis import strategies as st
 
 from data.io.errors import InputError
 from data.text.aligned_text import AlignedText
-from data.tokenization import build_tokenizer, preset, resolve_config
+from data.tokenization import (
+    build_tokenizer,
+    named_vocabulary,
+    preset,
+    resolve_config,
+)
+from data.tokenization.sentencepiece import load_model
 from tests.support.shared_data import shared_golden
 
 PRESET_OF_FILE = {
@@ -194,6 +201,27 @@ def test_special_tokens_in_text_are_not_special():
     tokenizer = golden_tokenizer("korean_sentencepiece")
     ids = tokenizer.encode_ids_batch(["[MASK] [CLS] <pad>"])[0]
     assert not {tokenizer.mask_id, tokenizer.cls_id, tokenizer.pad_id} & set(ids)
+
+
+def test_a_list_beside_a_model_is_held_to_it(tmp_path):
+    """Upstream's commands give both, the list with or without its scores."""
+    model = shared_golden("tokenization", "albert_spm.model")
+    published = shared_golden("tokenization", "albert_spm.vocab")
+    assert named_vocabulary(published, model) == model
+    pieces = load_model(model)[1].pieces
+    for name, end in (("plain.txt", ""), ("scores.vocab", "\t-3.5")):
+        listed = tmp_path / name
+        text = "".join(f"{piece}{end}\n" for piece in pieces)
+        listed.write_text(text, encoding="utf-8")
+        assert named_vocabulary(str(listed), model) == model
+        listed.write_text("다른\n" + text, encoding="utf-8")
+        message = f"--vocab_file={listed} does not list the pieces of --spm_model_file="
+        with pytest.raises(InputError, match=re.escape(message)):
+            named_vocabulary(str(listed), model)
+    with pytest.raises(InputError, match="none.vocab` does not exist"):
+        named_vocabulary(str(tmp_path / "none.vocab"), model)
+    given = [("v", None), (None, "m"), (None, None), ("m", "m")]
+    assert [named_vocabulary(*pair) for pair in given] == ["v", "m", None, "m"]
 
 
 def test_a_model_file_without_settings_is_sentencepiece():
