@@ -10,12 +10,17 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tu
 import numpy as np
 
 from ..io.errors import InputError
+from ..tasks.tag_schemes import (
+    INSIDE,
+    OUTSIDE,
+    TYPE_FIRST,
+    TagScheme,
+    type_and_position,
+)
 from ..tasks.tagging import TaggedSentence
 from ..tokenization import Tokenizer
 from ..tokenization.aligned_encoding import encode_aligned
 from .question_windows import best_windows, window_bounds
-
-OUTSIDE = "O"
 
 
 class TaggingInput(NamedTuple):
@@ -153,7 +158,9 @@ def word_values(
     ]
 
 
-def entity_types(tag_names: Sequence[str]) -> Tuple[str, ...]:
+def entity_types(
+    tag_names: Sequence[str], scheme: TagScheme = TYPE_FIRST
+) -> Tuple[str, ...]:
     """ "O" and the types, in the order of their tags: O, PER-B, PER-I -> O, PER.
 
     Raises:
@@ -161,19 +168,19 @@ def entity_types(tag_names: Sequence[str]) -> Tuple[str, ...]:
     """
     if OUTSIDE not in tag_names:
         raise InputError("None of the tags is 'O', which words outside entities have.")
-    types = [_type_of(name) for name in tag_names if name != OUTSIDE]
-    return (OUTSIDE,) + tuple(dict.fromkeys(types))
+    types = [type_and_position(name, scheme)[0] for name in tag_names]
+    return tuple(dict.fromkeys([OUTSIDE] + types))
 
 
-def type_ids(tags: Sequence[Sequence[str]], types: Sequence[str]) -> np.ndarray:
+def type_ids(
+    tags: Sequence[Sequence[str]],
+    types: Sequence[str],
+    scheme: TagScheme = TYPE_FIRST,
+) -> np.ndarray:
     """int64 [words], the types of the tags of all sentences, one after the other."""
     ids = {name: index for index, name in enumerate(types)}
-    return np.array([ids[_type_of(tag)] for each in tags for tag in each], np.int64)
-
-
-def _type_of(tag: str) -> str:
-    """ "PER-B" -> "PER"; "O" -> "O"."""
-    return tag.rpartition("-")[0] or tag
+    found = [ids[type_and_position(tag, scheme)[0]] for each in tags for tag in each]
+    return np.array(found, np.int64)
 
 
 class Entity(NamedTuple):
@@ -184,7 +191,7 @@ class Entity(NamedTuple):
     last: int
 
 
-def entities(tags: Sequence[str]) -> List[Entity]:
+def entities(tags: Sequence[str], scheme: TagScheme = TYPE_FIRST) -> List[Entity]:
     """The entities that tags mark, in order.
 
     PER-B PER-I O LOC-I -> PER 0 to 2, LOC 3 to 4: as when they are scored, an entity
@@ -192,10 +199,10 @@ def entities(tags: Sequence[str]) -> List[Entity]:
     """
     found = []  # type: List[Entity]
     for index, tag in enumerate(tags):
-        if tag == OUTSIDE:
+        name, position = type_and_position(tag, scheme)
+        if name == OUTSIDE:
             continue
-        name, _, position = tag.rpartition("-")
-        if position == "I" and found and found[-1][::2] == (name, index):
+        if position == INSIDE and found and found[-1][::2] == (name, index):
             found[-1] = found[-1]._replace(last=index + 1)
         else:
             found.append(Entity(name, index, index + 1))

@@ -92,6 +92,7 @@ class Task:
       label_values: classes or tags as the files write them, in the order of their ids.
       label_names: the same in words, for reports; ``label_values`` where empty.
       score_range: lowest and highest score (regression).
+      by_character: whether tags are of characters instead of words (tagging).
       is_pair: whether an example is two texts. Left out, task type and layouts
         tell; None where they do not.
       empty_text: KEEP, BAD (an error with its line), or OMIT_IN_TRAIN.
@@ -112,6 +113,7 @@ class Task:
     empty_text: str = BAD
     data_folder: str = ""
     is_pair: Optional[bool] = None
+    by_character: bool = False
 
     def __post_init__(self):
         if not self.label_names:

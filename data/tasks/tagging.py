@@ -1,11 +1,11 @@
 """A tag for each word: the task, and its examples."""
 
-import itertools
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from ..io.tables import BadRows, ReadingOptions, Row, read_table
+from ..io.tables import BadRows, ReadingOptions
 from .declarations import TAGGING, FileSet, FineTuningDefaults, Task, one_of
-from .tables import NO_LABELS, no_labels
+from .tag_files import RawSentence, read_sentences
+from .tag_schemes import OUTSIDE, recognise, scheme_of_labels
 
 _SHOWN_CHARS = 40
 _NAVER_TYPES = (
@@ -14,7 +14,7 @@ _NAVER_TYPES = (
 
 
 class TaggedSentence(NamedTuple):
-    """The words of a sentence, and a tag index for each.
+    """The words of a sentence, or its characters, and a tag index for each.
 
     ``tags`` indexes the task's ``label_values``; None in unlabelled files.
     """
@@ -42,70 +42,58 @@ TASKS = (NAVER_NER,)
 def load_tagged_sentences(
     task: Task, path: str, split: str, options: ReadingOptions, bad_rows: BadRows
 ) -> List[TaggedSentence]:
-    """Reads lines of words, a tab, and as many tags; there is no header.
+    """Reads a file of tagged words, or of tagged characters where the task says so.
 
     "철수는 서울로 갔다<TAB>PER-B LOC-B O" becomes ``TaggedSentence("train-1",
-    ("철수는", "서울로", "갔다"), (1, 9, 0))`` with the Naver tags. Words are cut at
-    single spaces only, so that other blanks stay in their word and the counts agree.
+    ("철수는", "서울로", "갔다"), (1, 9, 0))`` with the Naver tags, and so do the lines
+    "1<TAB>철수는<TAB>PER_B", "2<TAB>서울로<TAB>LOC_B", "3<TAB>갔다<TAB>-".
 
     Args:
       task: one of ``TASKS``, or a task of the same type.
-      path: the file; a test file may lack the tab and the tags.
+      path: a file of one of the forms of ``tag_files``, its tags in one of the schemes
+        of ``tag_schemes``; a test file may lack them.
       split: "train", "dev" or "test".
       options: encoding and limits.
-      bad_rows: collects the rows that are skipped.
+      bad_rows: collects the rows that are skipped, and is told of another scheme than
+        the task's.
 
     Raises:
-      InputError: as ``read_table``; a row whose words and tags differ in number, an
-        unknown tag, an empty word.
+      InputError: as ``read_sentences`` and ``recognise``; a tag that the task does not
+        have; words where the task is of characters.
     """
-    table = read_table(path, "\t", options, bad_rows)
-    tag_ids = {value: index for index, value in enumerate(task.label_values)}
-    rows = list(itertools.chain((table.first_row,), table.rows))
-    needs_tags = split != "test" or len(table.first_row.cells) > 1
-    if split == "test" and needs_tags:
-        placeholders = _placeholders(rows)
-        if placeholders:
-            bad_rows.doubt(no_labels(placeholders))
-            rows = [row._replace(cells=row.cells[:1]) for row in rows]
-            needs_tags = False
-    sentences = []
-    for row in rows:
-        problem = _problem_of(row, tag_ids, needs_tags)
+    sentences = read_sentences(path, split, options, bad_rows)
+    own = scheme_of_labels(task.label_values)
+    places = (pair for each in sentences for pair in zip(each.lines, each.tags or ()))
+    scheme = recognise(path, places) or own
+    if scheme != own:
+        bad_rows.doubt(f"tags are written as {scheme.name} and read as {own.name}")
+    ids = {outside: task.label_values.index(OUTSIDE) for outside in scheme.outside}
+    for index, value in enumerate(task.label_values):
+        ids[scheme.tag(own.parts(value))] = index
+    found = []
+    for sentence in sentences:
+        problem = _problem_of(task, sentence, ids)
         if problem:
-            bad_rows.skip(row.line_number, problem)
+            bad_rows.skip(*problem)
             continue
-        words = tuple(row.cells[0].split(" "))
-        tags = None
-        if needs_tags:
-            tags = tuple(tag_ids[tag] for tag in row.cells[1].split(" "))
-        sentences.append(TaggedSentence(f"{split}-{row.line_number}", words, tags))
-    return sentences
+        tags = sentence.tags and tuple(ids[tag] for tag in sentence.tags)
+        found.append(TaggedSentence(sentence.example_id, sentence.words, tags))
+    return found
 
 
-def _placeholders(rows: Sequence[Row]) -> List[str]:
-    """What every row has in place of its tags; [] if one of them has tags."""
-    found = {tag for row in rows for cell in row.cells[1:] for tag in cell.split(" ")}
-    return sorted(found) if found <= set(NO_LABELS) else []
-
-
-def _problem_of(row: Row, tag_ids: Dict[str, int], needs_tags: bool) -> str:
-    """What is wrong with a row, in one sentence; "" if nothing is."""
-    if len(row.cells) != (2 if needs_tags else 1):
-        return f"{len(row.cells)} columns, expected words, a tab, and tags."
-    words = row.cells[0].split(" ")
-    if "" in words:
-        return "an empty word, expected words with one space between them."
-    if not needs_tags:
-        return ""
-    tags = row.cells[1].split(" ")
-    unknown = [tag for tag in tags if tag not in tag_ids]
-    if unknown:
-        expected = ", ".join(list(tag_ids)[:5])
-        return (
-            f"tag '{unknown[0][:_SHOWN_CHARS]}', expected one of {len(tag_ids)}: "
-            f"{expected}, ..."
-        )
-    if len(words) != len(tags):
-        return f"{len(words)} words and {len(tags)} tags, expected one tag per word."
-    return ""
+def _problem_of(
+    task: Task, sentence: RawSentence, ids: Dict[str, int]
+) -> Optional[Tuple[int, str]]:
+    """The line of what is wrong with a sentence, and a sentence about it."""
+    for line_number, word in zip(sentence.lines, sentence.words):
+        if task.by_character and len(word) > 1:
+            shown = word[:_SHOWN_CHARS]
+            return line_number, f"'{shown}', expected one character a line."
+    for line_number, tag in zip(sentence.lines, sentence.tags or ()):
+        if tag not in ids:
+            expected = ", ".join(list(ids)[:5])
+            return line_number, (
+                f"tag '{tag[:_SHOWN_CHARS]}', expected one of {len(ids)}: {expected}, "
+                "..."
+            )
+    return None

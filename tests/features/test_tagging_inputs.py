@@ -8,6 +8,7 @@ import pytest
 from data.features import tagging_inputs
 from data.io.errors import InputError
 from data.tasks import get_task
+from data.tasks.tag_schemes import SCHEMES
 from data.tasks.tagging import TaggedSentence
 from data.tokenization import Tokenizer, TokenizerConfig, build_tokenizer, preset
 from tests.support import korean_tokenizers
@@ -180,6 +181,16 @@ def test_entities_are_those_that_are_scored(tags, expected):
         for name, first, last in get_entities(tags.split(), suffix=True)
     ]
     assert scored == expected
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=[each.name for each in SCHEMES])
+def test_entities_and_types_are_the_same_in_every_scheme(scheme):
+    parts = [("PER", "B"), ("PER", "I"), ("O", ""), ("LOC", "I")]
+    tags = [scheme.tag(each) for each in parts]
+    assert tagging_inputs.entities(tags, scheme) == [("PER", 0, 2), ("LOC", 3, 4)]
+    types = tagging_inputs.entity_types(["O"] + tags, scheme)
+    assert types == ("O", "PER", "LOC")
+    assert tagging_inputs.type_ids([tags], types, scheme).tolist() == [1, 1, 0, 2]
 
 
 def test_a_tokenizer_without_offsets_is_refused(tokenizer):

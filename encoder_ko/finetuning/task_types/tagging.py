@@ -10,6 +10,7 @@ from data.features import tagging_inputs
 from data.features.model_inputs import Encoded
 from data.records import schema
 from data.tasks import TAGGING
+from data.tasks.tag_schemes import TYPE_FIRST, scheme_of_labels, type_and_position
 from data.tasks.tagging import TaggedSentence
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.task_types.base import (
@@ -33,6 +34,10 @@ class Tagging(TaskType):
 
     name = TAGGING
     headline = ("f1", "precision", "recall", "loss")
+
+    def _check(self) -> None:
+        super()._check()
+        self._scheme = scheme_of_labels(self.task.label_values)
 
     def features(self) -> schema.Features:
         return schema.tagging_features()
@@ -62,8 +67,8 @@ class Tagging(TaskType):
 
     def gap(self, examples: Sequence[TaggedSentence]) -> str:
         tags = [self._gold(sentence) for sentence in examples]
-        names = tagging_inputs.entity_types(self.task.label_values)
-        found = set(tagging_inputs.type_ids(tags, names).tolist())
+        names = tagging_inputs.entity_types(self.task.label_values, self._scheme)
+        found = set(tagging_inputs.type_ids(tags, names, self._scheme).tolist())
         missing = [name for index, name in enumerate(names) if index not in found]
         return f"no example of {', '.join(missing)}" if missing else ""
 
@@ -97,15 +102,25 @@ class Tagging(TaskType):
         """
         predicted = self._predicted(examples, outputs)
         tags = [self._gold(sentence) for sentence in examples]
-        metrics = entity_metrics(tags, predicted)
+        metrics = entity_metrics(*map(self._type_first, (tags, predicted)))
         metrics.update(self._word_metrics(tags, predicted))
         metrics["loss"] = mean_loss(outputs)
         metrics["score"] = metrics[self.task.metric]
         return metrics
 
+    def _type_first(self, tags: Sequence[Sequence[str]]) -> List[List[str]]:
+        """Tags as they are scored: B-PER -> PER-B."""
+        return [
+            [TYPE_FIRST.tag(type_and_position(tag, self._scheme)) for tag in sentence]
+            for sentence in tags
+        ]
+
     def _word_metrics(self, tags, predicted) -> Dict[str, Any]:
-        names = tagging_inputs.entity_types(self.task.label_values)
-        pairs = [tagging_inputs.type_ids(each, names) for each in (tags, predicted)]
+        names = tagging_inputs.entity_types(self.task.label_values, self._scheme)
+        pairs = [
+            tagging_inputs.type_ids(each, names, self._scheme)
+            for each in (tags, predicted)
+        ]
         matrix = confusion_matrix(pairs[0], pairs[1], len(names))
         occurs = np.flatnonzero(matrix.sum(0) + matrix.sum(1))
         words = [
@@ -169,7 +184,7 @@ class Tagging(TaskType):
                             "end": int(starts[entity.last] - 1),
                             "probability": float(min(sure[entity.first : entity.last])),
                         }
-                        for entity in tagging_inputs.entities(tags)
+                        for entity in tagging_inputs.entities(tags, self._scheme)
                     ],
                 }
             )
