@@ -63,6 +63,7 @@ RECIPE = trainer.Recipe(
         num_train_steps=125000,
         num_warmup_steps=3125,
         save_checkpoints_steps=5000,
+        iterations_per_loop=1000,
     ),
     build=build,
     create_optimizer=_create_optimizer,

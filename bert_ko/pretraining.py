@@ -57,6 +57,7 @@ RECIPE = trainer.Recipe(
         num_train_steps=100000,
         num_warmup_steps=10000,
         save_checkpoints_steps=1000,
+        iterations_per_loop=1000,
     ),
     build=build,
     create_optimizer=_create_optimizer,

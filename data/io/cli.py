@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import threading
-from typing import Callable, Iterator, Optional, Sequence
+from typing import Callable, Iterator, List, Optional, Sequence
 
 from absl import flags
 
@@ -68,7 +68,7 @@ def parse_into(values: flags.FlagValues, argv: Sequence[str], description: str) 
             flag_values=values,
         )
         flags.DEFINE_bool("help", False, "Show these flags.", flag_values=values)
-    unparsed = values(argv)
+    unparsed = values(with_underscores(argv, values))
     if len(unparsed) > 1:
         raise InputError(
             f"Unexpected argument {unparsed[1]!r}: settings are --flag=value."
@@ -79,6 +79,17 @@ def parse_into(values: flags.FlagValues, argv: Sequence[str], description: str) 
     if values.config:
         apply_settings(values, values.config)
     return True
+
+
+def with_underscores(argv: Sequence[str], values: flags.FlagValues) -> List[str]:
+    """Flags that are written with hyphens, by their names: --data-dir=a."""
+    words = list(argv)
+    for place, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        plain = "--" + name[2:].replace("-", "_")
+        if name.startswith("--") and plain[2:] in values:
+            words[place] = plain + equals + value
+    return words
 
 
 def require_local(values: flags.FlagValues, command: str) -> None:

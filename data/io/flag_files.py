@@ -7,7 +7,7 @@ Files that it names are looked for beside it first.
 import difflib
 import json
 import os
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping
 
 from absl import flags
 
@@ -15,22 +15,31 @@ from .errors import InputError
 from .files import exists, read_bytes
 
 
-def apply_settings(
-    values: flags.FlagValues, source: str, renamed: Optional[Mapping[str, str]] = None
-) -> None:
+def apply_settings(values: flags.FlagValues, source: str) -> None:
     """Gives flags the values of a JSON file, but for those of the command line.
 
     Args:
-      source: the file, or, where it begins with "{", the JSON itself. It holds flag
-        name -> value; names that begin with "_" are remarks.
-      renamed: other names for flags.
+      source: as in `read_settings`.
 
     Raises:
-      InputError: there is no such file, it does not hold a JSON object, there is no
-        such flag, or it cannot have this value.
+      InputError: as `read_settings` and `apply_values`.
     """
-    for name, value in _read(source).items():
-        name = (renamed or {}).get(name, name)
+    apply_values(values, read_settings(source), source)
+
+
+def apply_values(
+    values: flags.FlagValues, settings: Mapping[str, Any], source: str
+) -> None:
+    """Gives flags values, but for those of the command line.
+
+    Args:
+      settings: flag name -> value; names that begin with "_" are remarks.
+      source: where they come from; files that they name may be beside it.
+
+    Raises:
+      InputError: there is no such flag, or it cannot have this value.
+    """
+    for name, value in settings.items():
         if name.startswith("_"):
             continue
         if name not in values:
@@ -59,7 +68,12 @@ def fill_in(values: flags.FlagValues, settings: Mapping[str, Any]) -> None:
             values[name].value = value
 
 
-def _read(source: str) -> Dict[str, Any]:
+def read_settings(source: str) -> Dict[str, Any]:
+    """The JSON object of a file, or, where `source` begins with "{", of itself.
+
+    Raises:
+      InputError: there is no such file, or it does not hold a JSON object.
+    """
     text = source
     if not source.lstrip().startswith("{"):
         try:

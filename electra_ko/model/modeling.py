@@ -8,7 +8,7 @@ embeddings that both networks share and project to their own width.
 """
 
 import dataclasses
-from typing import Optional
+from typing import Any, Dict, Mapping, Optional
 
 from data.io.errors import InputError
 from encoder_ko.compat import tf
@@ -89,34 +89,49 @@ class ElectraConfig(BertConfig):
 
 
 _SIZES = {
-    # layers, width, heads, embedding width where it is not the same
-    "small": (12, 256, 4, 128),
-    "base": (12, 768, 12, None),
-    "large": (24, 1024, 16, None),
+    # layers, width, embedding width where it is not the same
+    "small": (12, 256, 128),
+    "base": (12, 768, None),
+    "large": (24, 1024, None),
 }
 
 
 def config_of_size(
-    size: str, vocab_size: int, embedding_size: Optional[int] = None
+    size: str,
+    vocab_size: int,
+    embedding_size: Optional[int] = None,
+    overrides: Optional[Mapping[str, Any]] = None,
 ) -> ElectraConfig:
     """The discriminator that upstream's `model_size` means: small, base or large.
 
+    Args:
+      embedding_size: None = 128 for small, else the hidden size.
+      overrides: upstream's `model_hparam_overrides`, keys of the configuration; heads
+        and the feed-forward layer follow the hidden size unless they are among them.
+
     Raises:
-      InputError: another size.
+      InputError: another size, or an unknown key.
     """
     if size not in _SIZES:
         raise InputError(
             f"model_size is {size!r}; expected one of {', '.join(_SIZES)}."
         )
-    layers_, width, heads, narrow = _SIZES[size]
-    return ElectraConfig(
-        vocab_size=vocab_size,
-        num_hidden_layers=layers_,
-        hidden_size=width,
-        num_attention_heads=heads,
-        intermediate_size=4 * width,
-        embedding_size=embedding_size or narrow,
-    )
+    depth, width, narrow = _SIZES[size]
+    settings = {
+        "vocab_size": vocab_size,
+        "num_hidden_layers": depth,
+        "hidden_size": width,
+        "embedding_size": embedding_size or narrow,
+    }
+    settings.update(overrides or {})
+    width = settings["hidden_size"]
+    derived: Dict[str, Any] = {}
+    if isinstance(width, int):  # else it is refused below
+        derived = {
+            "num_attention_heads": heads_of_width(width),
+            "intermediate_size": 4 * width,
+        }
+    return ElectraConfig.from_dict(dict(derived, **settings), "model_hparam_overrides")
 
 
 def generator_config(

@@ -227,6 +227,7 @@ RECIPE = trainer.Recipe(
         num_train_steps=1000000,
         num_warmup_steps=10000,
         save_checkpoints_steps=1000,
+        iterations_per_loop=200,
     ),
     build=build,
     create_optimizer=_create_optimizer,

@@ -6,7 +6,7 @@ Source: google-research/electra, util/training_utils.py.
 import datetime
 import time
 
-from electra_ko.model.modeling import BertConfig, config_of_size, heads_of_width
+from electra_ko.model.modeling import BertConfig, config_of_size
 from electra_ko.util import utils
 from encoder_ko.compat import tf
 
@@ -86,16 +86,10 @@ def get_bert_config(config) -> BertConfig:
     Raises:
       InputError: an unknown `model_size` or key.
     """
-    size = config_of_size(config.model_size, config.vocab_size)
-    settings = {
-        "vocab_size": config.vocab_size,
-        "hidden_size": size.hidden_size,
-        "num_hidden_layers": size.num_hidden_layers,
-    }
-    settings.update(config.model_hparam_overrides)
-    width = settings["hidden_size"]
-    derived = {
-        "num_attention_heads": heads_of_width(width),
-        "intermediate_size": 4 * width,
-    }
-    return BertConfig.from_dict(dict(derived, **settings), "model_hparam_overrides")
+    found = config_of_size(
+        config.model_size,
+        config.vocab_size,
+        overrides=config.model_hparam_overrides,
+    ).to_dict()
+    del found["embedding_size"]  # upstream's has none
+    return BertConfig.from_dict(found)

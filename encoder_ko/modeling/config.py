@@ -194,6 +194,14 @@ class EncoderConfig:
         """A copy with some values changed."""
         return dataclasses.replace(self, **changes)
 
+    def overridden(self: Config, overrides: Dict[str, Any], source: str) -> Config:
+        """A copy with the values of some keys of the JSON; InputError as `from_dict`.
+
+        Args:
+          source: what says so, for the message.
+        """
+        return self.from_dict(dict(self.to_dict(), **overrides), source)
+
 
 def _check_value(field, value):
     """Refuses a value that the key cannot have."""

@@ -27,13 +27,14 @@ class LoadedModel(NamedTuple):
 
 def load_model(
     files: ModelFiles,
-    config_class: Any,
+    config: Any,
     max_seq_length: int,
     lower_case: Optional[bool] = None,
 ) -> LoadedModel:
-    """Reads configuration and tokenizer.
+    """Reads the tokenizer, and holds it and the longest input to the configuration.
 
     Args:
+      config: EncoderConfig.
       max_seq_length: tokens of the longest input, by --max_seq_length.
       lower_case: None = what tokenizer_config.json beside the vocabulary says.
 
@@ -41,8 +42,7 @@ def load_model(
       InputError: a file is broken; the vocabulary or the length is beyond what the
         configuration has room for.
     """
-    config = config_class.from_json_file(files.config_file)
-    check_length(config, max_seq_length, files.config_file)
+    check_length(config, max_seq_length, files.config_file or "the model")
     tokenizer = load_tokenizer(files.vocab_file, config, lower_case)
     return LoadedModel(config, tokenizer, files)
 

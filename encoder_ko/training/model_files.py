@@ -17,7 +17,7 @@ _OTHER_CONFIGS = ("tokenizer", "run_config")
 class ModelFiles(NamedTuple):
     """Paths; `init_checkpoint` is None for training from scratch."""
 
-    config_file: str
+    config_file: Optional[str]
     vocab_file: str
     init_checkpoint: Optional[str]
 
@@ -29,6 +29,7 @@ def find_model_files(
     vocab_file: Optional[str] = None,
     init_checkpoint: Optional[str] = None,
     needs_weights: bool = False,
+    needs_config: bool = True,
 ) -> ModelFiles:
     """The files that were named, and for the others those in the model's folder.
 
@@ -40,6 +41,7 @@ def find_model_files(
     Args:
       needs_weights: whether a checkpoint must be there, since the user named the
         folder. Configuration and vocabulary by name mean training from scratch.
+      needs_config: False = a configuration that was not named is not looked for.
 
     Raises:
       InputError: a file is missing, or there are several to choose from.
@@ -53,7 +55,9 @@ def find_model_files(
     elif not config_file and files.is_folder(model_dir):
         best = checkpoints.find_checkpoint(os.path.join(model_dir, BEST))
         checkpoint = best or checkpoints.find_checkpoint(model_dir)
-    config = config_file or _find_config(model_dir, model_type)
+    config = config_file
+    if needs_config and not config:
+        config = _find_config(model_dir, model_type)
     if needs_weights and not checkpoint and not (config_file and vocab_file):
         raise _no_weights(model_dir, model_type, bool(config_file))
     return ModelFiles(

@@ -89,9 +89,8 @@ def _extractor():
             "Features of an untrained model mean nothing: name its checkpoint with "
             "--init_checkpoint."
         )
-    model = load_model(
-        files, model_type.config_class, FLAGS.max_seq_length, FLAGS.do_lower_case
-    )
+    config = model_type.config_class.from_json_file(files.config_file)
+    model = load_model(files, config, FLAGS.max_seq_length, FLAGS.do_lower_case)
     layers = features.parse_layers(FLAGS.layers, model.config.num_hidden_layers)
     extractor = features.Extractor(
         model_type.model_class,

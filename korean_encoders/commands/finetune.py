@@ -21,6 +21,7 @@ from encoder_ko.finetuning.args import FineTuningArgs
 from encoder_ko.optimization.optimizers import ADAM_FLAGS
 from encoder_ko.training import model_files
 from encoder_ko.training.loaded_model import load_model
+from korean_encoders.commands import electra_settings
 from korean_encoders.model_types import FAMILIES
 
 FLAGS = flags.FlagValues()
@@ -39,6 +40,16 @@ for _name in FAMILIES:
 _string("vocab_file", None, "Vocabulary of the model.")
 _string("spm_model_file", None, "SentencePiece model; --vocab_file may list it.")
 _string("init_checkpoint", None, "Checkpoint to start from.")
+_enum("model_size", None, ["small", "base", "large"], "ELECTRA without a config file.")
+_integer("vocab_size", None, "ELECTRA without a configuration file.", 1)
+_integer("embedding_size", None, "ELECTRA without a configuration file.", 1)
+_string(
+    "model_hparam_overrides",
+    None,
+    "JSON, file or text: keys of the model's configuration.",
+)
+_string("model_name", None, "ELECTRA's: name of the model in data_dir.")
+_string("hparams", None, "ELECTRA's: JSON of settings, file or text.")
 _boolean(
     "do_lower_case",
     None,
@@ -138,6 +149,12 @@ _boolean("overwrite", False, "Delete another run's results first.")
 _FREE_FLAGS = (
     "config",
     "spm_model_file",  # which the tokenizer's fingerprint stands for
+    "hparams",  # which shows in other flags
+    "model_name",
+    "model_size",  # which shows in the configuration
+    "vocab_size",
+    "embedding_size",
+    "model_hparam_overrides",
     "task_defaults",  # which shows in the flags that it sets
     "do_train",
     "do_eval",
@@ -158,6 +175,8 @@ _FREE_FLAGS = (
 
 
 def main():
+    electra_settings.apply(FLAGS, electra_settings.FINETUNING)
+    electra_settings.finetuning_defaults(FLAGS)
     task = tasks.get_task(_required("task_name"))
     _required("output_dir")
     if not (FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict):
@@ -167,6 +186,7 @@ def main():
             "--use_tpu needs --tpu_name, the TPU's name or grpc:// address."
         )
     family = FAMILIES[FLAGS.model_type]
+    by_size = electra_settings.names_a_size(FLAGS)
     files = model_files.find_model_files(
         FLAGS.model_dir,
         family.name,
@@ -174,19 +194,23 @@ def main():
         named_vocabulary(FLAGS.vocab_file, FLAGS.spm_model_file),
         FLAGS.init_checkpoint,
         needs_weights=FLAGS.do_train and not FLAGS["model_dir"].using_default_value,
+        needs_config=not by_size,
     )
-    _set_defaults(task, family, files)
-    model = load_model(
-        files, family.config_class, FLAGS.max_seq_length, FLAGS.do_lower_case
-    )
+    if by_size:
+        config = electra_settings.config_of_flags(FLAGS)
+    else:
+        overrides = electra_settings.overrides_of(FLAGS)
+        config = family.config_class.from_json_file(files.config_file)
+        config = config.overridden(overrides, "--model_hparam_overrides")
+    _set_defaults(task, family, config)
+    model = load_model(files, config, FLAGS.max_seq_length, FLAGS.do_lower_case)
     settings = _settings(task, model)
     args = FineTuningArgs.from_flags(FLAGS, task, settings, cli.settings(FLAGS))
     job.run(args, family, model)
 
 
-def _set_defaults(task, family, files):
+def _set_defaults(task, family, config):
     """Gives flags that were not given the values of model, task type or task."""
-    config = family.config_class.from_json_file(files.config_file)
     values = dict(
         family.defaults(config), **task_types.TASK_TYPES[task.task_type].defaults
     )

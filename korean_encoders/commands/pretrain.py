@@ -8,7 +8,6 @@ names and meaning; records of theirs can be read, too.
 """
 
 import functools
-import os
 import sys
 
 from absl import flags, logging
@@ -18,7 +17,6 @@ from data.io.errors import InputError
 from data.pretraining.shards import vocabulary_traits
 from data.records.dataset import open_records
 from data.tokenization import named_vocabulary, require_same_tokenizer
-from electra_ko.model.modeling import config_of_size
 from electra_ko.pretrain.masking import GeneratorMasking
 from electra_ko.pretrain.pretraining import ElectraOptions
 from encoder_ko import cli
@@ -29,18 +27,12 @@ from encoder_ko.pretraining.args import EvaluationArgs, OptimizerArgs, Schedule
 from encoder_ko.training import checkpoints, estimator
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.loaded_model import check_length, load_tokenizer, require_start
+from korean_encoders.commands import electra_settings
 from korean_encoders.model_types import MODEL_TYPES
 
 FLAGS = flags.FlagValues()
 
 RECIPES = {name: found.recipe for name, found in MODEL_TYPES.items()}
-
-# What google-research/electra calls its hyper-parameters, where our names differ.
-_ELECTRA_NAMES = {
-    "num_eval_steps": "max_eval_steps",
-    "model_dir": "output_dir",
-    "pretrain_tfrecords": "input_file",
-}
 
 _STRINGS = {
     "input_file": "Records, comma-separated; patterns allowed.",
@@ -60,6 +52,7 @@ _STRINGS = {
     "data_dir": "ELECTRA's: folder of vocabulary and records.",
     "model_name": "ELECTRA's: name of the run in data_dir.",
     "hparams": "ELECTRA's: JSON of settings, file or text.",
+    "model_hparam_overrides": "JSON, file or text: keys of the model's configuration.",
 }
 _INTEGERS = {  # default (None = upstream's for the model), meaning, least value
     "max_seq_length": (None, "Tokens per record; 128, ALBERT 512.", 3),
@@ -70,8 +63,8 @@ _INTEGERS = {  # default (None = upstream's for the model), meaning, least value
     "num_warmup_steps": (None, "Updates of the warm-up.", 0),
     "start_warmup_step": (0, "Update at which it begins (ALBERT).", 0),
     "save_checkpoints_steps": (None, "Updates between checkpoints.", 1),
-    "keep_checkpoint_max": (5, "Newest checkpoints that are kept.", 1),
-    "iterations_per_loop": (1000, "Steps per call of the TPU.", 1),
+    "keep_checkpoint_max": (5, "Newest checkpoints that are kept; 0 = all.", 0),
+    "iterations_per_loop": (None, "Steps per call of the TPU.", 1),
     "max_eval_steps": (100, "Steps of evaluation at most.", 1),
     "eval_every_steps": (0, "Updates between evaluations; 0 = at the end only.", 0),
     "log_every_steps": (100, "Updates between lines of the log.", 1),
@@ -143,7 +136,7 @@ _float("adam_epsilon", 1e-6, "Added to the root of the second moment.", above=0)
 # Flags that do not decide the trained model (of files, what they hold does).
 _FREE_FLAGS = (
     "config hparams data_dir model_name input_file eval_input_file vocab_file "
-    "spm_model_file "
+    "spm_model_file model_hparam_overrides "
     "bert_config_file albert_config_file electra_config_file output_dir do_train "
     "do_eval eval_batch_size max_eval_steps eval_every_steps log_every_steps "
     "save_checkpoints_steps keep_checkpoint_max iterations_per_loop overwrite tpu_name "
@@ -169,7 +162,8 @@ def main():
 
 def job_of_flags():
     """Checks the flags and opens what they name."""
-    _read_electra_settings()
+    electra_settings.apply(FLAGS, electra_settings.PRETRAINING)
+    electra_settings.pretraining_defaults(FLAGS)
     _set_defaults()
     _check_flags()
     model_type = FLAGS.model_type
@@ -209,21 +203,6 @@ def job_of_flags():
 
 
 # --- Flags -----------------------------------------------------------------------
-
-
-def _read_electra_settings():
-    """ELECTRA's own way of naming settings."""
-    if FLAGS.hparams:
-        flag_files.apply_settings(FLAGS, FLAGS.hparams, _ELECTRA_NAMES)
-    if FLAGS.data_dir and FLAGS.model_name:
-        places = {
-            "vocab_file": "vocab.txt",
-            "input_file": "pretrain_tfrecords/pretrain_data.tfrecord*",
-            "output_dir": f"models/{FLAGS.model_name}",
-        }
-        for name, place in places.items():
-            if not FLAGS[name].value:
-                FLAGS[name].value = os.path.join(FLAGS.data_dir, place)
 
 
 def _set_defaults():
@@ -280,10 +259,10 @@ def _model_config():
     config_file = FLAGS[f"{model_type}_config_file"].value
     if config_file:
         config = RECIPES[model_type].config_class.from_json_file(config_file)
-    elif model_type == "electra" and FLAGS.model_size and FLAGS.vocab_size:
-        config = config_of_size(
-            FLAGS.model_size, FLAGS.vocab_size, FLAGS.embedding_size
-        )
+        overrides = electra_settings.overrides_of(FLAGS)
+        config = config.overridden(overrides, "--model_hparam_overrides")
+    elif electra_settings.names_a_size(FLAGS):
+        config = electra_settings.config_of_flags(FLAGS)
     else:
         raise InputError(
             f"--{model_type}_config_file is missing: name a model configuration, for "

@@ -11,8 +11,9 @@ from tests.support.paths import ROOT
 
 # Folders that are a reader's, not the project's.
 READERS = {
-    "build", "comments", "corpus", "datasets", "downloads", "exports", "koelectra",
-    "models", "my", "raw", "records", "runs", "serving", "vocab",
+    "build", "comments", "corpus", "datasets", "downloads", "exports",
+    "finetuning_data", "koelectra", "models", "my", "raw", "records", "runs",
+    "serving", "vocab",
 }  # fmt: skip
 # Folders of a run, named from inside it.
 IN_A_RUN = {"assets", "best", "eval"}

@@ -51,9 +51,9 @@ def test_what_was_given_is_not_filled_in(tmp_path):
     assert values.vocab_file == "a" and "unknown" not in values
 
 
-def test_names_of_other_programs_and_text_in_place_of_a_file():
+def test_text_in_place_of_a_file():
     values = parsed()
-    flag_files.apply_settings(values, '{"n_vocab": 7}', {"n_vocab": "vocab_size"})
+    flag_files.apply_settings(values, '{"vocab_size": 7}')
     assert values.vocab_size == 7
 
 

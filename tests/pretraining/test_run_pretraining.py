@@ -546,16 +546,21 @@ def test_electras_own_way_of_naming_settings(prepared, tmp_path):
         "num_eval_steps": 2,
         "do_eval": True,
         "eval_batch_size": 4,
+        "model_size": "small",
+        "vocab_size": len(runs.VOCABULARY),
+        "model_hparam_overrides": {"num_hidden_layers": 2, "hidden_size": 128},
+        "electric_objective": False,
+        "tpu_job_name": None,
+        "keep_checkpoint_max": None,
     }
     values = pretrain.FLAGS
     for name in values:
         values[name].unparse()
     flags = [
-        "--model_type=electra",
-        f"--data_dir={data_dir}",
-        "--model_name=tiny",
+        f"--data-dir={data_dir}",  # hyphens, as upstream's parser has them
+        "--model-name",
+        "tiny",
         f"--hparams={json.dumps(hparams)}",
-        f"--electra_config_file={folder / 'config.json'}",
     ]
     parse_into(values, ["run_pretraining.py", *flags], "")
     job = pretrain.job_of_flags()
@@ -567,3 +572,9 @@ def test_electras_own_way_of_naming_settings(prepared, tmp_path):
     assert (job.schedule.train_steps, job.schedule.batch_size) == (2, 4)
     assert (job.evaluation.max_steps, job.do_eval) == (2, True)
     assert job.tokenizer.vocabulary.path == str(data_dir / "vocab.txt")
+    assert (job.model_type, job.output.keep_checkpoints) == ("electra", 0)
+    config = job.network.config
+    assert (config.num_hidden_layers, config.hidden_size) == (2, 128)
+    assert (config.intermediate_size, config.num_attention_heads) == (512, 2)
+    assert (config.embedding_size, config.vocab_size) == (128, len(runs.VOCABULARY))
+    assert job.hardware.iterations_per_loop == 200
