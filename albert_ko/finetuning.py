@@ -8,13 +8,12 @@ from encoder_ko.optimization import optimizers
 
 
 def _create_optimizer(loss, config, settings: Hyperparameters):
-    """Upstream: fine-tuning uses adamw, unlike pre-training."""
     return create_train_op(
         loss,
         settings.learning_rate,
         settings.train_steps,
         int(settings.warmup_steps),
-        optimizer="adamw",
+        optimizer=settings.optimizer,
         weight_decay_rate=settings.weight_decay_rate,
         adam=settings.adam,
         update=settings.update,

@@ -8,6 +8,7 @@ from albert_ko.modeling import AlbertConfig, AlbertModel
 from albert_ko.optimization import create_train_op
 from encoder_ko.pretraining import objectives, trainer
 from encoder_ko.pretraining.args import OptimizerArgs
+from encoder_ko.training import restoring
 
 
 def build(config, features, options) -> objectives.PretrainingOutput:
@@ -67,4 +68,5 @@ RECIPE = trainer.Recipe(
     ),
     build=build,
     create_optimizer=_create_optimizer,
+    group_0=restoring.StandIn(r"/group_\d+/", "/group_0/"),
 )

@@ -13,6 +13,7 @@ def _create_optimizer(loss, config, settings: Hyperparameters):
         settings.learning_rate,
         settings.train_steps,
         int(settings.warmup_steps),
+        optimizer=settings.optimizer,
         weight_decay_rate=settings.weight_decay_rate,
         adam=settings.adam,
         update=settings.update,

@@ -80,8 +80,14 @@ def _generator_config(config, variables):
     if kernel is None:
         raise InputError(
             "The checkpoint has a head for masked words but no generator: it was "
-            "trained with --electra_objective=false. Convert what is fine-tuned from "
-            "it, or what ELECTRA's own objective makes of it as --init_checkpoint."
+            "trained with --electra_objective=false or --untied_generator=false. "
+            "Convert what is fine-tuned from it, or what ELECTRA's own objective makes "
+            "of it as --init_checkpoint."
+        )
+    if "generator/embeddings/word_embeddings" in variables:
+        raise InputError(
+            "The generator has embeddings of its own (--untied_generator_embeddings), "
+            "for which there is no conversion. Convert what is fine-tuned from it."
         )
     width = kernel.shape[0]
     inner = variables["generator/encoder/layer_0/intermediate/dense/bias"].shape[0]

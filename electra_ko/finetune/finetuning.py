@@ -27,6 +27,7 @@ def _create_optimizer(loss, config, settings: Hyperparameters):
         loss,
         settings.learning_rate,
         settings.train_steps,
+        optimizer=settings.optimizer,
         weight_decay_rate=settings.weight_decay_rate,
         adam=settings.adam,
         update=settings.update,

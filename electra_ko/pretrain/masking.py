@@ -15,9 +15,10 @@ from typing import NamedTuple, Optional, Tuple
 from encoder_ko.compat import tf
 from encoder_ko.modeling.fused import VOCABULARY_BLOCK
 from encoder_ko.modeling.gather import gather_positions, scatter_update
-from encoder_ko.modeling.heads import TokenPredictions
+from encoder_ko.modeling.heads import TokenPredictions, exponents_of
 from encoder_ko.modeling.random_stream import RandomStream
 
+_DISALLOWED = 1000.0
 _MASK_SHARE = 0.85  # the others of the chosen positions keep their token
 
 
@@ -154,6 +155,48 @@ def sample_tokens(predicted: TokenPredictions, random: RandomStream):
     weights = tf.exp(logits) * tf.cast(inside, tf.float32)
     sampled = block * VOCABULARY_BLOCK + draw(weights, uniform[:, 1:])
     return tf.stop_gradient(tf.reshape(sampled, tf.shape(predicted.losses)))
+
+
+def adjusted(
+    predicted: TokenPredictions, ids, temperature: float, disallow_correct: bool
+) -> TokenPredictions:
+    """The predictions from which upstream samples, for `sample_tokens`.
+
+    Args:
+      ids: int32 [B, N], the original tokens.
+      temperature: above 0, divides the logits.
+      disallow_correct: whether the originals are out of reach. Upstream: 1,000 is
+        subtracted from their logits.
+    """
+    if temperature == 1.0 and not disallow_correct:
+        return predicted
+    products = tf.cast(predicted.products, tf.float32) / temperature
+    bias = predicted.bias / temperature
+    if disallow_correct:
+        size = products.shape.as_list()[1]
+        products -= _DISALLOWED * tf.one_hot(tf.reshape(ids, [-1]), size)
+    exponents = exponents_of(products, bias)
+    return predicted._replace(products=products, bias=bias, exponents=exponents)
+
+
+def sample_uniformly(
+    ids, vocab_size: int, disallow_correct: bool, random: RandomStream
+):
+    """A token for each position, all of the vocabulary as probable.
+
+    Args:
+      ids: int32 [B, N], the original tokens.
+      disallow_correct: whether the originals are out of reach.
+
+    Returns:
+      int32 [B, N].
+    """
+    choices = vocab_size - 1 if disallow_correct else vocab_size
+    uniform = random.uniform(tf.shape(ids))
+    drawn = tf.minimum(tf.cast(uniform * choices, tf.int32), choices - 1)
+    if disallow_correct:  # those from the original on move up by one
+        drawn += tf.cast(drawn >= ids, tf.int32)
+    return drawn
 
 
 def draw(weights, uniform):

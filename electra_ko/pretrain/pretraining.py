@@ -7,7 +7,10 @@ Letters: B batch, S sequence, N masked slots.
 """
 
 import dataclasses
+import math
 from typing import NamedTuple
+
+from absl import flags
 
 from electra_ko.model.modeling import (
     GENERATOR_SCOPE,
@@ -17,6 +20,7 @@ from electra_ko.model.modeling import (
 )
 from electra_ko.model.optimization import create_train_op
 from electra_ko.pretrain import masking
+from electra_ko.pretrain.masking import GeneratorMasking
 from encoder_ko.compat import tf
 from encoder_ko.modeling import heads, layers
 from encoder_ko.modeling.gather import scatter_update
@@ -33,17 +37,39 @@ class ElectraOptions:
     Attributes:
       masking: which tokens the generator has to predict.
       generator_hidden_size, generator_layers: shares of the discriminator's sizes.
+      untied_generator: False makes the generator the discriminator's own layers, in
+        their full size, with a head to predict words.
+      untied_generator_embeddings: whether the generator has embeddings of its own, of
+        its own width, rather than those of the discriminator.
+      uniform_generator: in place of a generator, every token of the vocabulary is as
+        probable; its loss is the constant log V.
+      temperature: above 0, divides the generator's logits before it samples: the
+        higher, the more uniform.
+      disallow_correct: whether the original token is never sampled, so that every
+        masked one is replaced.
       gen_weight, disc_weight: factors on the two losses.
       electra_objective: False trains the discriminator's own layers as a masked
         language model, BERT's objective: no generator, nothing replaced.
     """
 
-    masking: masking.GeneratorMasking
+    masking: GeneratorMasking
     generator_hidden_size: float = 0.25
     generator_layers: float = 1.0
+    untied_generator: bool = True
+    untied_generator_embeddings: bool = False
+    uniform_generator: bool = False
+    temperature: float = 1.0
+    disallow_correct: bool = False
     gen_weight: float = 1.0
     disc_weight: float = 50.0
     electra_objective: bool = True
+
+    @classmethod
+    def from_flags(
+        cls, values: flags.FlagValues, generator_masking: GeneratorMasking
+    ) -> "ElectraOptions":
+        names = {field.name for field in dataclasses.fields(cls)} - {"masking"}
+        return cls(generator_masking, **{name: values[name].value for name in names})
 
 
 class Replaced(NamedTuple):
@@ -73,10 +99,20 @@ def build(config, features, options, electra) -> objectives.PretrainingOutput:
         return objectives.combine(
             {"masked_lm": masked_lm}, {"masked_lm": electra.gen_weight}
         )
-    generator, predicted = generate(config, features, masked, options, electra)
-    sampled = masking.sample_tokens(predicted, options.random)
+    if electra.uniform_generator:
+        generator = _uniform_objective(config, masked)
+        sampled = masking.sample_uniformly(
+            masked.ids, config.vocab_size, electra.disallow_correct, options.random
+        )
+    else:
+        generator, predicted = generate(config, features, masked, options, electra)
+        predicted = masking.adjusted(
+            predicted, masked.ids, electra.temperature, electra.disallow_correct
+        )
+        sampled = masking.sample_tokens(predicted, options.random)
     replaced = replace(features["input_ids"], masked.positions, sampled)
-    discriminator = discriminate(config, features, replaced, options)
+    is_generator = not (electra.untied_generator or electra.uniform_generator)
+    discriminator = discriminate(config, features, replaced, options, is_generator)
     output = objectives.combine(
         {"masked_lm": generator, "disc": discriminator},
         {"masked_lm": electra.gen_weight, "disc": electra.disc_weight},
@@ -93,34 +129,50 @@ def generate(config, features, masked, options, electra):
     Returns:
       (its Objective, TokenPredictions).
     """
+    if not electra.untied_generator:
+        return _masked_lm(config, features, masked, options, None)
     small = generator_config(
         config, electra.generator_hidden_size, electra.generator_layers
     )
-    return _masked_lm(small, features, masked, options, GENERATOR_SCOPE)
+    model_class = ElectraModel
+    if electra.untied_generator_embeddings:
+        model_class = UntiedGenerator
+        small = small.replace(embedding_size=small.hidden_size)
+    return _masked_lm(small, features, masked, options, GENERATOR_SCOPE, model_class)
 
 
-def _masked_lm(config, features, masked, options, scope):
+class UntiedGenerator(ElectraModel):
+    """A generator whose embeddings are not the discriminator's."""
+
+    embeddings_of = GENERATOR_SCOPE
+
+
+def _masked_lm(config, features, masked, options, scope, model_class=ElectraModel):
     inputs = dict(features, input_ids=masked.input_ids)
     model = options.encoder(
-        ElectraModel,
+        model_class,
         config,
         inputs,
-        scope=scope,
+        scope=scope or ElectraModel.default_scope,
         predicted_positions=masked.positions,
     )
     with tf.variable_scope("generator_predictions"):
         predicted = heads.predict_tokens(
             model, masked.positions, masked.ids, transform_scope=None
         )
-    objective = objectives.token_objective(
-        "masked_lm",
-        predicted.losses,
-        predicted.predictions(),
-        masked.ids,
-        masked.weights,
-        _EPSILON,
+    return _objective(predicted.losses, predicted.predictions(), masked), predicted
+
+
+def _objective(losses, predictions, masked):
+    return objectives.token_objective(
+        "masked_lm", losses, predictions, masked.ids, masked.weights, _EPSILON
     )
-    return objective, predicted
+
+
+def _uniform_objective(config, masked):
+    """Upstream: of equal logits the first counts as the prediction."""
+    losses = tf.fill(tf.shape(masked.ids), math.log(config.vocab_size))
+    return _objective(losses, tf.zeros_like(masked.ids), masked)
 
 
 def replace(input_ids, positions, sampled) -> Replaced:
@@ -133,13 +185,21 @@ def replace(input_ids, positions, sampled) -> Replaced:
     return Replaced(corrupted, written * differs)
 
 
-def discriminate(config, features, replaced, options) -> objectives.Objective:
+def discriminate(
+    config, features, replaced, options, is_generator=False
+) -> objectives.Objective:
     """The discriminator: which tokens are replaced, over all but padding.
 
     What it predicts for padding has no meaning.
+
+    Args:
+      is_generator: whether its layers are those that generated.
     """
     inputs = dict(features, input_ids=replaced.input_ids)
-    model = options.encoder(ElectraModel, config, inputs)
+    with tf.variable_scope(tf.get_variable_scope(), reuse=is_generator or None):
+        model = options.encoder(
+            ElectraModel, config, inputs, scope=ElectraModel.default_scope
+        )
     with tf.variable_scope("discriminator_predictions"):
         logits = _discriminator_logits(model, config)
     labels = replaced.is_replaced

@@ -42,7 +42,8 @@ class TrainingArgs:
       warmup_proportion: share of the updates.
       weight_decay_rate: decoupled weight decay.
       layerwise_lr_decay: factor on the learning rate from layer to layer downwards.
-      adam: constants of Adam's moments.
+      optimizer: name of the update rule.
+      adam: constants of the moments, also LAMB's.
       compute_type: dtype of the activations.
       seed: of every random choice. num_trials: runs with seed, seed + 1, ...
       eval_every_steps: updates between evaluations on dev; 0 = once an epoch.
@@ -54,6 +55,7 @@ class TrainingArgs:
     warmup_proportion: float
     weight_decay_rate: float
     layerwise_lr_decay: float
+    optimizer: str
     adam: AdamOptions
     compute_type: Any
     seed: int
@@ -69,6 +71,7 @@ class TrainingArgs:
             warmup_proportion=values.warmup_proportion,
             weight_decay_rate=values.weight_decay_rate,
             layerwise_lr_decay=values.layerwise_lr_decay,
+            optimizer=values.optimizer,
             adam=AdamOptions.from_flags(values),
             compute_type=tf.as_dtype(values.compute_type),
             seed=values.random_seed,

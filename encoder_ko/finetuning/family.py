@@ -48,6 +48,7 @@ class Hyperparameters:
       seed: decides initial values, order of examples and dropout.
       weight_decay_rate: decoupled weight decay.
       layerwise_lr_decay: factor on the learning rate from layer to layer downwards.
+      optimizer: a name in `optimizers.OPTIMIZERS`.
       adam: the constants of the moments.
       update: what else there is to say of updates.
     """
@@ -60,6 +61,7 @@ class Hyperparameters:
     seed: int = 12345
     weight_decay_rate: float = 0.01
     layerwise_lr_decay: float = 1.0
+    optimizer: str = "adamw"
     adam: AdamOptions = AdamOptions()
     update: UpdateOptions = PLAIN_UPDATE
 

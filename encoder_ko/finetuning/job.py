@@ -347,6 +347,7 @@ def _fine_tuner(
             seed=training.seed,
             weight_decay_rate=training.weight_decay_rate,
             layerwise_lr_decay=training.layerwise_lr_decay,
+            optimizer=training.optimizer,
             adam=training.adam,
             update=UpdateOptions(loss_scaling=training.compute_type == tf.float16),
         ),

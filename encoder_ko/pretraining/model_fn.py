@@ -88,7 +88,11 @@ def _training_spec(network, schedule, surroundings, features):
     output = _graph_of_batch(network, features, random, True, on_tpu)
     report_path = folder("restored_variables.json") if surroundings.starts else None
     scaffold_fn = restoring.start_from(
-        network.init_checkpoint, report_path, on_tpu, network.resizable
+        network.init_checkpoint,
+        report_path,
+        on_tpu,
+        network.resizable,
+        network.stand_in,
     )
     train = network.create_optimizer(output.loss, update)
     shown = _Shown(schedule, surroundings, output, train, features["input_mask"])

@@ -21,7 +21,7 @@ from encoder_ko.pretraining import objectives
 from encoder_ko.pretraining.args import Schedule
 from encoder_ko.pretraining.model_fn import MEAN_LOSS, Surroundings, model_fn_builder
 from encoder_ko.replicas import distribution
-from encoder_ko.training import checkpoints, estimator, hooks
+from encoder_ko.training import checkpoints, estimator, hooks, restoring
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.collapse import UnigramEntropy
 from encoder_ko.training.run_folder import RunFolder
@@ -37,6 +37,7 @@ class Recipe(NamedTuple):
       build: (config, features, GraphOptions, ...) -> PretrainingOutput.
       create_optimizer: (loss, OptimizerArgs, UpdateOptions) -> TrainOp.
       resizable: see PretrainingNetwork.
+      group_0: what --init_from_group0 makes of PretrainingNetwork's `stand_in`.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Recipe(NamedTuple):
     build: Callable[..., objectives.PretrainingOutput]
     create_optimizer: Callable[..., updates.TrainOp]
     resizable: Optional[str] = None
+    group_0: Optional[restoring.StandIn] = None
 
 
 class Masker(NamedTuple):
@@ -68,6 +70,7 @@ class PretrainingNetwork:
       dtype: compute type.
       resizable: pattern of variables that start anew where they have another shape in
         `init_checkpoint`.
+      stand_in: where variables start from that `init_checkpoint` lacks.
     """
 
     config: Any
@@ -78,6 +81,7 @@ class PretrainingNetwork:
     init_checkpoint: Optional[str] = None
     dtype: Any = tf.float32
     resizable: Optional[str] = None
+    stand_in: Optional[restoring.StandIn] = None
 
 
 class Pretrainer:

@@ -7,7 +7,7 @@ all load by name.
 import json
 import os
 import re
-from typing import List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from absl import logging
 
@@ -56,8 +56,28 @@ class RestoreReport(NamedTuple):
         files.write_text(path, json.dumps(self._asdict(), indent=2) + "\n")
 
 
+class StandIn(NamedTuple):
+    """What a variable starts from where a checkpoint has none of its name.
+
+    Attributes:
+      pattern: of a part of its name.
+      replacement: that part of a name in the checkpoint.
+    """
+
+    pattern: str
+    replacement: str
+
+    def names(self, missing, stored) -> Dict[str, str]:
+        """{missing variable: name in the checkpoint} of those that are there."""
+        found = {n: re.sub(self.pattern, self.replacement, n) for n in missing}
+        return {ours: there for ours, there in found.items() if there in stored}
+
+
 def restore_on_initialization(
-    checkpoint: str, variables, resizable: Optional[str] = None
+    checkpoint: str,
+    variables,
+    resizable: Optional[str] = None,
+    stand_in: Optional[StandIn] = None,
 ) -> RestoreReport:
     """Makes the variables that the checkpoint has start from its values.
 
@@ -65,37 +85,52 @@ def restore_on_initialization(
       checkpoint: prefix of the files.
       variables: variables of the graph that is being built.
       resizable: pattern of names that start anew where the shape is another there.
+      stand_in: other names for variables that are not there.
 
     Raises:
       InputError: a variable has another shape there, or not one name fits.
     """
     stored = checkpoints.checkpoint_shapes(checkpoint)
     ours = {compat.variable_name(variable): variable for variable in variables}
-    restored = sorted(set(ours) & set(stored))
+    sources = {name: name for name in set(ours) & set(stored)}
+    if stand_in:
+        sources.update(stand_in.names(set(ours) - set(stored), stored))
     if resizable:
-        restored = [
-            name
-            for name in restored
-            if ours[name].shape.as_list() == list(stored[name])
+        sources = {
+            name: there
+            for name, there in sources.items()
+            if ours[name].shape.as_list() == list(stored[there])
             or not re.search(resizable, name)
-        ]
-    _check_shapes(checkpoint, ours, stored, restored)
-    if not restored:
+        }
+    _check_shapes(checkpoint, ours, stored, sources)
+    if not sources:
         raise InputError(
             f"{checkpoint} has no variable of this model. It has "
             f"{', '.join(sorted(stored)[:_SHOWN_NAMES])}; expected "
             f"{', '.join(sorted(ours)[:_SHOWN_NAMES])}. Is --model_type right?"
         )
-    names = {name: name for name in restored}
-    tf.train.init_from_checkpoint(checkpoints.readable(checkpoint), names)
-    rest = sorted(set(stored) - set(restored))
+    for assignment in _assignments(sources):
+        tf.train.init_from_checkpoint(checkpoints.readable(checkpoint), assignment)
+    rest = sorted(set(stored) - set(sources.values()))
     return RestoreReport(
         checkpoint,
-        restored,
-        sorted(set(ours) - set(restored)),
+        sorted(sources),
+        sorted(set(ours) - set(sources)),
         [name for name in rest if not checkpoints.OPTIMIZER_STATE.search(name)],
         [name for name in rest if checkpoints.OPTIMIZER_STATE.search(name)],
     )
+
+
+def _assignments(sources: Dict[str, str]) -> List[Dict[str, str]]:
+    """{name there: name here}; several, where a name there is wanted several times."""
+    found: List[Dict[str, str]] = [{}]
+    for ours, there in sorted(sources.items()):
+        fitting = [each for each in found if there not in each]
+        if not fitting:
+            fitting = [{}]
+            found += fitting
+        fitting[0][there] = ours
+    return found
 
 
 def start_from(
@@ -103,6 +138,7 @@ def start_from(
     report_path: Optional[str],
     use_tpu: bool = False,
     resizable: Optional[str] = None,
+    stand_in: Optional[StandIn] = None,
 ):
     """`restore_on_initialization` of all trainable variables, logged and reported.
 
@@ -111,7 +147,7 @@ def start_from(
       report_path: where every name is written, as JSON; None = nothing is restored.
         Nor where its folder has a checkpoint, from which training resumes.
       use_tpu: on TPU it happens in the scaffold, as its API wants.
-      resizable: see `restore_on_initialization`.
+      resizable, stand_in: see `restore_on_initialization`.
 
     Returns:
       scaffold_fn of a TPUEstimatorSpec, or None.
@@ -123,7 +159,7 @@ def start_from(
 
     def restore():
         report = restore_on_initialization(
-            checkpoint, tf.trainable_variables(), resizable
+            checkpoint, tf.trainable_variables(), resizable, stand_in
         )
         logging.info("%s", report.summary())
         report.write(report_path)
@@ -146,15 +182,15 @@ def require_variables(checkpoint: str, variables) -> None:
             f"({', '.join(missing[:_SHOWN_NAMES])}), so it cannot be used untrained. "
             "Fine-tune it with --do_train=true first, or name a fine-tuned checkpoint."
         )
-    _check_shapes(checkpoint, ours, stored, sorted(ours))
+    _check_shapes(checkpoint, ours, stored, {name: name for name in sorted(ours)})
 
 
-def _check_shapes(checkpoint, ours, stored, names):
-    for name in names:
+def _check_shapes(checkpoint, ours, stored, sources):
+    for name, there in sorted(sources.items()):
         expected = ours[name].shape.as_list()
-        if expected != list(stored[name]):
+        if expected != list(stored[there]):
             raise InputError(
-                f"{checkpoint} does not fit the model: {name} has shape "
-                f"{list(stored[name])} there and {expected} by the configuration. Use "
+                f"{checkpoint} does not fit the model: {there} has shape "
+                f"{list(stored[there])} there and {expected} by the configuration. Use "
                 "the configuration and vocabulary that the checkpoint was trained with."
             )

@@ -18,7 +18,7 @@ from data.tokenization import named_vocabulary
 from encoder_ko import cli
 from encoder_ko.finetuning import job, task_types
 from encoder_ko.finetuning.args import FineTuningArgs
-from encoder_ko.optimization.optimizers import ADAM_FLAGS
+from encoder_ko.optimization.optimizers import ADAM_FLAGS, OPTIMIZERS
 from encoder_ko.training import model_files
 from encoder_ko.training.loaded_model import load_model
 from korean_encoders.commands import electra_settings
@@ -79,6 +79,7 @@ _float(
     most=1,
     above=0,
 )
+_enum("optimizer", "adamw", sorted(OPTIMIZERS), "Optimizer.")
 _float("adam_beta1", 0.9, "Decay of Adam's first moment.", 0, below=1)
 _float("adam_beta2", 0.999, "Decay of Adam's second moment.", 0, below=1)
 _float("adam_epsilon", 1e-6, "Added to the root of Adam's second moment.", above=0)
@@ -244,7 +245,7 @@ def _settings(task, model):
     chosen = {k: v for k, v in cli.settings(FLAGS).items() if k not in _FREE_FLAGS}
     if FLAGS.split_seed is None:  # as in runs from before there was this flag
         del chosen["split_seed"]
-    for name in ADAM_FLAGS:  # as in runs from before there were these
+    for name in (*ADAM_FLAGS, "optimizer"):  # as in runs from before there were these
         if FLAGS[name].value == FLAGS[name].default:
             del chosen[name]
     if task.data_folder:  # a user's: its file may change

@@ -87,6 +87,13 @@ _FLOATS = {  # default, meaning, least, greatest, and what it has to be above
     "disc_weight": (50.0, "ELECTRA: weight of the discriminator's loss."),
     "generator_hidden_size": (0.25, "ELECTRA: share of the hidden size."),
     "generator_layers": (1.0, "ELECTRA: share of the layers."),
+    "temperature": (1.0, "ELECTRA: divides the logits to sample.", None, None, 0.0),
+    "masked_lm_budget": (
+        0.0,
+        "ALBERT: --dynamic_masking of this share of the tokens; 0 = off.",
+        0.0,
+        1.0,
+    ),
     "wop_weight": (1.0, "Weight of word order prediction."),
     "masked_lm_prob": (None, "Dynamic masking: share of the tokens masked.", 0.0, 1.0),
     "wop_prob": (None, "Dynamic masking: share moved; 0 = off.", 0.0, 1.0),
@@ -105,6 +112,14 @@ _BOOLEANS = {
         "with a short warm-up.",
     ),
     "skip_nonfinite": (False, "Leave out updates that are not finite."),
+    "uniform_generator": (False, "ELECTRA: every token of the vocabulary as probable."),
+    "untied_generator": (True, "ELECTRA: else the discriminator's layers generate."),
+    "untied_generator_embeddings": (False, "ELECTRA: embeddings of its own, too."),
+    "disallow_correct": (False, "ELECTRA: never sample the original token."),
+    "init_from_group0": (
+        False,
+        "ALBERT: layer groups that init_checkpoint lacks start from its group 0.",
+    ),
     "electra_objective": (True, "ELECTRA: else masked words, as BERT."),
     "shuffle": (True, "Shuffle the records; else file order."),
     "overwrite": (False, "Delete another run's results first."),
@@ -136,18 +151,26 @@ _float("adam_epsilon", 1e-6, "Added to the root of the second moment.", above=0)
 # Flags that do not decide the trained model (of files, what they hold does).
 _FREE_FLAGS = (
     "config hparams data_dir model_name input_file eval_input_file vocab_file "
-    "spm_model_file model_hparam_overrides "
+    "spm_model_file model_hparam_overrides masked_lm_budget "
     "bert_config_file albert_config_file electra_config_file output_dir do_train "
     "do_eval eval_batch_size max_eval_steps eval_every_steps log_every_steps "
     "save_checkpoints_steps keep_checkpoint_max iterations_per_loop overwrite tpu_name "
     "tpu_zone gcp_project master num_gpus"
 ).split()
 
+# Flags that decide it, and are not in the settings of earlier runs.
+_NEWER_FLAGS = (
+    "uniform_generator untied_generator untied_generator_embeddings disallow_correct "
+    "temperature init_from_group0"
+).split()
+
 # Flags that concern some models only.
 _ONLY_FOR = {
-    "albert": "poly_power start_warmup_step",
+    "albert": "poly_power start_warmup_step init_from_group0 masked_lm_budget",
     "electra": "lr_decay_power model_size embedding_size vocab_size mask_prob "
-    "gen_weight disc_weight generator_hidden_size generator_layers electra_objective",
+    "gen_weight disc_weight generator_hidden_size generator_layers electra_objective "
+    "uniform_generator untied_generator untied_generator_embeddings disallow_correct "
+    "temperature",
     "bert or albert": "dynamic_masking wop_weight",
 }
 _ONLY_WITH_DYNAMIC_MASKING = (
@@ -214,6 +237,19 @@ def _set_defaults():
 
 
 def _check_flags():
+    if FLAGS.masked_lm_budget:
+        if FLAGS.masked_lm_prob not in (None, FLAGS.masked_lm_budget):
+            raise InputError(
+                "--masked_lm_budget and --masked_lm_prob both say how much is masked: "
+                "leave one out."
+            )
+        means = {"dynamic_masking": True, "masked_lm_prob": FLAGS.masked_lm_budget}
+        flag_files.apply_values(FLAGS, means, "--masked_lm_budget")
+    if FLAGS.uniform_generator and not FLAGS.electra_objective:
+        raise InputError(
+            "--uniform_generator replaces tokens for --electra_objective: without it "
+            "nothing is trained."
+        )
     for name in ("input_file", "output_dir"):
         if not FLAGS[name].value:
             raise InputError(f"--{name} is missing.")
@@ -315,19 +351,14 @@ def _network(config, tokenizer, data):
         checkpoints.require_checkpoint(start) if start else None,
         tf.as_dtype(FLAGS.compute_type),
         recipe.resizable,
+        recipe.group_0 if FLAGS.init_from_group0 else None,
     )
 
 
 def _electra_options(tokenizer):
     never_masked = (tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id)
-    return ElectraOptions(
-        GeneratorMasking(tokenizer.mask_id, never_masked, FLAGS.mask_prob),
-        generator_hidden_size=FLAGS.generator_hidden_size,
-        generator_layers=FLAGS.generator_layers,
-        gen_weight=FLAGS.gen_weight,
-        disc_weight=FLAGS.disc_weight,
-        electra_objective=FLAGS.electra_objective,
-    )
+    masking = GeneratorMasking(tokenizer.mask_id, never_masked, FLAGS.mask_prob)
+    return ElectraOptions.from_flags(FLAGS, masking)
 
 
 def _masking_options(data):
@@ -350,7 +381,8 @@ def _settings(config, tokenizer, data):
     """Every flag that decides the result, and what the named files hold."""
     given = cli.settings(FLAGS)
     left_out = set(_FREE_FLAGS)  # and, as in runs from before there were these:
-    left_out |= {n for n in ADAM_FLAGS if FLAGS[n].value == FLAGS[n].default}
+    newer = (*ADAM_FLAGS, *_NEWER_FLAGS)
+    left_out |= {n for n in newer if FLAGS[n].value == FLAGS[n].default}
     return dict(
         {name: value for name, value in given.items() if name not in left_out},
         model_config=config.to_dict(),

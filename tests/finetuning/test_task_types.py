@@ -19,6 +19,7 @@ from encoder_ko.finetuning.task_types.classification import balanced_weights
 from encoder_ko.modeling import heads
 from encoder_ko.training import checkpoints, restoring
 from encoder_ko.training.run_folder import RunFolder
+from tests.support import tiny_networks
 from tests.support.reference_graphs import (
     check_final_values,
     head_start,
@@ -278,3 +279,28 @@ def test_published_checkpoints_load_by_name(golden, model_type, tmp_path, monkey
     scopes = ("cls/", "generator", "discriminator_predictions/")
     assert all(name.startswith(scopes) for name in report.unused)
     assert len(report.optimizer_state) == 2 * len(published) + 1
+
+
+@pytest.mark.parametrize("model_type", sorted(FAMILIES))
+def test_the_optimizer_is_the_one_that_is_asked_for(model_type):
+    """Weights (3, 4) and a gradient of (1, 0): the first update by hand."""
+    family = FAMILIES[model_type]
+    config = tiny_networks.config_of(model_type)
+    weights, rate = np.array([3.0, 4.0]), 0.01
+    update = np.array([0.1 / (0.001**0.5 + 1e-6), 0.0]) + 0.01 * weights
+    ratio = {"adamw": 1.0, "lamb": 5.0 / np.linalg.norm(update)}
+    for optimizer, factor in ratio.items():
+        settings = Hyperparameters(rate, 10, 1, 5, optimizer=optimizer)
+        with tf.Graph().as_default(), tf.Session() as session:
+            variable = tf.get_variable(
+                "output_weights", initializer=np.float32(weights), use_resource=True
+            )
+            step = tf.train.get_or_create_global_step()
+            train = family.create_optimizer(variable[0], config, settings)
+            session.run(tf.global_variables_initializer())
+            session.run(step.assign(1))
+            applied = session.run(train.learning_rate)
+            session.run(train.op)
+            expected = weights - applied * factor * update
+            np.testing.assert_allclose(session.run(variable), expected, rtol=1e-5)
+            assert 0.008 < applied <= 0.01

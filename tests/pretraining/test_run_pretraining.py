@@ -409,6 +409,8 @@ def test_lost_updates_can_be_skipped_and_are_counted(
         (dict(bert_config_file=None), "--bert_config_file is missing: name a model"),
         (dict(do_train=False), "Nothing to do: pass --do_train or --do_eval."),
         (dict(mask_prob=0.2), "--mask_prob is for electra: leave it out"),
+        (dict(temperature=2), "--temperature is for electra: leave it out"),
+        (dict(masked_lm_budget=0.1), "--masked_lm_budget is for albert: leave it out"),
         (dict(ngram=3), "--ngram is for --dynamic_masking; without it the masks"),
         (dict(learning_rate=-1), "--learning_rate=-1: expected more than 0."),
         (dict(train_batch_size=0), "train_batch_size"),
@@ -553,17 +555,13 @@ def test_electras_own_way_of_naming_settings(prepared, tmp_path):
         "tpu_job_name": None,
         "keep_checkpoint_max": None,
     }
-    values = pretrain.FLAGS
-    for name in values:
-        values[name].unparse()
     flags = [
         f"--data-dir={data_dir}",  # hyphens, as upstream's parser has them
         "--model-name",
         "tiny",
         f"--hparams={json.dumps(hparams)}",
     ]
-    parse_into(values, ["run_pretraining.py", *flags], "")
-    job = pretrain.job_of_flags()
+    job = job_of(*flags)
     assert job.output.folder == str(data_dir / "models" / "tiny")
     assert (
         job.data.total
@@ -578,3 +576,51 @@ def test_electras_own_way_of_naming_settings(prepared, tmp_path):
     assert (config.intermediate_size, config.num_attention_heads) == (512, 2)
     assert (config.embedding_size, config.vocab_size) == (128, len(runs.VOCABULARY))
     assert job.hardware.iterations_per_loop == 200
+
+
+def job_of(*flags):
+    """What run_pretraining.py would do."""
+    for name in pretrain.FLAGS:
+        pretrain.FLAGS[name].unparse()
+    parse_into(pretrain.FLAGS, ["run_pretraining.py", *flags], "")
+    return pretrain.job_of_flags()
+
+
+def test_masked_lm_budget_draws_masks_in_the_graph(prepared, tmp_path, capfd):
+    """ALBERT's flag. Upstream reads it, and leaves out the code that masks."""
+    changes = dict(masked_lm_budget=0.3, init_from_group0=True)
+    arguments = runs.arguments(prepared("albert"), "albert", tmp_path / "o", **changes)
+    job = job_of(*arguments)
+    assert job.network.masker.options.masked_lm_prob == 0.3
+    assert job.network.stand_in.names(["group_1/a", "/group_1/"], {"/group_0/"}) == {
+        "/group_1/": "/group_0/"
+    }
+    assert "masked_lm_budget" not in job.settings and job.settings["init_from_group0"]
+    message = failing(capfd, *arguments, "--masked_lm_prob=0.2")
+    assert "--masked_lm_budget and --masked_lm_prob both say how much" in message
+
+
+def test_ablations_of_electra_reach_the_graph_and_the_settings(prepared, tmp_path):
+    folder = prepared("electra")
+    plain = job_of(*runs.arguments(folder, "electra", tmp_path / "o"))
+    changes = dict(
+        untied_generator=False,
+        untied_generator_embeddings=True,
+        uniform_generator=True,
+        temperature=2.0,
+        disallow_correct=True,
+    )
+    job = job_of(*runs.arguments(folder, "electra", tmp_path / "o", **changes))
+    options = job.network.build.keywords["electra"]
+    assert {name: getattr(options, name) for name in changes} == changes
+    assert {name: job.settings[name] for name in changes} == changes
+    assert not set(changes) & set(plain.settings)  # as in runs from before
+    options = plain.network.build.keywords["electra"]
+    assert (options.untied_generator, options.temperature) == (True, 1.0)
+
+
+def test_a_uniform_generator_needs_a_discriminator(prepared, tmp_path, capfd):
+    changes = dict(uniform_generator=True, electra_objective=False)
+    flags = runs.arguments(prepared("electra"), "electra", tmp_path / "o", **changes)
+    message = "--uniform_generator replaces tokens for --electra_objective: without"
+    assert message in failing(capfd, *flags)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from albert_ko import pretraining as albert_pretraining
 from bert_ko.modeling import BertConfig, BertModel
 from data.io import files
 from data.io.errors import InputError
@@ -300,3 +301,28 @@ def test_an_interrupted_copy_leaves_the_one_before(tmp_path, monkeypatch):
         assert tf.train.load_variable(f"{best}/model.ckpt-10", "w") == [1.0]
         checkpoints.copy_checkpoint(second, best)
         assert checkpoints.find_checkpoint(best) == f"{best}/model.ckpt-20"
+
+
+def test_groups_that_a_checkpoint_lacks_start_from_its_group_0(tmp_path):
+    """--init_from_group0 of ALBERT: two groups from a checkpoint of one."""
+    stand_in = albert_pretraining.RECIPE.group_0
+    names = "e/group_0/inner_group_0/a", "e/group_1/inner_group_0/a", "e/b"
+    values = {names[0]: [1.0], names[2]: [3.0]}
+    prefix = save(tmp_path / "m.ckpt", values)
+
+    def started(stand_in):
+        with tf.Graph().as_default(), tf.Session() as session:
+            ours = [tf.get_variable(n, initializer=[9.0]) for n in names]
+            report = restoring.restore_on_initialization(
+                prefix, ours, stand_in=stand_in
+            )
+            session.run(tf.global_variables_initializer())
+            return np.concatenate(session.run(ours)).tolist(), report
+
+    assert started(stand_in)[0] == [1.0, 1.0, 3.0]
+    assert sorted(started(stand_in)[1].restored) == sorted(names)
+    assert started(None)[0] == [1.0, 9.0, 3.0]
+    assert started(None)[1].missing == [names[1]]
+    save(tmp_path / "two.ckpt", dict(values, **{names[1]: [2.0]}))
+    prefix = str(tmp_path / "two.ckpt")  # which has a group 1 of its own
+    assert started(stand_in)[0] == [1.0, 2.0, 3.0]
