@@ -47,28 +47,73 @@ def compiled(function: Function) -> Function:
     """
     if not IS_TF2:
         return function
-    fused = _tensorflow.function(function, jit_compile=True)
 
     @functools.wraps(function)
     def call(*args):
-        return (function if _PLAIN_OPS else fused)(*args)
+        return (function if _PLAIN_OPS else _fused_in_graph(function))(*args)
 
     return call
 
 
-def custom_gradient(function: Function) -> Function:
-    """tf.custom_gradient; inside `plain_ops` the function's value without a gradient.
+def _fused_in_graph(function):
+    """The compiled form of a function for the default graph, which holds it.
+
+    A tf.function keeps every graph in which it was called; one of the whole program
+    would keep all graphs that it ever built.
+    """
+    fused = _belongings(tf.get_default_graph())
+    if function not in fused:
+        fused[function] = _tensorflow.function(function, jit_compile=True)
+    return fused[function]
+
+
+def custom_gradient(function: Function, in_plain_ops: bool = False) -> Function:
+    """tf.custom_gradient for graphs, which then can be freed.
+
+    TensorFlow's own registers the gradient function, and with it the graph, for the
+    rest of the program.
 
     Args:
-      function: tensors in, (value, gradient function) out.
+      function: tensors in, (value, gradient function) out. The value is a tensor or a
+        list of them; the gradient function takes a gradient by each and returns one by
+        each argument, as a list or, by one argument, a tensor. No variables inside.
+      in_plain_ops: whether the gradient is of the function's own inside `plain_ops`,
+        too; else it is that of the ordinary ops there.
     """
-    differentiable = tf.custom_gradient(function)
 
     @functools.wraps(function)
     def call(*args):
-        return function(*args)[0] if _PLAIN_OPS else differentiable(*args)
+        if _PLAIN_OPS and not in_plain_ops:
+            return function(*args)[0]
+        args = [tf.convert_to_tensor(arg) for arg in args]
+        value, gradients = function(*args)
+        values = list(value) if isinstance(value, (list, tuple)) else [value]
+        graph = tf.get_default_graph()
+        with graph.gradient_override_map({"IdentityN": _OWN_GRADIENT}):
+            outputs = tf.identity_n(values + args)[: len(values)]
+        _belongings(graph)[outputs[0].op.name] = len(values), gradients
+        return outputs if isinstance(value, (list, tuple)) else outputs[0]
 
     return call
+
+
+_OWN_GRADIENT = "EncoderKoCustomGradient"
+
+
+@tf.RegisterGradient(_OWN_GRADIENT)
+def _own_gradient(op, *upstream):
+    count, gradients = _belongings(op.graph)[op.name]
+    by_args = gradients(*upstream[:count])
+    if not isinstance(by_args, (list, tuple)):
+        by_args = [by_args]
+    return [None] * count + list(by_args)
+
+
+def _belongings(graph):
+    """What is held by a graph, so that both are freed together."""
+    if not hasattr(graph, "_encoder_ko"):
+        graph._encoder_ko = {}
+    return graph._encoder_ko
 
 
 _PLAIN_OPS = []  # one entry for each `plain_ops` that is open

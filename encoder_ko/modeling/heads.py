@@ -4,8 +4,10 @@ Letters: B batch, S sequence, H hidden width, E embedding width, V vocabulary, L
 P predicted positions.
 """
 
+import functools
 from typing import NamedTuple, Optional, Sequence
 
+from encoder_ko import compat
 from encoder_ko.compat import Tensor, tf
 from encoder_ko.modeling import fused, layers
 from encoder_ko.modeling.dropout import DropoutStream
@@ -248,7 +250,7 @@ def _token_losses(products, bias, labels, exponents: Exponents):
     """Cross entropy of softmax(products + bias): [N, V], [V] and int32 [N] -> [N]."""
     total = exponents.highest[:, 0] + tf.math.log(tf.reduce_sum(exponents.sums, -1))
 
-    @tf.custom_gradient
+    @functools.partial(compat.custom_gradient, in_plain_ops=True)
     def apply(products, bias):
         chosen = gather_positions(products, labels[:, None])[:, 0]
         losses = total - tf.cast(chosen, tf.float32) - tf.gather(bias, labels)

@@ -1,12 +1,16 @@
-"""compat.keep_freed_memory: freed blocks stay, in pages that may be huge."""
+"""Memory that is freed: blocks stay, in pages that may be huge; graphs go."""
 
+import gc
 import os
 import platform
 import subprocess
 import sys
+import weakref
 
 import pytest
 
+from bert_ko.modeling import BertConfig, BertModel
+from encoder_ko.compat import tf
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -53,3 +57,17 @@ def test_freed_blocks_of_all_threads_stay_in_a_heap_with_huge_pages():
     )
     huge = os.path.exists("/sys/kernel/mm/transparent_hugepage")
     assert printed.decode().splitlines() == [f"True {huge}"] * 2
+
+
+def test_graphs_are_freed_with_their_gradients_and_compiled_functions():
+    """A run builds two for each evaluation."""
+    with tf.Graph().as_default() as graph:
+        config = BertConfig(40, 16, 1, 2, 32)
+        model = BertModel(config, True, tf.ones([2, 8], tf.int32))
+        variables = tf.trainable_variables()
+        found = tf.gradients(model.get_pooled_output(), variables)
+        assert any(gradient is not None for gradient in found)
+    graph = weakref.ref(graph)
+    del config, model, variables, found
+    gc.collect()
+    assert graph() is None
