@@ -85,10 +85,10 @@ benchmark: env
 	    --output_dir='runs/benchmark/$(notdir $(patsubst %/,%,$(MODEL_DIR)))'
 
 test: env
-	$(RUN) -m pytest -n 2 --dist loadfile
+	$(RUN) -m pytest -n 2 --dist worksteal
 
 test-fast: env
-	$(RUN) -m pytest -n 2 --dist loadfile -m 'not slow'
+	$(RUN) -m pytest -n 2 --dist worksteal -m 'not slow'
 
 # PyTorch for the CPU alone is far smaller, where its own index can be reached:
 # make test-hf HF_PIP='--extra-index-url https://download.pytorch.org/whl/cpu'
@@ -141,7 +141,7 @@ ifneq ($(LEGACY_PYTHON),)
 test-legacy: .venv-legacy/installed
 	# SentencePiece's trainer and TensorFlow 1.15 crash in one process.
 	.venv-legacy/bin/python -m pytest $(TRAIN_VOCAB)
-	.venv-legacy/bin/python -m pytest -n 2 --dist loadfile --ignore=$(TRAIN_VOCAB)
+	.venv-legacy/bin/python -m pytest -n 2 --dist worksteal --ignore=$(TRAIN_VOCAB)
 else
 test-legacy:
 	@echo "No Python 3.7 was found: the legacy lane is left out." >&2

@@ -1,9 +1,9 @@
 """The graph of a fine-tuning step or prediction, and what is shown of its steps."""
 
 import time
-from typing import Optional
+from typing import Dict, Optional, Tuple
 
-from encoder_ko.compat import tf
+from encoder_ko.compat import Tensor, tf
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.replicas import distribution
 from encoder_ko.training import hooks, restoring, tpu_loop
@@ -79,6 +79,28 @@ def model_fn_builder(
             return training_spec(features, config)
 
     return model_fn
+
+
+def prediction_graph(encoder) -> Tuple[Dict[str, Tensor], Dict[str, Tensor]]:
+    """Builds prediction in the default graph, for sessions without an Estimator.
+
+    Args:
+      encoder: trainer.Encoder.
+
+    Returns:
+      (placeholders, outputs) by name: features of a batch that is padded to any length,
+      and what the model_fn predicts from them.
+    """
+    features = {
+        "input_mask": tf.placeholder(tf.int32, [None, None]),
+        "is_real_example": tf.placeholder(tf.float32, [None]),
+    }
+    for feature in encoder.task_type.features():
+        dtype = tf.float32 if feature.dtype == "float32" else tf.int32
+        shape = [None] if feature.length else [None, None]
+        features[feature.name] = tf.placeholder(dtype, shape)
+    spec = model_fn_builder(encoder)(features, None, tf.estimator.ModeKeys.PREDICT, {})
+    return features, dict(spec.predictions)
 
 
 def _prediction_spec(head, features):

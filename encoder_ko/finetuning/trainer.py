@@ -16,7 +16,7 @@ from data.io.errors import InputError
 from data.records import input_pipeline
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.family import Family, Hyperparameters
-from encoder_ko.finetuning.model_fn import model_fn_builder
+from encoder_ko.finetuning.model_fn import model_fn_builder, prediction_graph
 from encoder_ko.finetuning.task_types.base import Outputs, TaskType
 from encoder_ko.replicas import distribution
 from encoder_ko.training import checkpoints, estimator, hooks, restoring
@@ -67,15 +67,14 @@ class FineTuner:
     ):
         self._hyperparameters = hyperparameters
         self._folder = folder
-        self._task_type = encoder.task_type
-        self._init_checkpoint = encoder.init_checkpoint
+        self._encoder = encoder
         self._replicas = replicas or hardware.replicas()
         self._require_whole_pieces(batch_sizes, hardware)
         starts = (
             self._replicas.is_chief
             and checkpoints.newest_checkpoint(folder.path) is None
         )
-        self._model_fn = model_fn_builder(
+        model_fn = model_fn_builder(
             encoder,
             hyperparameters,
             batch_sizes.train,
@@ -84,7 +83,7 @@ class FineTuner:
             hardware.iterations_per_loop,
         )
         self._estimator = estimator.build_estimator(
-            self._model_fn,
+            model_fn,
             folder.path,
             batch_sizes,
             hardware,
@@ -168,7 +167,7 @@ class FineTuner:
             )
         elif step:
             logging.info("Resuming at step %d of %d.", step, total)
-        elif self._init_checkpoint is None:
+        elif self._encoder.init_checkpoint is None:
             logging.info("No checkpoint to start from: training from scratch.")
 
     def _finished(self, history) -> bool:
@@ -204,18 +203,8 @@ class FineTuner:
 
     def check_checkpoint(self, checkpoint: str) -> None:
         """Raises InputError unless a checkpoint holds this model, head included."""
-        shapes = {
-            feature.name: (
-                tf.float32 if feature.dtype == "float32" else tf.int32,
-                [None] if feature.length else [None, None],
-            )
-            for feature in self._task_type.features()
-        }
-        shapes["input_mask"] = tf.int32, [None, None]
-        shapes["is_real_example"] = tf.float32, [None]
         with tf.Graph().as_default():
-            features = {name: tf.placeholder(*shape) for name, shape in shapes.items()}
-            self._model_fn(features, None, tf.estimator.ModeKeys.PREDICT, {})
+            prediction_graph(self._encoder)
             restoring.require_variables(checkpoint, tf.trainable_variables())
 
     def predict(self, data, checkpoint: str) -> Outputs:

@@ -12,7 +12,7 @@ from data.features.model_inputs import build_input
 from data.io.errors import InputError
 from data.tokenization import Tokenizer
 from encoder_ko.compat import tf
-from encoder_ko.training import checkpoints, restoring
+from encoder_ko.training import restoring
 
 _DECIMALS = 6
 PAIR_SEPARATOR = " ||| "
@@ -101,9 +101,7 @@ class Extractor:
             outputs = model.get_all_encoder_layers()
             self._outputs = [tf.cast(outputs[layer], tf.float32) for layer in layers]
             needed = [v for v in tf.global_variables() if "/pooler/" not in v.op.name]
-            restoring.require_variables(checkpoint, needed)
-            self._session = tf.Session()
-            checkpoints.restore(self._session, needed, checkpoint)
+            self._session = restoring.open_session(checkpoint, needed)
 
     def extract(
         self, lines: Iterable[Line], max_seq_length: int, batch_size: int

@@ -11,10 +11,10 @@ from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import trainer
 from encoder_ko.finetuning.family import Family
-from encoder_ko.finetuning.model_fn import model_fn_builder
+from encoder_ko.finetuning.model_fn import prediction_graph
 from encoder_ko.finetuning.saved_run import FineTunedModel
 from encoder_ko.finetuning.trainer import Encoder
-from encoder_ko.training import checkpoints, restoring
+from encoder_ko.training import restoring
 
 # A text, or a pair of texts: a question and its passage.
 Text = Union[str, Tuple[str, str]]
@@ -66,18 +66,11 @@ class RunPredictor:
         self._checkpoint = model.checkpoint
         self.unknown_pieces = model.tokenizer.count_pieces()
         self._batch_size = batch_size
-        with tf.Graph().as_default() as graph, compat.plain_ops():
-            self._features = _placeholders(model.task_type)
-            encoder = Encoder(model.family, model.config, model.task_type, dtype=dtype)
-            spec = model_fn_builder(encoder)(
-                self._features, None, tf.estimator.ModeKeys.PREDICT, {}
-            )
-            self._outputs = dict(spec.predictions)
+        encoder = Encoder(model.family, model.config, model.task_type, dtype=dtype)
+        with tf.Graph().as_default(), compat.plain_ops():
+            self._features, self._outputs = prediction_graph(encoder)
             del self._outputs["per_example_loss"]
-            variables = tf.global_variables()
-            restoring.require_variables(model.checkpoint, variables)
-            self._session = tf.Session(graph=graph)
-            checkpoints.restore(self._session, variables, model.checkpoint)
+            self._session = restoring.open_session(model.checkpoint)
 
     @classmethod
     def load(
@@ -200,18 +193,6 @@ class RunPredictor:
 
 def _parts(text: Text) -> Tuple[str, ...]:
     return tuple(text) if isinstance(text, (tuple, list)) else (text,)
-
-
-def _placeholders(task_type) -> Dict[str, Any]:
-    found = {
-        "input_mask": tf.placeholder(tf.int32, [None, None]),
-        "is_real_example": tf.placeholder(tf.float32, [None]),
-    }
-    for feature in task_type.features():
-        dtype = tf.float32 if feature.dtype == "float32" else tf.int32
-        shape = [None] if feature.length else [None, None]
-        found[feature.name] = tf.placeholder(dtype, shape)
-    return found
 
 
 def _padded(rows, shape, value) -> np.ndarray:

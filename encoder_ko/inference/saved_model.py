@@ -16,7 +16,7 @@ from data.tokenization import CONFIG_FILE_NAME
 from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.saved_run import FineTunedModel
-from encoder_ko.training import checkpoints, restoring
+from encoder_ko.training import restoring
 from encoder_ko.training.run_folder import TASK
 
 INPUT_NAMES = ("input_ids", "input_mask", "segment_ids")
@@ -99,12 +99,10 @@ def restored(model: FineTunedModel) -> Iterator:
     Raises:
       InputError: the checkpoint lacks a variable, or has it in another shape.
     """
-    with tf.Graph().as_default(), tf.Session() as session:
+    with tf.Graph().as_default():
         graph = build_graph(model)
-        variables = tf.global_variables()
-        restoring.require_variables(model.checkpoint, variables)
-        checkpoints.restore(session, variables, model.checkpoint)
-        yield session, graph
+        with restoring.open_session(model.checkpoint) as session:
+            yield session, graph
 
 
 def asset_files(model: FineTunedModel) -> List[str]:

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import tempfile
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Optional
 
 from data.io import files
 from data.io.errors import InputError
@@ -143,11 +143,6 @@ def _refuse_lfs_pointers(paths):
     for path in paths:
         with files.open_file(path) as reader:
             refuse_lfs_pointer(reader.read(POINTER_BYTES), path)
-
-
-def restore(session: Any, variables: Any, checkpoint: str) -> None:
-    """Gives variables of the session's graph their values in a checkpoint."""
-    tf.train.Saver(variables).restore(session, readable(checkpoint))
 
 
 # Names by which TensorFlow does not read a checkpoint: signs of a pattern, and those of

@@ -185,6 +185,22 @@ def require_variables(checkpoint: str, variables) -> None:
     _check_shapes(checkpoint, ours, stored, {name: name for name in sorted(ours)})
 
 
+def open_session(checkpoint: str, variables: Optional[list] = None) -> tf.Session:
+    """A session of the default graph with the weights of a checkpoint.
+
+    Args:
+      variables: those that are needed; None = all of the graph.
+
+    Raises:
+      InputError: the checkpoint lacks one, or has it in another shape.
+    """
+    variables = tf.global_variables() if variables is None else variables
+    require_variables(checkpoint, variables)
+    session = tf.Session()
+    tf.train.Saver(variables).restore(session, checkpoints.readable(checkpoint))
+    return session
+
+
 def _check_shapes(checkpoint, ours, stored, sources):
     for name, there in sorted(sources.items()):
         expected = ours[name].shape.as_list()
