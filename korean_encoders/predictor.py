@@ -16,7 +16,8 @@ class Predictor(predictor.RunPredictor):
         """Loads the --output_dir of a fine-tuning run.
 
         Args:
-          options: batch_size (texts at a time) and dtype (compute type).
+          options: batch_size (texts at a time), dtype (compute type), and
+            allow_mismatch (whether files may have changed since the training).
 
         Raises:
           InputError: the folder holds no fine-tuned run.

@@ -26,12 +26,26 @@ __all__ = [
     "build_tokenizer",
     "check_vocabulary",
     "find_vocabulary",
+    "load_pieces",
     "load_vocabulary",
     "named_vocabulary",
     "preset",
     "require_same_tokenizer",
     "resolve_config",
 ]
+
+
+def load_pieces(path: str, read_bytes: ReadBytes = files.read_bytes) -> Vocabulary:
+    """The pieces of a vocab.txt or a *.model file, whatever they are.
+
+    Raises:
+      InputError: the file cannot be read.
+    """
+    if not path.endswith(".model"):
+        return load_vocabulary(path, read_bytes)
+    from .sentencepiece import load_model
+
+    return load_model(path, read_bytes)[1]
 
 
 def build_tokenizer(

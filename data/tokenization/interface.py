@@ -292,6 +292,7 @@ class Tokenizer:
         """Settings, vocabulary hash and fingerprint, to keep with what was made."""
         return dict(
             self.config.to_dict(),
+            vocab_size=self.vocab_size,
             vocabulary_sha256=self.vocabulary.sha256,
             fingerprint=self.fingerprint,
         )
@@ -316,7 +317,8 @@ def require_same_tokenizer(
     differences = [
         f"{name}={recorded.get(name)!r} there and {current[name]!r} here"
         for name in current
-        if recorded.get(name) != current[name] and (name in recorded or current[name])
+        if recorded.get(name) != current[name]
+        and (name in recorded or (current[name] and name != "vocab_size"))
     ]
     raise InputError(
         "`{}` was made with another tokenizer: {}. Use its vocabulary and "

@@ -6,16 +6,20 @@ vocabulary, tokenizer_config.json, task.json, and the best checkpoint in `best/`
 
 import dataclasses
 import os
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Iterator, Mapping, Optional
 
 from data.io import files
 from data.io.errors import InputError
+from data.io.json_files import read_json_object
 from data.tasks import FineTuningDefaults, Task
 from data.tokenization import Tokenizer, build_tokenizer, resolve_config
 from encoder_ko.finetuning import task_types
 from encoder_ko.finetuning.family import Family
-from encoder_ko.training import checkpoints, model_files
+from encoder_ko.training import agreement, checkpoints, model_files
+from encoder_ko.training.loaded_model import check_length
 from encoder_ko.training.run_folder import BEST, TASK, RunFolder
+
+_HEADS = "task_specific/"  # of models that name the task's head after it
 
 # What of a task outlives its data files.
 _TASK_FIELDS = (
@@ -86,14 +90,22 @@ class FineTunedModel:
         return self.task_type.tokenizer
 
     @classmethod
-    def load(cls, run_dir: str, families: Mapping[str, Family]) -> "FineTunedModel":
+    def load(
+        cls,
+        run_dir: str,
+        families: Mapping[str, Family],
+        allow_mismatch: bool = False,
+    ) -> "FineTunedModel":
         """Reads the --output_dir of a fine-tuning run.
 
         Args:
           families: by name, those of the siblings.
+          allow_mismatch: whether vocabulary, settings of the tokenizer and
+            configuration may have changed since the training.
 
         Raises:
-          InputError: the folder holds no fine-tuned model, or a file of it is broken.
+          InputError: the folder holds no fine-tuned model, a file of it is broken, or
+            contradicts what the run was trained with.
         """
         described = _read(run_dir)
         try:
@@ -102,14 +114,15 @@ class FineTunedModel:
             task = task_of(described["task"])
             settings = task_types.TaskSettings(**described["settings"])
         except (KeyError, TypeError) as error:
-            raise InputError(
-                f"{os.path.join(run_dir, TASK)} is not what a run of "
-                f"run_classifier.py writes ({error}): train again."
-            ) from None
+            raise _broken(os.path.join(run_dir, TASK), error) from None
         config = family.config_class.from_json_file(
             os.path.join(run_dir, f"{family.name}_config.json")
         )
+        check_length(config, settings.max_seq_length, os.path.join(run_dir, TASK))
         tokenizer = build_tokenizer(resolve_config(vocab_file), vocab_file)
+        agreement.settle(
+            agreement.differences_of_run(run_dir, config, tokenizer), allow_mismatch
+        )
         checkpoint = checkpoints.find_checkpoint(os.path.join(run_dir, BEST))
         if checkpoint is None:
             raise InputError(
@@ -118,6 +131,50 @@ class FineTunedModel:
             )
         task_type = task_types.build(task, tokenizer, settings)
         return cls(run_dir, family, config, task_type, checkpoint)
+
+
+def differences_of_labels(checkpoint: Optional[str], task: Task) -> Iterator[str]:
+    """Where a task contradicts the one that a checkpoint's head was trained on.
+
+    A head that another task does not use, as ELECTRA's are by name, says nothing.
+    """
+    if not checkpoint:
+        return
+    path = os.path.join(agreement.home_of(checkpoint), TASK)
+    if not files.exists(path):
+        return
+    try:
+        trained = task_of(read_json_object(path)["task"])
+    except (KeyError, TypeError) as error:
+        raise _broken(path, error) from None
+    names = checkpoints.checkpoint_shapes(checkpoint)
+    scopes = [name.split("/")[1] for name in names if name.startswith(_HEADS)]
+    if trained.task_type != task.task_type or (
+        scopes and task_types.base.scope_of(task.name) not in scopes
+    ):
+        return
+    pairs = zip(trained.label_values, task.label_values)
+    for number, (there, here) in enumerate(pairs):
+        if there != here:
+            yield (
+                f"Output {number} of the head in {checkpoint} is the label {there!r} "
+                f"of {trained.name} by {path}, and {here!r} of {task.name} now: it "
+                "would be taken for another. Name the task with the labels in the same "
+                "order, or a checkpoint without this head."
+            )
+            return
+    if trained.score_range and trained.score_range != task.score_range:
+        yield (
+            f"The head in {checkpoint} gives scores from {trained.score_range[0]:g} to "
+            f"{trained.score_range[1]:g} by {path}, and {task.name} has "
+            f"{task.score_range}."
+        )
+
+
+def _broken(path: str, error: Exception) -> InputError:
+    return InputError(
+        f"{path} is not what a run of run_classifier.py writes ({error}): train again."
+    )
 
 
 def _read(run_dir: str) -> Dict[str, Any]:

@@ -25,7 +25,7 @@ from encoder_ko.hub import model_card, task_card, tokenizer_files, weights
 from encoder_ko.hub import tensors as tensor_files
 from encoder_ko.hub.tokenizer_import import import_tokenizer
 from encoder_ko.hub.weight_map import ModelNames, Tensors
-from encoder_ko.training import run_folder
+from encoder_ko.training import agreement, run_folder
 
 _HF_CONFIG = "config.json"
 _CHECKPOINT = "model.ckpt"
@@ -169,6 +169,7 @@ def import_(
     overwrite: bool = False,
     encoder_only: bool = False,
     task: Optional[str] = None,
+    allow_mismatch: bool = False,
 ) -> str:
     """Writes a checkpoint, its configuration and vocabulary from Hugging Face's files.
 
@@ -179,6 +180,8 @@ def import_(
       overwrite: whether files of the same names may be replaced.
       encoder_only: whether the head is left out.
       task: name of the task; None = what config.json says.
+      allow_mismatch: whether files may contradict each other; tokenizer.json and
+        id2label count then.
 
     Returns:
       The prefix of the checkpoint, which is in `best/` beside a task.json if the model
@@ -191,11 +194,13 @@ def import_(
         _import_one(names, folder, encoder_only, task)
         for names, folder in _networks_of(networks, input_dir)
     ]
+    for one in found:
+        agreement.settle(one.origin.differences(), allow_mismatch)
     with _new_files(output_dir, overwrite) as temporary:
         for one in found:
             name = one.names.config_file.format(model_type=one.names.model_type)
             files.write_text(os.path.join(temporary, name), one.config.to_json_string())
-        vocab_file = _import_tokenizer(one, temporary)
+        vocab_file = _import_tokenizer(one, temporary, allow_mismatch)
         described = one.origin.described(one.names.model_type, vocab_file)
         checkpoint = _CHECKPOINT
         if described:
@@ -288,9 +293,11 @@ def _together(found: Sequence[_Imported]) -> Tensors:
     return variables
 
 
-def _import_tokenizer(one: _Imported, target: str) -> str:
+def _import_tokenizer(one: _Imported, target: str, allow_mismatch: bool) -> str:
     """Copies the tokenizer, which must fit the network; the vocabulary's name."""
-    config, vocab_file = import_tokenizer(one.folder, target, one.config.vocab_size)
+    config, vocab_file = import_tokenizer(
+        one.folder, target, one.config.vocab_size, allow_mismatch
+    )
     files.write_text(os.path.join(target, CONFIG_FILE_NAME), config.to_json_string())
     tokenizer = build_tokenizer(config, vocab_file)
     check_vocabulary(tokenizer.vocabulary, one.config.vocab_size, config.special_tokens)

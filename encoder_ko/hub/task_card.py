@@ -4,7 +4,7 @@ config.json tells the head type and the labels. What else a task.json holds is i
 too, under EXPORTED_KEY, where this project wrote it; others' models get the defaults.
 """
 
-from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 from absl import logging
 
@@ -61,6 +61,26 @@ class FineTuned(NamedTuple):
                 f"({error}). Export the model again, or delete that key."
             ) from None
         return saved_run.description(model_type, vocab_file, task, settings)
+
+    def differences(self) -> Iterator[str]:
+        """Where config.json contradicts itself about the labels."""
+        by_name = self.content.get("label2id") or {}
+        exported = _kept(self.content, "task").get("label_names") or ()
+        for index, label in enumerate(self.head.labels):
+            advice = "Which of them is right, only who trained the model knows."
+            if label in by_name and int(by_name[label]) != index:
+                yield (
+                    f"{self.source} calls output {index} {label!r} in id2label, and "
+                    f"label2id gives that label the output {by_name[label]}. {advice}"
+                )
+                return
+            if sorted(exported) == sorted(self.head.labels):
+                if exported[index] != label:
+                    yield (
+                        f"{self.source} calls output {index} {label!r} in id2label and "
+                        f"{exported[index]!r} in {EXPORTED_KEY!r}. {advice}"
+                    )
+                    return
 
     def _usual_settings(self):
         """Those of a run, for inputs as long as the network takes."""

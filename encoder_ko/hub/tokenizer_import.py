@@ -21,27 +21,30 @@ from data.tokenization import (
 )
 from data.tokenization.config import EXPORTED_KEY, bert_normaliser_settings
 from encoder_ko.hub.tokenizer_json import read_model
+from encoder_ko.training import agreement
 
 _TOKENIZER = "tokenizer.json"
 _ADDED = "added_tokens.json"
 
 
 def import_tokenizer(
-    folder: str, target: str, vocab_size: int
+    folder: str, target: str, vocab_size: int, allow_mismatch: bool = False
 ) -> Tuple[TokenizerConfig, str]:
     """Writes the vocabulary of a folder of Hugging Face's files.
 
     Args:
       target: the folder to write it to.
       vocab_size: rows of the model's embedding table.
+      allow_mismatch: whether tokenizer.json counts where other files contradict it.
 
     Returns:
       The settings, and the path of the vocabulary.
 
     Raises:
-      InputError: there is no vocabulary, an id is beyond the table, two files disagree
-        about one, or a token cannot be added.
+      InputError: there is no vocabulary, an id is beyond the table, two files disagree,
+        or a token cannot be added.
     """
+    agreement.settle(_differences(folder), allow_mismatch)
     config = read_settings(folder)
     added = _added_tokens(folder, config)
     if config.algorithm == "sentencepiece":
@@ -98,6 +101,50 @@ def _rules_of_library(folder):
             )
         )
     return settings
+
+
+# What tokenizer_config.json and the normalizer of tokenizer.json call the same.
+_SAME_SETTINGS = {
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
+}
+
+
+def _differences(folder: str) -> Iterator[str]:
+    """Where the other files of a folder contradict tokenizer.json."""
+    library, settings = _read(folder, _TOKENIZER), _read(folder, CONFIG_FILE_NAME)
+    rules, model = library.get("normalizer") or {}, library.get("model") or {}
+    advice = "Make them agree: Hugging Face's classes differ in which of them counts."
+    if rules.get("type") == "BertNormalizer":
+        for name, key in _SAME_SETTINGS.items():
+            known = settings.get(name), rules.get(key)
+            if None not in known and known[0] != known[1]:
+                yield (
+                    f"{folder}: {name} is {known[0]} in {CONFIG_FILE_NAME}, and {key} "
+                    f"is {known[1]} in {_TOKENIZER}. {advice}"
+                )
+    if model.get("type") != "WordPiece":
+        return
+    unknown = settings.get("unk_token"), model.get("unk_token")
+    unknown = [t["content"] if isinstance(t, dict) else t for t in unknown]
+    if None not in unknown and unknown[0] != unknown[1]:
+        yield (
+            f"{folder}: unk_token is {unknown[0]!r} in {CONFIG_FILE_NAME} and "
+            f"{unknown[1]!r} in {_TOKENIZER}. {advice}"
+        )
+    path = os.path.join(folder, "vocab.txt")
+    if files.exists(path):
+        listed = {piece.strip() for piece in model["vocab"]}
+        listed.update(token.text for token, _ in _listed_tokens(folder))
+        for index, piece in enumerate(load_vocabulary(path).pieces):
+            if piece and piece not in listed:
+                yield (
+                    f"{path} has {piece!r} as id {index}, and {_TOKENIZER} has no such "
+                    "piece: they are of different models. Delete the file that does "
+                    "not belong to this one."
+                )
+                return
 
 
 # --- Added tokens ----------------------------------------------------------------

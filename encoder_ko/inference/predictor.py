@@ -74,10 +74,19 @@ class RunPredictor:
 
     @classmethod
     def load(
-        cls, run_dir: str, families: Mapping[str, Family], **options: Any
+        cls,
+        run_dir: str,
+        families: Mapping[str, Family],
+        allow_mismatch: bool = False,
+        **options: Any,
     ) -> "RunPredictor":
-        """Loads the --output_dir of a fine-tuning run; `options` as of the class."""
-        return cls(FineTunedModel.load(run_dir, families), **options)
+        """Loads the --output_dir of a fine-tuning run.
+
+        Args:
+          families, allow_mismatch: see `FineTunedModel.load`.
+          options: as of the class.
+        """
+        return cls(FineTunedModel.load(run_dir, families, allow_mismatch), **options)
 
     def __enter__(self) -> "RunPredictor":
         return self

@@ -13,7 +13,7 @@ from data.tokenization import (
 )
 from encoder_ko import compat
 from encoder_ko.compat import tf
-from encoder_ko.training import restoring
+from encoder_ko.training import agreement, restoring
 from encoder_ko.training.model_files import ModelFiles
 
 
@@ -27,23 +27,31 @@ class LoadedModel(NamedTuple):
 
 def load_model(
     files: ModelFiles,
+    model_type: str,
     config: Any,
     max_seq_length: int,
     lower_case: Optional[bool] = None,
+    allow_mismatch: bool = False,
 ) -> LoadedModel:
     """Reads the tokenizer, and holds it and the longest input to the configuration.
 
     Args:
+      model_type: value of --model_type.
       config: EncoderConfig.
       max_seq_length: tokens of the longest input, by --max_seq_length.
       lower_case: None = what tokenizer_config.json beside the vocabulary says.
+      allow_mismatch: whether files may contradict those beside the checkpoint.
 
     Raises:
       InputError: a file is broken; the vocabulary or the length is beyond what the
-        configuration has room for.
+        configuration has room for; files contradict those beside the checkpoint.
     """
     check_length(config, max_seq_length, files.config_file or "the model")
     tokenizer = load_tokenizer(files.vocab_file, config, lower_case)
+    agreement.settle(
+        agreement.differences_of_model(files, model_type, config, tokenizer),
+        allow_mismatch,
+    )
     return LoadedModel(config, tokenizer, files)
 
 

@@ -136,6 +136,14 @@ def _find_vocabulary(model_dir):
     return _only(model_dir, named, "vocabulary (vocab.txt)", "--vocab_file")
 
 
+def vocabulary_of(model_dir: str) -> Optional[str]:
+    """The vocabulary of a model's folder; None where it does not say which."""
+    try:
+        return _find_vocabulary(model_dir)
+    except InputError:
+        return None
+
+
 def _only(model_dir, found, what, flag):
     if len(found) == 1:
         return found[0]

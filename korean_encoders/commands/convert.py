@@ -6,6 +6,7 @@
       --input_dir=downloads/KR-ELECTRA-discriminator --output_dir=models
 """
 
+import itertools
 import os
 
 from absl import flags, logging
@@ -15,7 +16,7 @@ from data.io.errors import InputError
 from data.io.json_files import read_json_object
 from data.tokenization import build_tokenizer, resolve_config
 from encoder_ko.hub import config, convert, model_card
-from encoder_ko.training import checkpoints, model_files, run_folder
+from encoder_ko.training import agreement, checkpoints, model_files, run_folder
 from korean_encoders.model_types import MODEL_TYPES
 
 FLAGS = flags.FlagValues()
@@ -53,6 +54,7 @@ _BOOLEANS = {
         "To hf: the tokenizer reads [MASK] in a text as plain text, as in training; "
         "false for demonstrations that fill masks.",
     ),
+    "allow_mismatch": (False, agreement.ALLOW_MISMATCH),
     "overwrite": (False, "Replace files that exist."),
 }
 for _name, _text in _STRINGS.items():
@@ -111,6 +113,7 @@ def _to_tensorflow():
         FLAGS.overwrite,
         FLAGS.encoder_only,
         FLAGS.task_name,
+        FLAGS.allow_mismatch,
     )
     logging.info("Written: %s", checkpoint)
 
@@ -136,10 +139,21 @@ def _tensorflow_model(model_type, described):
         checkpoint or FLAGS.input_dir,
     )
     task = described.get("task", {})
-    labels = FLAGS.labels.split(",") if FLAGS.labels else task.get("label_names", ())
+    names = task.get("label_names", ())
+    labels = FLAGS.labels.split(",") if FLAGS.labels else names
+    encoder = NETWORKS[model_type][0].config_class.from_json_file(found.config_file)
+    tokenizer = build_tokenizer(resolve_config(found.vocab_file), found.vocab_file)
+    agreement.settle(
+        itertools.chain(
+            agreement.differences_of_model(found, model_type, encoder, tokenizer),
+            _differences_of_type(model_type, described),
+            _differences_of_labels(labels, names),
+        ),
+        FLAGS.allow_mismatch,
+    )
     return convert.TensorFlowModel(
-        config=NETWORKS[model_type][0].config_class.from_json_file(found.config_file),
-        tokenizer=build_tokenizer(resolve_config(found.vocab_file), found.vocab_file),
+        config=encoder,
+        tokenizer=tokenizer,
         checkpoint=found.init_checkpoint,
         head=config.HeadDescription(
             head_type=FLAGS.head_type or task.get("task_type", task.get("kind", "")),
@@ -149,6 +163,26 @@ def _tensorflow_model(model_type, described):
         run=model_card.facts_of(FLAGS.input_dir, described),
         described=described,
     )
+
+
+def _differences_of_type(model_type, described):
+    trained = described.get("model_type", model_type)
+    if trained != model_type:
+        yield (
+            f"--model_type={model_type}, but {FLAGS.input_dir}/{run_folder.TASK} says "
+            f"{trained}. Leave the flag out."
+        )
+
+
+def _differences_of_labels(labels, trained):
+    """Other names are the user's choice; the same in another order are a mistake."""
+    if set(labels) == set(trained) and list(labels) != list(trained):
+        number = [a == b for a, b in zip(labels, trained)].index(False)
+        yield (
+            f"--labels calls output {number} {labels[number]!r}, but "
+            f"{FLAGS.input_dir}/{run_folder.TASK} calls it {trained[number]!r}. Leave "
+            "the flag out, or give the names in that order."
+        )
 
 
 def _read_json(name):

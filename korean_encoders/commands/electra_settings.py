@@ -167,10 +167,14 @@ def finetuning_defaults(values: flags.FlagValues) -> None:
 
 
 def names_a_size(values: flags.FlagValues) -> bool:
-    """Whether --model_size stands for a configuration file."""
-    return values.model_type == "electra" and bool(
-        values.model_size and not values.electra_config_file
-    )
+    """Whether --model_size stands for a configuration file.
+
+    Raises:
+      InputError: both are there.
+    """
+    if values.model_size and values.electra_config_file:
+        raise InputError("--electra_config_file and --model_size exclude each other.")
+    return values.model_type == "electra" and bool(values.model_size)
 
 
 def config_of_flags(values: flags.FlagValues) -> EncoderConfig:

@@ -16,6 +16,7 @@ from data.io.errors import InputError
 from encoder_ko import cli
 from encoder_ko.finetuning.saved_run import FineTunedModel
 from encoder_ko.inference import onnx_file, saved_model, throughput
+from encoder_ko.training.agreement import ALLOW_MISMATCH
 from korean_encoders.model_types import FAMILIES
 
 FLAGS = flags.FlagValues()
@@ -26,6 +27,7 @@ _string("model_dir", None, "The --output_dir of a fine-tuning run.")
 _string("output_dir", None, "Folder to write. Serving wants a number: .../nsmc/1.")
 _enum("format", "savedmodel", ["savedmodel", "onnx"], "What to write.")
 _boolean("measure_speed", True, "Print sentences per second at batch 1 and 32.")
+_boolean("allow_mismatch", False, ALLOW_MISMATCH)
 _boolean("overwrite", False, "Replace the folder.")
 
 
@@ -33,7 +35,7 @@ def main():
     for name in ("model_dir", "output_dir"):
         if not FLAGS[name].value:
             raise InputError(f"--{name} is missing.")
-    model = FineTunedModel.load(FLAGS.model_dir, FAMILIES)
+    model = FineTunedModel.load(FLAGS.model_dir, FAMILIES, FLAGS.allow_mismatch)
     path = FLAGS.output_dir
     if FLAGS.format == "onnx":
         onnx_file.write_onnx(model, path, FLAGS.overwrite)

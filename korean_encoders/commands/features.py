@@ -16,6 +16,7 @@ from encoder_ko import cli
 from encoder_ko.compat import tf
 from encoder_ko.inference import features
 from encoder_ko.training import model_files
+from encoder_ko.training.agreement import ALLOW_MISMATCH
 from encoder_ko.training.loaded_model import load_model
 from korean_encoders.model_types import MODEL_TYPES
 
@@ -34,6 +35,7 @@ for _name in MODEL_TYPES:
     _string(f"{_name}_config_file", None, "Model configuration (JSON).")
 _string("vocab_file", None, "Vocabulary of the model.")
 _string("init_checkpoint", None, "Pre-trained or fine-tuned checkpoint.")
+_boolean("allow_mismatch", False, ALLOW_MISMATCH)
 _boolean(
     "do_lower_case",
     None,
@@ -90,7 +92,14 @@ def _extractor():
             "--init_checkpoint."
         )
     config = model_type.config_class.from_json_file(files.config_file)
-    model = load_model(files, config, FLAGS.max_seq_length, FLAGS.do_lower_case)
+    model = load_model(
+        files,
+        FLAGS.model_type,
+        config,
+        FLAGS.max_seq_length,
+        FLAGS.do_lower_case,
+        FLAGS.allow_mismatch,
+    )
     layers = features.parse_layers(FLAGS.layers, model.config.num_hidden_layers)
     extractor = features.Extractor(
         model_type.model_class,

@@ -16,10 +16,11 @@ from data import tasks
 from data.io.errors import InputError
 from data.tokenization import named_vocabulary
 from encoder_ko import cli
-from encoder_ko.finetuning import job, task_types
+from encoder_ko.finetuning import job, saved_run, task_types
 from encoder_ko.finetuning.args import FineTuningArgs
 from encoder_ko.optimization.optimizers import ADAM_FLAGS, OPTIMIZERS
-from encoder_ko.training import model_files
+from encoder_ko.training import agreement, model_files
+from encoder_ko.training.agreement import ALLOW_MISMATCH
 from encoder_ko.training.loaded_model import load_model
 from korean_encoders.commands import electra_settings
 from korean_encoders.model_types import FAMILIES
@@ -50,6 +51,7 @@ _string(
 )
 _string("model_name", None, "ELECTRA's: name of the model in data_dir.")
 _string("hparams", None, "ELECTRA's: JSON of settings, file or text.")
+_boolean("allow_mismatch", False, ALLOW_MISMATCH)
 _boolean(
     "do_lower_case",
     None,
@@ -156,6 +158,7 @@ _FREE_FLAGS = (
     "vocab_size",
     "embedding_size",
     "model_hparam_overrides",
+    "allow_mismatch",  # what it allows shows in what the files hold
     "task_defaults",  # which shows in the flags that it sets
     "do_train",
     "do_eval",
@@ -204,7 +207,18 @@ def main():
         config = family.config_class.from_json_file(files.config_file)
         config = config.overridden(overrides, "--model_hparam_overrides")
     _set_defaults(task, family, config)
-    model = load_model(files, config, FLAGS.max_seq_length, FLAGS.do_lower_case)
+    model = load_model(
+        files,
+        family.name,
+        config,
+        FLAGS.max_seq_length,
+        FLAGS.do_lower_case,
+        FLAGS.allow_mismatch,
+    )
+    agreement.settle(
+        saved_run.differences_of_labels(files.init_checkpoint, task),
+        FLAGS.allow_mismatch,
+    )
     settings = _settings(task, model)
     args = FineTuningArgs.from_flags(FLAGS, task, settings, cli.settings(FLAGS))
     job.run(args, family, model)

@@ -40,6 +40,7 @@ from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING, 
 from encoder_ko import cli
 from encoder_ko.compat import tf
 from encoder_ko.inference.predictor import NotFiniteError, RunPredictor, Text
+from encoder_ko.training.agreement import ALLOW_MISMATCH
 from korean_encoders.predictor import Predictor
 
 FLAGS = flags.FlagValues()
@@ -69,6 +70,7 @@ _enum(
 )
 _integer("batch_size", 32, "Texts at a time.", 1)
 _enum("compute_type", "float32", ["float32", "bfloat16"], "Type of the activations.")
+_boolean("allow_mismatch", False, ALLOW_MISMATCH)
 _boolean("overwrite", False, "Replace the output file.")
 
 _ITEMS_AT_A_TIME = 1024
@@ -101,6 +103,7 @@ def main():
                 FLAGS.model_dir,
                 batch_size=FLAGS.batch_size,
                 dtype=tf.as_dtype(FLAGS.compute_type),
+                allow_mismatch=FLAGS.allow_mismatch,
             )
         )
         lines = _Lines(model.task, _output_format(model.task.task_type))

@@ -16,17 +16,18 @@ from data.io import flag_files
 from data.io.errors import InputError
 from data.pretraining.shards import vocabulary_traits
 from data.records.dataset import open_records
-from data.tokenization import named_vocabulary, require_same_tokenizer
+from data.tokenization import named_vocabulary
 from electra_ko.pretrain.masking import GeneratorMasking
 from electra_ko.pretrain.pretraining import ElectraOptions
 from encoder_ko import cli
 from encoder_ko.compat import tf
 from encoder_ko.optimization.optimizers import ADAM_FLAGS, OPTIMIZERS
-from encoder_ko.pretraining import graph_masking, job, trainer
+from encoder_ko.pretraining import graph_masking, inputs, job, trainer
 from encoder_ko.pretraining.args import EvaluationArgs, OptimizerArgs, Schedule
-from encoder_ko.training import checkpoints, estimator
+from encoder_ko.training import agreement, checkpoints, estimator
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.loaded_model import check_length, load_tokenizer, require_start
+from encoder_ko.training.model_files import ModelFiles
 from korean_encoders.commands import electra_settings
 from korean_encoders.model_types import MODEL_TYPES
 
@@ -99,6 +100,7 @@ _FLOATS = {  # default, meaning, least, greatest, and what it has to be above
     "wop_prob": (None, "Dynamic masking: share moved; 0 = off.", 0.0, 1.0),
 }
 _BOOLEANS = {
+    "allow_mismatch": (False, agreement.ALLOW_MISMATCH),
     "do_lower_case": (None, "As for the records."),
     "do_train": (True, "Train; else the run's settings are the defaults of flags."),
     "do_eval": (False, "Evaluate."),
@@ -151,7 +153,7 @@ _float("adam_epsilon", 1e-6, "Added to the root of the second moment.", above=0)
 # Flags that do not decide the trained model (of files, what they hold does).
 _FREE_FLAGS = (
     "config hparams data_dir model_name input_file eval_input_file vocab_file "
-    "spm_model_file model_hparam_overrides masked_lm_budget "
+    "spm_model_file model_hparam_overrides masked_lm_budget allow_mismatch "
     "bert_config_file albert_config_file electra_config_file output_dir do_train "
     "do_eval eval_batch_size max_eval_steps eval_every_steps log_every_steps "
     "save_checkpoints_steps keep_checkpoint_max iterations_per_loop overwrite tpu_name "
@@ -192,17 +194,24 @@ def job_of_flags():
     model_type = FLAGS.model_type
     config = _model_config()
     tokenizer = _tokenizer(config)
-    if FLAGS.do_train and FLAGS.init_checkpoint and FLAGS.overwrite:
+    files = _files()
+    if files.init_checkpoint and FLAGS.overwrite:
         require_start(
             MODEL_TYPES[model_type].model_class,
             config,
-            checkpoints.require_checkpoint(FLAGS.init_checkpoint),
+            files.init_checkpoint,
             RECIPES[model_type].resizable,
         )
-    data = _open_records(FLAGS.input_file, "input_file", tokenizer)
+    data = _open_records(FLAGS.input_file, "input_file", config, tokenizer)
     eval_data = data
     if FLAGS.eval_input_file:
-        eval_data = _open_records(FLAGS.eval_input_file, "eval_input_file", tokenizer)
+        eval_data = _open_records(
+            FLAGS.eval_input_file, "eval_input_file", config, tokenizer
+        )
+    agreement.settle(
+        inputs.differences(files, model_type, config, tokenizer, data, eval_data),
+        FLAGS.allow_mismatch,
+    )
     return job.PretrainingJob(
         model_type=model_type,
         do_train=FLAGS.do_train,
@@ -210,7 +219,7 @@ def job_of_flags():
         data=data,
         eval_data=eval_data,
         tokenizer=tokenizer,
-        network=_network(config, tokenizer, data),
+        network=_network(config, tokenizer, data, files.init_checkpoint),
         schedule=Schedule.from_flags(FLAGS),
         evaluation=EvaluationArgs.from_flags(FLAGS),
         output=OutputArgs(
@@ -293,11 +302,12 @@ def _check_flags():
 def _model_config():
     model_type = FLAGS.model_type
     config_file = FLAGS[f"{model_type}_config_file"].value
+    by_size = electra_settings.names_a_size(FLAGS)
     if config_file:
         config = RECIPES[model_type].config_class.from_json_file(config_file)
         overrides = electra_settings.overrides_of(FLAGS)
         config = config.overridden(overrides, "--model_hparam_overrides")
-    elif electra_settings.names_a_size(FLAGS):
+    elif by_size:
         config = electra_settings.config_of_flags(FLAGS)
     else:
         raise InputError(
@@ -306,6 +316,16 @@ def _model_config():
         )
     check_length(config, FLAGS.max_seq_length, config_file or "the model")
     return config
+
+
+def _files():
+    """What is named; the checkpoint to start from, where training is to start."""
+    start = FLAGS.do_train and FLAGS.init_checkpoint
+    return ModelFiles(
+        FLAGS[f"{FLAGS.model_type}_config_file"].value,
+        named_vocabulary(FLAGS.vocab_file, FLAGS.spm_model_file),
+        checkpoints.require_checkpoint(start) if start else None,
+    )
 
 
 def _tokenizer(config):
@@ -319,7 +339,7 @@ def _tokenizer(config):
     return load_tokenizer(vocab_file, config, FLAGS.do_lower_case)
 
 
-def _open_records(input_file, flag, tokenizer):
+def _open_records(input_file, flag, config, tokenizer):
     data = open_records(
         input_file,
         FLAGS.model_type,
@@ -327,12 +347,11 @@ def _open_records(input_file, flag, tokenizer):
         FLAGS.max_predictions_per_seq,
         flag,
     )
-    if tokenizer and data.tokenizer:
-        require_same_tokenizer(data.tokenizer, tokenizer, f"--{flag}={input_file}")
+    inputs.check_records(data, config, tokenizer, f"--{flag}={input_file}")
     return data
 
 
-def _network(config, tokenizer, data):
+def _network(config, tokenizer, data, init_checkpoint):
     recipe = RECIPES[FLAGS.model_type]
     build, masker, power = recipe.build, None, FLAGS.poly_power
     if FLAGS.model_type == "electra":
@@ -341,14 +360,13 @@ def _network(config, tokenizer, data):
     elif FLAGS.dynamic_masking:
         masker = trainer.Masker(_masking_options(data), vocabulary_traits(tokenizer))
     options = OptimizerArgs.from_flags(FLAGS, power)
-    start = FLAGS.do_train and FLAGS.init_checkpoint
     return trainer.PretrainingNetwork(
         config,
         build,
         lambda loss, update: recipe.create_optimizer(loss, options, update),
         masker,
         FLAGS.wop_weight,
-        checkpoints.require_checkpoint(start) if start else None,
+        init_checkpoint,
         tf.as_dtype(FLAGS.compute_type),
         recipe.resizable,
         recipe.group_0 if FLAGS.init_from_group0 else None,
