@@ -112,12 +112,12 @@ def run(
     main: Callable[[Sequence[str]], None], argv: Optional[Sequence[str]] = None
 ) -> None:
     """Runs a command with `argv`, default sys.argv; see `one_line_errors`."""
-    with one_line_errors("Stopped."), _leaving_on_sigterm():
+    with one_line_errors("Stopped."), leaving_on_sigterm():
         main(sys.argv if argv is None else argv)
 
 
 @contextlib.contextmanager
-def _leaving_on_sigterm() -> Iterator[None]:
+def leaving_on_sigterm() -> Iterator[None]:
     """A command that is asked to end cleans up what it was writing first."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -53,7 +53,7 @@ class RecordFiles:
       features: their schema.
       settings: flags that they were built with; {} for Google's.
       tokenizer: identity of the tokenizer that they were built with, or None.
-      digest: of the contents by the manifests; None where a file is in none.
+      digest: of the contents, by the manifests or else by the records' own checksums.
     """
 
     paths: Tuple[str, ...]
@@ -61,7 +61,7 @@ class RecordFiles:
     features: Features
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     tokenizer: Optional[Mapping[str, Any]] = None
-    digest: Optional[str] = None
+    digest: str = ""
 
     @property
     def total(self) -> int:
@@ -107,7 +107,8 @@ def open_records(
         path: manifests[source].files.get(os.path.basename(path)) if source else None
         for path, source in sources.items()
     }
-    counts = [_count(path, sources[path], entry) for path, entry in entries.items()]
+    found = [_counted(path, sources[path], entry) for path, entry in entries.items()]
+    counts = [each.count for each in found]
     if not sum(counts):
         raise InputError(
             f"--{flag}={input_file} holds no records: build them with "
@@ -125,17 +126,13 @@ def open_records(
         features=_common_layout(list(firsts.values()), wanted),
         settings=first.settings if first else {},
         tokenizer=first.tokenizer if first else None,
-        digest=_digest([entries[path] for path, _ in kept]),
+        digest=_digest([each.digest for each in found if each.count]),
     )
 
 
-def _digest(entries: Sequence[Optional[Mapping[str, Any]]]) -> Optional[str]:
+def _digest(digests: Sequence[str]) -> str:
     """Of the digests of files, in their order."""
-    known = [entry for entry in entries if entry]
-    if len(known) < len(entries):
-        return None
-    digests = "".join(entry["sha256"] for entry in known)
-    return hashlib.sha256(digests.encode("ascii")).hexdigest()[:16]
+    return hashlib.sha256("".join(digests).encode("ascii")).hexdigest()[:16]
 
 
 def _check_manifest(source: str, manifest: Manifest, wanted: Mapping[str, Any]) -> None:
@@ -183,41 +180,51 @@ def _require_one_tokenizer(manifests: Mapping[str, Manifest]) -> None:
             )
 
 
-def _count(path: str, source: Optional[str], entry: Optional[Mapping[str, Any]]) -> int:
-    """Records in a file: by its entry in a manifest, or else by reading all lengths.
+class _Counted(NamedTuple):
+    count: int  # records
+    digest: str  # hexadecimal, of the contents
+
+
+def _counted(
+    path: str, source: Optional[str], entry: Optional[Mapping[str, Any]]
+) -> _Counted:
+    """Of a file: by its entry in a manifest, or else by all lengths and checksums.
 
     Raises:
       InputError: its size is not that of the manifest.
     """
     if not entry:
-        return count_records(path)
+        return _count_by_reading(path)
     size = file_size(path)
     if size != entry["bytes"]:
         raise InputError(
             f"{path} has {size} bytes, but {entry['bytes']} by {source}: it was cut "
             f"off or changed. Copy it again, or {_BUILD_AGAIN}"
         )
-    return entry["instances"]
+    return _Counted(entry["instances"], entry["sha256"])
 
 
-def count_records(path: str) -> int:
-    """Counts records by their lengths; contents are passed over.
+def _count_by_reading(path: str) -> _Counted:
+    """Reads the length and the checksum of each record, and passes over the rest.
 
     Raises:
       InputError: the file is cut off or not a TFRecord file; see `name_damage`.
     """
-    size, place, count = file_size(path), 0, 0
+    size, place, count, digest = file_size(path), 0, 0, hashlib.sha256()
     with open_file(path) as stream:
-        while place < size:
-            header = stream.read(record_bytes.HEADER_BYTES)
+        header = stream.read(record_bytes.HEADER_BYTES)
+        while header:
             length = int.from_bytes(header[:8], "little")
             place += len(header) + length + record_bytes.FOOTER_BYTES
             if place > size:
                 name_damage([path])
                 break
-            stream.seek(place)
+            stream.seek(place - record_bytes.FOOTER_BYTES)
+            checksum = stream.read(record_bytes.FOOTER_BYTES)
+            digest.update(header[:8] + checksum)
+            header = stream.read(record_bytes.HEADER_BYTES)
             count += 1
-    return count
+    return _Counted(count, digest.hexdigest())
 
 
 def name_damage(paths: Sequence[str]) -> None:

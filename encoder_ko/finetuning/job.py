@@ -21,9 +21,7 @@ from encoder_ko.optimization.updates import UpdateOptions
 from encoder_ko.replicas import distribution
 from encoder_ko.training import checkpoints
 from encoder_ko.training.loaded_model import LoadedModel, require_start
-from encoder_ko.training.run_folder import SETTINGS, RunFolder
-
-_DIGEST_OF = "sha256 of "
+from encoder_ko.training.run_folder import DIGEST_OF, SETTINGS, WEIGHTS, RunFolder
 
 
 class Splits(NamedTuple):
@@ -289,12 +287,16 @@ def _digests(args: FineTuningArgs) -> Dict[str, str]:
     """What training reads, for the settings that decide its result."""
     found = RunFolder(args.output.folder).read_json(SETTINGS)
     if found is not None and not args.actions.train:  # it may be tried on any data
-        return {name: found[name] for name in found if name.startswith(_DIGEST_OF)}
+        return {
+            name: found[name]
+            for name in found
+            if name.startswith(DIGEST_OF) and name != WEIGHTS
+        }
     digests = {}
     for split in ("train", "dev"):
         for path in tasks.find_files(args.task, args.data.folder, split):
             digest = checksum_of(path, "sha256").split(":")[1]
-            digests[_DIGEST_OF + os.path.basename(path)] = digest[:16]
+            digests[DIGEST_OF + os.path.basename(path)] = digest[:16]
     return digests
 
 

@@ -32,11 +32,13 @@ class HiddenStates(NamedTuple):
     Attributes:
       line: see Line. tokens: T pieces.
       states: float32 [L, T, H], the chosen layers in the order that was asked for.
+      is_cut: whether the end of the line is not among the pieces.
     """
 
     line: Line
     tokens: List[str]
     states: np.ndarray
+    is_cut: bool
 
 
 def split_pair(number: int, text: str) -> Line:
@@ -125,7 +127,8 @@ class Extractor:
                         f"(NaN or infinite): weights in {self._checkpoint} are broken."
                     )
                 tokens = self._tokenizer.convert_ids_to_tokens(each.input_ids)
-                yield HiddenStates(line, tokens, states[:, row, : len(tokens)])
+                chosen = states[:, row, : len(tokens)]
+                yield HiddenStates(line, tokens, chosen, each.is_cut)
 
     def _input(self, line: Line, max_seq_length: int):
         texts = [line.text_a] if line.text_b is None else [line.text_a, line.text_b]
@@ -145,17 +148,17 @@ def _batches(lines, size):
 
 
 def as_json(found: HiddenStates, layers: Sequence[int]) -> str:
-    """Upstream's JSON object, on one line.
+    """Upstream's JSON object, on one line, and in it whether the text was cut.
 
     {"linex_index": 0, "features": [{"token": "[CLS]", "layers": [{"index": -1,
-    "values": [0.123456, ...]}]}]}
+    "values": [0.123456, ...]}]}], "is_cut": false}
     """
     features = [
         {"token": token, "layers": _layers_of(layers, found.states[:, position])}
         for position, token in enumerate(found.tokens)
     ]
     record = {"linex_index": found.line.number, "features": features}
-    return json.dumps(record, ensure_ascii=False)
+    return json.dumps(dict(record, is_cut=found.is_cut), ensure_ascii=False)
 
 
 def _layers_of(layers, states) -> List[Dict[str, Any]]:

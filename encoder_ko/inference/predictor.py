@@ -19,6 +19,7 @@ from encoder_ko.training import restoring
 # A text, or a pair of texts: a question and its passage.
 Text = Union[str, Tuple[str, str]]
 
+SECONDS_BETWEEN_LINES = 10  # of the log, where commands predict long files
 _EXAMPLES_AT_A_TIME = 4096
 
 

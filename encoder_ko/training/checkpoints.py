@@ -1,6 +1,7 @@
 """Checkpoints as files: finding, reading and keeping them."""
 
 import atexit
+import hashlib
 import os
 import re
 import shutil
@@ -98,6 +99,12 @@ def require_checkpoint(path: str) -> str:
             "folder that holds one."
         )
     return found
+
+
+def digest(checkpoint: str) -> str:
+    """16 hexadecimal digits of the contents: the index has a CRC of every tensor."""
+    content = files.read_bytes(checkpoint + ".index")
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def checkpoint_shapes(checkpoint: str) -> Dict[str, List[int]]:

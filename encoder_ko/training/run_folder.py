@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from data.io.errors import InputError
 from data.io.owned_folder import OwnedFolder
@@ -13,9 +13,28 @@ TASK = "task.json"  # what was fine-tuned
 HISTORY = "history.json"  # evaluations
 BEST = "best"  # folder of the best checkpoint
 _STEPS = "num_train_steps"
+DIGEST_OF = "sha256 of "  # names of settings that are the digest of a file
+WEIGHTS = DIGEST_OF + "init_checkpoint"
+
+# Settings that name a place, and those that say what is there. Where both runs have
+# the contents, they decide, and not the names.
+_CONTENTS = {
+    "model_dir": ("model_config", "tokenizer"),
+    "vocab_file": ("tokenizer",),
+    "init_checkpoint": (WEIGHTS,),
+    "task_name": ("task",),
+}
+_CONFIG_FILE = "_config_file"
+_DATA_FOLDER = "data_dir"
+_PLACES_OF_TASK = ("source", "data_folder")
 
 # What TensorFlow reads as a pattern in the name of a checkpoint.
 _PATTERN_SIGNS = "*?[]"
+
+
+def weights_setting(checkpoint: Optional[str]) -> Dict[str, str]:
+    """The setting that says which weights a run starts from; {} without any."""
+    return {WEIGHTS: checkpoints.digest(checkpoint)} if checkpoint else {}
 
 
 def _of_trials(names):
@@ -91,7 +110,8 @@ class RunFolder(OwnedFolder):
         found, results = self.settings(), self.files(_RESULTS)
         if found is None:  # nothing here is ours
             results += self.files(_PREPARED + _MODEL_FILES)
-        if found != settings and (overwrite or not results):
+        differences = found is None or list(_differences(found, settings))
+        if differences and (overwrite or not results):
             self._delete(settings.get("init_checkpoint"))
         elif found is None:
             raise InputError(
@@ -99,11 +119,11 @@ class RunFolder(OwnedFolder):
                 f"would replace ({', '.join(map(os.path.basename, results[:3]))}). "
                 "Choose another --output_dir, or pass --overwrite to give them up."
             )
-        elif found != settings:
+        elif differences:
             self._refuse_more_steps(found, settings)
             raise InputError(
                 f"{self.path} holds a run with other settings: "
-                f"{'; '.join(_differences(found, settings))}. Choose another "
+                f"{'; '.join(differences)}. Choose another "
                 "--output_dir, repeat the settings to resume that run, or pass "
                 "--overwrite to delete it."
             )
@@ -119,7 +139,8 @@ class RunFolder(OwnedFolder):
         more = settings.get(_STEPS)
         steps = found.get(_STEPS, more)
         newest = checkpoints.newest_checkpoint(self.path)
-        if newest and dict(found, **{_STEPS: more}) == settings and more > steps:
+        others = _differences(dict(found, **{_STEPS: more}), settings)
+        if newest and not any(others) and more > steps:
             raise InputError(
                 f"{self.path} holds a run of {steps} steps, for which its learning "
                 f"rate was planned: it cannot go on to --num_train_steps={more}. To "
@@ -135,6 +156,40 @@ class RunFolder(OwnedFolder):
 
 
 def _differences(found, wanted):
+    found, wanted = _by_contents(found, wanted), _by_contents(wanted, found)
     for name in sorted(set(found) | set(wanted)):
         if found.get(name) != wanted.get(name):
             yield f"{name} was {found.get(name)!r} and is {wanted.get(name)!r} now"
+
+
+def _by_contents(settings: Dict[str, Any], others: Dict[str, Any]) -> Dict[str, Any]:
+    """Settings without the names of places whose contents both sides know.
+
+    Nor with contents that the other side, of an older version, does not know.
+    """
+
+    def both_know(names):
+        return all(settings.get(n) and others.get(n) for n in names)
+
+    kept = dict(settings)
+    for name in settings:
+        contents = _CONTENTS.get(name)
+        if name.endswith(_CONFIG_FILE):
+            contents = ("model_config",)
+        if name == _DATA_FOLDER:
+            contents = _digests_of_data(settings)
+        if contents and both_know(contents):
+            del kept[name]
+    if WEIGHTS not in others:
+        kept.pop(WEIGHTS, None)
+    if kept.get("task"):
+        places = _PLACES_OF_TASK if both_know(("task",)) else ()
+        kept["task"] = {k: v for k, v in kept["task"].items() if k not in places}
+    records = kept.get("records")
+    if records and not (others.get("records") or {}).get("digest"):
+        kept["records"] = dict(records, digest=None)
+    return kept
+
+
+def _digests_of_data(settings):
+    return tuple(n for n in settings if n.startswith(DIGEST_OF) and n != WEIGHTS)

@@ -12,6 +12,7 @@ import os
 from absl import flags, logging
 
 from data.io import files
+from data.io.cli import leaving_on_sigterm
 from data.io.errors import InputError
 from data.io.json_files import read_json_object
 from data.tokenization import build_tokenizer, resolve_config
@@ -68,6 +69,7 @@ for _define, _table in (
 flags.DEFINE_alias("head", "head_type", flag_values=FLAGS)
 
 
+@leaving_on_sigterm()
 def main():
     for name in ("from", "to", "input_dir", "output_dir"):
         if not FLAGS[name].value:

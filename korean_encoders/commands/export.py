@@ -12,6 +12,7 @@ import os
 
 from absl import flags, logging
 
+from data.io.cli import leaving_on_sigterm
 from data.io.errors import InputError
 from encoder_ko import cli
 from encoder_ko.finetuning.saved_run import FineTunedModel
@@ -31,6 +32,7 @@ _boolean("allow_mismatch", False, ALLOW_MISMATCH)
 _boolean("overwrite", False, "Replace the folder.")
 
 
+@leaving_on_sigterm()
 def main():
     for name in ("model_dir", "output_dir"):
         if not FLAGS[name].value:

@@ -7,14 +7,19 @@ three models. Input: one text per line, or a pair with " ||| " between its texts
       --model_dir=models --layers=-1,-2,-3,-4
 """
 
+import time
+
 from absl import flags, logging
 
+from data.features.prediction_input import number_of_lines
+from data.io.cli import leaving_on_sigterm
 from data.io.errors import InputError
 from data.io.files import new_file
 from data.io.tables import BadRows, ReadingOptions, read_rows
 from encoder_ko import cli
 from encoder_ko.compat import tf
 from encoder_ko.inference import features
+from encoder_ko.inference.predictor import SECONDS_BETWEEN_LINES
 from encoder_ko.training import model_files
 from encoder_ko.training.agreement import ALLOW_MISMATCH
 from encoder_ko.training.loaded_model import load_model
@@ -50,6 +55,7 @@ _integer("max_bad_rows", 0, "Bad lines of the input to skip.", 0)
 _boolean("overwrite", False, "Replace the output file.")
 
 
+@leaving_on_sigterm()
 def main():
     for name in ("input_file", "output_file"):
         if not FLAGS[name].value:
@@ -62,17 +68,31 @@ def main():
         features.split_pair(number - 1, text)
         for number, text in read_rows(FLAGS.input_file, reading, bad_rows)
     )
-    count, path = 0, FLAGS.output_file
+    total = number_of_lines(FLAGS.input_file)
+    logging.info("%s: %d lines", FLAGS.input_file, total)
+    count, cut, path = 0, 0, FLAGS.output_file
+    logged = time.time()
     with new_file(path, FLAGS.overwrite) as writer:
         found = extractor.extract(lines, FLAGS.max_seq_length, FLAGS.batch_size)
         for states in found:
-            count += 1
+            count, cut = count + 1, cut + states.is_cut
             writer.write((features.as_json(states, layers) + "\n").encode())
+            if time.time() > logged + SECONDS_BETWEEN_LINES:
+                logged = time.time()
+                logging.info("%d of %d lines are done", count, total)
     if bad_rows.summary():
         logging.warning("%s", bad_rows.summary())
     warning = extractor.unknown_pieces.warning(FLAGS.input_file)
     if warning:
         logging.warning("%s", warning)
+    if cut:
+        logging.warning(
+            "%d of %d lines are longer than --max_seq_length=%d: their end is left "
+            "out; is_cut marks them.",
+            cut,
+            count,
+            FLAGS.max_seq_length,
+        )
     logging.info("%s: %d lines, layers %s", path, count, FLAGS.layers)
 
 

@@ -22,6 +22,7 @@ from encoder_ko.optimization.optimizers import ADAM_FLAGS, OPTIMIZERS
 from encoder_ko.training import agreement, model_files
 from encoder_ko.training.agreement import ALLOW_MISMATCH
 from encoder_ko.training.loaded_model import load_model
+from encoder_ko.training.run_folder import weights_setting
 from korean_encoders.commands import electra_settings
 from korean_encoders.model_types import FAMILIES
 
@@ -270,6 +271,7 @@ def _settings(task, model):
         chosen["task"] = record
     return dict(
         chosen,
+        **weights_setting(model.files.init_checkpoint),
         model_config=model.config.to_dict(),
         tokenizer=model.tokenizer.fingerprint,
         init_checkpoint=model.files.init_checkpoint,

@@ -20,7 +20,7 @@ import json
 import re
 import sys
 import time
-from typing import Any, Dict, Iterator, List, Optional, Union
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from absl import flags, logging
 
@@ -33,13 +33,19 @@ from data.features.prediction_input import (
     read_items,
     source_name,
 )
+from data.io.cli import leaving_on_sigterm
 from data.io.errors import InputError
 from data.io.files import new_file
 from data.io.tables import BadRows, ReadingOptions
 from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING, Task
 from encoder_ko import cli
 from encoder_ko.compat import tf
-from encoder_ko.inference.predictor import NotFiniteError, RunPredictor, Text
+from encoder_ko.inference.predictor import (
+    SECONDS_BETWEEN_LINES,
+    NotFiniteError,
+    RunPredictor,
+    Text,
+)
 from encoder_ko.training.agreement import ALLOW_MISMATCH
 from korean_encoders.predictor import Predictor
 
@@ -74,9 +80,9 @@ _boolean("allow_mismatch", False, ALLOW_MISMATCH)
 _boolean("overwrite", False, "Replace the output file.")
 
 _ITEMS_AT_A_TIME = 1024
-_SECONDS_BETWEEN_LINES = 10  # of the log
 
 
+@leaving_on_sigterm()
 def main():
     for name in ("model_dir", "input"):
         if not FLAGS[name].value:
@@ -92,10 +98,7 @@ def main():
         bad_rows,
         looks_at_tabs=FLAGS.input_format is None,
     )
-    total: Union[int, str] = "?"
-    if FLAGS.input != STANDARD_INPUT and form != "json":
-        total = number_of_lines(FLAGS.input)
-        logging.info("%s: %d lines, read as %s", FLAGS.input, total, form)
+    items, total = _counted(items, form)
     count, cut, logged = 0, 0, time.time()
     with contextlib.ExitStack() as stack:
         model = stack.enter_context(
@@ -118,7 +121,7 @@ def main():
                     writer.write((line + "\n").encode("utf-8"))
             writer.flush()
             count += len(block)
-            if time.time() > logged + _SECONDS_BETWEEN_LINES:
+            if time.time() > logged + SECONDS_BETWEEN_LINES:
                 logged = time.time()
                 logging.info("%d of %s texts are predicted", count, total)
     if bad_rows.summary():
@@ -134,6 +137,19 @@ def main():
             count,
         )
     logging.info("%d predictions of %s", count, model.task.name)
+
+
+def _counted(items: Iterator[Item], form: str) -> Tuple[Iterator[Item], str]:
+    """The items, and how many there are, or "?"."""
+    if form == "json":  # a file that is read as a whole anyway
+        questions = list(items)
+        logging.info("%s: %d questions", FLAGS.input, len(questions))
+        return iter(questions), str(len(questions))
+    if FLAGS.input == STANDARD_INPUT:
+        return items, "?"
+    total = number_of_lines(FLAGS.input)
+    logging.info("%s: %d lines, read as %s", FLAGS.input, total, form)
+    return items, str(total)
 
 
 def _output_format(task_type: str) -> str:

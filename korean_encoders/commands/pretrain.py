@@ -28,6 +28,7 @@ from encoder_ko.training import agreement, checkpoints, estimator
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.loaded_model import check_length, load_tokenizer, require_start
 from encoder_ko.training.model_files import ModelFiles
+from encoder_ko.training.run_folder import weights_setting
 from korean_encoders.commands import electra_settings
 from korean_encoders.model_types import MODEL_TYPES
 
@@ -229,7 +230,7 @@ def job_of_flags():
             overwrite=FLAGS.overwrite,
         ),
         hardware=estimator.Hardware.from_flags(FLAGS),
-        settings=_settings(config, tokenizer, data),
+        settings=_settings(config, tokenizer, data, files.init_checkpoint),
         flags=cli.settings(FLAGS),
     )
 
@@ -302,6 +303,10 @@ def _check_flags():
 def _model_config():
     model_type = FLAGS.model_type
     config_file = FLAGS[f"{model_type}_config_file"].value
+    if config_file and FLAGS.model_size:
+        raise InputError(
+            f"--{model_type}_config_file and --model_size exclude each other."
+        )
     by_size = electra_settings.names_a_size(FLAGS)
     if config_file:
         config = RECIPES[model_type].config_class.from_json_file(config_file)
@@ -319,7 +324,6 @@ def _model_config():
 
 
 def _files():
-    """What is named; the checkpoint to start from, where training is to start."""
     start = FLAGS.do_train and FLAGS.init_checkpoint
     return ModelFiles(
         FLAGS[f"{FLAGS.model_type}_config_file"].value,
@@ -395,7 +399,7 @@ def _masking_options(data):
     )
 
 
-def _settings(config, tokenizer, data):
+def _settings(config, tokenizer, data, init_checkpoint):
     """Every flag that decides the result, and what the named files hold."""
     given = cli.settings(FLAGS)
     left_out = set(_FREE_FLAGS)  # and, as in runs from before there were these:
@@ -403,6 +407,7 @@ def _settings(config, tokenizer, data):
     left_out |= {n for n in newer if FLAGS[n].value == FLAGS[n].default}
     return dict(
         {name: value for name, value in given.items() if name not in left_out},
+        **weights_setting(init_checkpoint),
         model_config=config.to_dict(),
         tokenizer=tokenizer.fingerprint if tokenizer else None,
         records=dict(files=len(data.paths), total=data.total, digest=data.digest),

@@ -110,7 +110,8 @@ def test_states_are_those_of_the_model(tmp_path, model_type):
     for record, tokens in zip(records, TOKENS):
         features = record["features"]
         assert [feature["token"] for feature in features] == tokens
-        assert list(record) == ["linex_index", "features"]
+        assert list(record) == ["linex_index", "features", "is_cut"]
+    assert [record["is_cut"] for record in records] == [False, False, False, True]
     features = records[2]["features"]
     ids = [VOCABULARY.index(token) for token in TOKENS[2]]
     layers = reference(folder, model_type, ids, [0, 0, 0, 1, 1, 1, 1])
@@ -120,6 +121,17 @@ def test_states_are_those_of_the_model(tmp_path, model_type):
             expected = layers[layer["index"]][position]
             np.testing.assert_allclose(layer["values"], expected, atol=2e-6)
             assert layer["values"] == [round(value, 6) for value in layer["values"]]
+
+
+def test_rows_and_lines_that_are_cut_are_told(tmp_path, caplog):
+    folder = write_model(tmp_path, "bert")
+    assert run(folder) == 0
+    first, last = caplog.messages[0], caplog.messages[-2]
+    assert first == f"{folder / 'texts.txt'}: 4 lines"
+    assert last == (
+        "1 of 4 lines are longer than --max_seq_length=16: their end is left out; "
+        "is_cut marks them."
+    )
 
 
 def test_results_do_not_depend_on_the_batch(tmp_path):

@@ -1,10 +1,18 @@
 """Files that predict.py would have read as something else."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 
 from data.features.prediction_input import number_of_lines, read_items
 from data.io.errors import InputError
 from data.io.tables import read_rows
+from tests.inference.test_export_savedmodel import fine_tuned_model
+from tests.support.paths import ROOT
 
 NSMC = "id\tdocument\tlabel\n7\t최고\t1\n8\t별로\t0\n"
 
@@ -63,3 +71,41 @@ def test_lines_are_counted(tmp_path, content, count):
     path = tmp_path / "a.txt"
     path.write_bytes(content)
     assert number_of_lines(str(path)) == count
+
+
+def texts_for_ever():
+    """A pipe of texts that does not end, in a process of its own."""
+    words = "재밌다 영화 배우 최고 또 "
+    program = f"while True: print({words!r} * 4)"
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=dict(os.environ, PYTHONIOENCODING="utf-8"),
+    )
+
+
+@pytest.mark.slow
+def test_a_stopped_prediction_leaves_no_half_of_a_file(tmp_path):
+    fine_tuned_model(tmp_path / "run", "bert", "classification")
+    out = tmp_path / "out"
+    out.mkdir()
+    texts = texts_for_ever()
+    command = [
+        sys.executable,
+        os.path.join(ROOT, "predict.py"),
+        f"--model_dir={tmp_path / 'run'}",
+        "--input=-",
+        f"--output_file={out / 'found.tsv'}",
+    ]
+    process = subprocess.Popen(command, stdin=texts.stdout, stderr=subprocess.PIPE)
+    deadline = time.time() + 120
+    while not any(path.stat().st_size for path in out.iterdir()):
+        assert process.poll() is None and time.time() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    texts.kill()
+    texts.communicate()
+    assert process.returncode == 143
+    assert list(out.iterdir()) == []

@@ -293,7 +293,7 @@ def test_two_sizes_of_an_electra(prepared, tmp_path, capfd):
         prepared("electra"), "electra", tmp_path / "out", model_size="small"
     )
     assert pretraining_runs.run(*flags) == 1
-    assert "--electra_config_file and --model_size both say how" in (
+    assert "--electra_config_file and --model_size exclude each other." in (
         capfd.readouterr().err
     )
 
