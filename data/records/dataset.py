@@ -108,7 +108,7 @@ def open_records(
         for path, source in sources.items()
     }
     found = [_counted(path, sources[path], entry) for path, entry in entries.items()]
-    counts = [each.count for each in found]
+    counts = [each.records for each in found]
     if not sum(counts):
         raise InputError(
             f"--{flag}={input_file} holds no records: build them with "
@@ -126,7 +126,7 @@ def open_records(
         features=_common_layout(list(firsts.values()), wanted),
         settings=first.settings if first else {},
         tokenizer=first.tokenizer if first else None,
-        digest=_digest([each.digest for each in found if each.count]),
+        digest=_digest([each.digest for each in found if each.records]),
     )
 
 
@@ -181,7 +181,7 @@ def _require_one_tokenizer(manifests: Mapping[str, Manifest]) -> None:
 
 
 class _Counted(NamedTuple):
-    count: int  # records
+    records: int
     digest: str  # hexadecimal, of the contents
 
 

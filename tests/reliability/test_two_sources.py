@@ -30,8 +30,8 @@ def run(tmp_path):
 
 def load(run, allow_mismatch=False, **named):
     files = find_model_files(str(run), "bert", **named)
-    config_class = FAMILIES["bert"].config_class
-    return load_model(files, "bert", config_class, 10, allow_mismatch=allow_mismatch)
+    config = FAMILIES["bert"].config_class.from_json_file(files.config_file)
+    return load_model(files, "bert", config, 10, allow_mismatch=allow_mismatch)
 
 
 def said(call, *args, **options):
