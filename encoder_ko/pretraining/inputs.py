@@ -1,7 +1,7 @@
 """Records, vocabulary, configuration and checkpoint of a run fit together."""
 
 import itertools
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Sequence
 
 from absl import logging
 
@@ -74,12 +74,14 @@ def differences(
     tokenizer: Optional[Tokenizer],
     data: RecordFiles,
     eval_data: RecordFiles,
+    chosen_anew: Sequence[str] = (),
 ) -> Iterator[str]:
     """Where records, model and the folder of the checkpoint contradict each other.
 
     Args:
       files: those in use; no checkpoint = training from scratch, or none at all.
       tokenizer: of the vocabulary in use; None = only the records tell.
+      chosen_anew: keys of the configuration that flags allow to be others.
     """
     records, others = data.tokenizer, eval_data.tokenizer
     if records and others and records["fingerprint"] != others["fingerprint"]:
@@ -90,9 +92,11 @@ def differences(
     if not files.init_checkpoint:
         return
     if tokenizer is not None:
-        yield from agreement.differences_of_model(files, model_type, config, tokenizer)
+        yield from agreement.differences_of_model(
+            files, model_type, config, tokenizer, chosen_anew
+        )
         return
-    yield from agreement.differences_of_config(files, model_type, config)
+    yield from agreement.differences_of_config(files, model_type, config, chosen_anew)
     home = agreement.home_of(files.init_checkpoint)
     trained = agreement.tokenizer_of(home)
     if trained and records and trained.fingerprint != records["fingerprint"]:

@@ -59,7 +59,11 @@ def home_of(checkpoint: str) -> str:
 
 
 def differences_of_model(
-    used: model_files.ModelFiles, model_type: str, config: Any, tokenizer: Tokenizer
+    used: model_files.ModelFiles,
+    model_type: str,
+    config: Any,
+    tokenizer: Tokenizer,
+    chosen_anew: Sequence[str] = (),
 ) -> Iterator[str]:
     """Where what is used contradicts the folder of the checkpoint.
 
@@ -69,6 +73,7 @@ def differences_of_model(
     Args:
       used: files; without a checkpoint there is nothing to contradict.
       config: EncoderConfig. tokenizer: of the vocabulary, with the settings in use.
+      chosen_anew: keys of the configuration that need not agree.
     """
     if not used.init_checkpoint:
         return
@@ -77,15 +82,17 @@ def differences_of_model(
     if used.config_file:
         folders.append(os.path.dirname(used.config_file))
     found = list(_of_vocabulary(folders, tokenizer))
-    found += differences_of_config(used, model_type, config)
-    yield from found or differences_of_run(home, config, tokenizer)
+    found += differences_of_config(used, model_type, config, chosen_anew)
+    yield from found or differences_of_run(home, config, tokenizer, chosen_anew)
 
 
-def differences_of_run(folder: str, config: Any, tokenizer: Tokenizer) -> Iterator[str]:
+def differences_of_run(
+    folder: str, config: Any, tokenizer: Tokenizer, chosen_anew: Sequence[str] = ()
+) -> Iterator[str]:
     """Where what is used contradicts what the run in a folder was trained with."""
     source = os.path.join(folder, SETTINGS)
     trained = RunFolder(folder).read_json(SETTINGS) or {}
-    yield from _of_keys(trained.get("model_config") or {}, config, source)
+    yield from _of_keys(trained.get("model_config") or {}, config, source, chosen_anew)
     before = trained.get("tokenizer")
     if before and before != tokenizer.fingerprint:
         yield (
@@ -158,7 +165,10 @@ def _of_settings(path: str, tokenizer: Tokenizer) -> Iterator[str]:
 
 
 def differences_of_config(
-    used: model_files.ModelFiles, model_type: str, config: Any
+    used: model_files.ModelFiles,
+    model_type: str,
+    config: Any,
+    chosen_anew: Sequence[str] = (),
 ) -> Iterator[str]:
     """As `differences_of_model`, of the configuration alone."""
     folder = home_of(used.init_checkpoint)
@@ -166,13 +176,16 @@ def differences_of_config(
     found = []
     if files.exists(path) and not files.is_same_place(path, used.config_file or "."):
         trained = type(config).from_json_file(path).to_dict()
-        found += _of_keys(trained, config, path)
+        found += _of_keys(trained, config, path, chosen_anew)
     yield from found or _of_layers(used.init_checkpoint, config)
 
 
-def _of_keys(trained: Mapping[str, Any], config: Any, source: str) -> Iterator[str]:
+def _of_keys(
+    trained: Mapping[str, Any], config: Any, source: str, chosen_anew: Sequence[str]
+) -> Iterator[str]:
+    free = _NOT_COMPARED.union(chosen_anew)
     for key, value in config.to_dict().items():
-        if key in trained and key not in _NOT_COMPARED and trained[key] != value:
+        if key in trained and key not in free and trained[key] != value:
             yield (
                 f"The configuration has {key}={value!r}, but the model was trained "
                 f"with {trained[key]!r} by {source}, so it would compute other "

@@ -17,19 +17,17 @@ from data.io.errors import InputError
 from data.pretraining.shards import vocabulary_traits
 from data.records.dataset import open_records
 from data.tokenization import named_vocabulary
-from electra_ko.pretrain.masking import GeneratorMasking
-from electra_ko.pretrain.pretraining import ElectraOptions
 from encoder_ko import cli
 from encoder_ko.compat import tf
 from encoder_ko.optimization.optimizers import ADAM_FLAGS, OPTIMIZERS
-from encoder_ko.pretraining import graph_masking, inputs, job, trainer
+from encoder_ko.pretraining import inputs, job, trainer
 from encoder_ko.pretraining.args import EvaluationArgs, OptimizerArgs, Schedule
 from encoder_ko.training import agreement, checkpoints, estimator
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.loaded_model import check_length, load_tokenizer, require_start
 from encoder_ko.training.model_files import ModelFiles
 from encoder_ko.training.run_folder import weights_setting
-from korean_encoders.commands import electra_settings
+from korean_encoders.commands import electra_settings, masking_flags
 from korean_encoders.model_types import MODEL_TYPES
 
 FLAGS = flags.FlagValues()
@@ -209,10 +207,11 @@ def job_of_flags():
         eval_data = _open_records(
             FLAGS.eval_input_file, "eval_input_file", config, tokenizer
         )
-    agreement.settle(
-        inputs.differences(files, model_type, config, tokenizer, data, eval_data),
-        FLAGS.allow_mismatch,
+    chosen = ("num_hidden_groups",) if FLAGS.init_from_group0 else ()
+    differences = inputs.differences(
+        files, model_type, config, tokenizer, data, eval_data, chosen
     )
+    agreement.settle(differences, FLAGS.allow_mismatch)
     return job.PretrainingJob(
         model_type=model_type,
         do_train=FLAGS.do_train,
@@ -360,9 +359,12 @@ def _network(config, tokenizer, data, init_checkpoint):
     build, masker, power = recipe.build, None, FLAGS.poly_power
     if FLAGS.model_type == "electra":
         power = FLAGS.lr_decay_power
-        build = functools.partial(build, electra=_electra_options(tokenizer))
+        build = functools.partial(
+            build, electra=masking_flags.electra_options(FLAGS, tokenizer)
+        )
     elif FLAGS.dynamic_masking:
-        masker = trainer.Masker(_masking_options(data), vocabulary_traits(tokenizer))
+        masking = masking_flags.dynamic_options(FLAGS, data)
+        masker = trainer.Masker(masking, vocabulary_traits(tokenizer))
     options = OptimizerArgs.from_flags(FLAGS, power)
     return trainer.PretrainingNetwork(
         config,
@@ -374,28 +376,6 @@ def _network(config, tokenizer, data, init_checkpoint):
         tf.as_dtype(FLAGS.compute_type),
         recipe.resizable,
         recipe.group_0 if FLAGS.init_from_group0 else None,
-    )
-
-
-def _electra_options(tokenizer):
-    never_masked = (tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id)
-    masking = GeneratorMasking(tokenizer.mask_id, never_masked, FLAGS.mask_prob)
-    return ElectraOptions.from_flags(FLAGS, masking)
-
-
-def _masking_options(data):
-    has_word_order = any(f.name == "wop_positions" for f in data.features)
-    usual = {
-        "masked_lm_prob": 0.15,
-        "do_whole_word_mask": False,
-        "ngram": 3 if FLAGS.model_type == "albert" else 1,
-        "favor_shorter_ngram": True,
-        "wop_prob": 0.15 if has_word_order else 0.0,
-        "wop_ngram": 3,
-    }
-    given = {name: FLAGS[name].value for name in usual}
-    return graph_masking.options_for(
-        FLAGS.max_predictions_per_seq, usual, data.settings, given
     )
 
 
