@@ -4,6 +4,7 @@ from albert_ko.modeling import AlbertConfig, AlbertModel
 from albert_ko.optimization import create_train_op
 from encoder_ko.finetuning.family import Family, Hyperparameters
 from encoder_ko.modeling import heads
+from encoder_ko.modeling.token_heads import ALBERT_HEADS
 from encoder_ko.optimization import optimizers
 
 
@@ -27,4 +28,5 @@ FAMILY = Family(
     model_class=AlbertModel,
     logits=heads.classifier_logits,
     create_optimizer=_create_optimizer,
+    token_heads=ALBERT_HEADS,
 )

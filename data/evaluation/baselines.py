@@ -51,7 +51,7 @@ def baseline(task: Task, train: Sequence[Any], evaluated: Sequence[Any]) -> Base
 def is_labelled(task: Task, example: Any) -> bool:
     """Whether an example of this task can be scored."""
     if task.task_type == QUESTION_ANSWERING:
-        return bool(example.answers)
+        return example.is_labelled
     return getattr(example, _LABELS[task.task_type]) is not None
 
 

@@ -6,7 +6,7 @@ the best starts and ends only; here every possible span is compared.
 """
 
 import dataclasses
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -126,9 +126,52 @@ def _distinct(candidates: List[Candidate], count: int) -> List[Candidate]:
     return list(best.values())
 
 
-def predictions(answers: Mapping[str, Sequence[Candidate]]) -> Dict[str, str]:
-    """question id -> its best answer, the form that KorQuAD's official script takes."""
-    return {name: candidates[0].text for name, candidates in answers.items()}
+def no_answer_scores(
+    questions: Sequence[Question],
+    windows: Sequence[Window],
+    outputs: Mapping[str, np.ndarray],
+    answers: Mapping[str, Sequence[Candidate]],
+) -> Dict[str, float]:
+    """question id -> how much speaks for "there is no answer", over its best answer.
+
+    The least over a question's windows, since one that holds the answer is enough:
+    of what a head says (``no_answer_logits``, ELECTRA), or of the two logits of [CLS]
+    minus the score of the best answer (BERT). Upstream: ALBERT takes its head's mean.
+
+    Args:
+      outputs: start_logits, end_logits float [N, S], and no_answer_logits float [N]
+        where there is a head for it.
+      answers: of ``best_answers``.
+    """
+    of_windows = outputs.get("no_answer_logits")
+    has_head = of_windows is not None
+    if of_windows is None:
+        of_windows = outputs["start_logits"][:, 0] + outputs["end_logits"][:, 0]
+    least = np.full(len(questions), np.inf)
+    owners = [window.question_index for window in windows]
+    np.minimum.at(least, owners, np.asarray(of_windows, np.float64))
+    return {
+        question.example_id: float(score)
+        - (0.0 if has_head else answers[question.example_id][0].score)
+        for question, score in zip(questions, least)
+    }
+
+
+def predictions(
+    answers: Mapping[str, Sequence[Candidate]],
+    scores: Optional[Mapping[str, float]] = None,
+    threshold: float = 0.0,
+) -> Dict[str, str]:
+    """question id -> its best answer, the form that the official scripts take.
+
+    Args:
+      scores: of ``no_answer_scores``; above ``threshold`` the answer is "".
+    """
+    found = {name: candidates[0].text for name, candidates in answers.items()}
+    for name, score in (scores or {}).items():
+        if score > threshold:
+            found[name] = ""
+    return found
 
 
 def nbest_predictions(

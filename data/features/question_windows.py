@@ -185,9 +185,15 @@ def covering_tokens(
     return (first + int(filled[0]), first + int(filled[-1])) if len(filled) else None
 
 
-def question_record(index: int, window: Window) -> Dict[str, Any]:
-    """Values for `records.question_features` of the window with this number."""
-    return {
+def question_record(
+    index: int, window: Window, is_impossible: Optional[bool] = None
+) -> Dict[str, Any]:
+    """Values for `records.question_features` of the window with this number.
+
+    Args:
+      is_impossible: whether the question has no answer; None where all have one.
+    """
+    record = {
         "example_index": index,
         "num_tokens": len(window.input_ids),
         "input_ids": window.input_ids,
@@ -195,3 +201,6 @@ def question_record(index: int, window: Window) -> Dict[str, Any]:
         "start_positions": window.answer[0],
         "end_positions": window.answer[1],
     }
+    if is_impossible is not None:
+        record["is_impossible"] = int(is_impossible)
+    return record

@@ -117,9 +117,12 @@ def tagging_features() -> Features:
     return classification_features()[:-1] + (Feature("label_ids", "int64", None),)
 
 
-def question_features() -> Features:
-    """As classification, but where the answer's first and last token are, int64 [1]."""
-    names = ("start_positions", "end_positions")
+def question_features(unanswerable: bool = False) -> Features:
+    """As classification, but where the answer's first and last token are, int64 [1].
+
+    With `unanswerable` also is_impossible, int64 [1]: 1 where there is no answer.
+    """
+    names = ("start_positions", "end_positions") + ("is_impossible",) * unanswerable
     ends = tuple(Feature(name, "int64", 1) for name in names)
     return classification_features()[:-1] + ends
 

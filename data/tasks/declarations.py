@@ -93,6 +93,7 @@ class Task:
       label_names: the same in words, for reports; ``label_values`` where empty.
       score_range: lowest and highest score (regression).
       by_character: whether tags are of characters instead of words (tagging).
+      unanswerable: whether questions may have no answer, as in SQuAD 2.0.
       is_pair: whether an example is two texts. Left out, task type and layouts
         tell; None where they do not.
       empty_text: KEEP, BAD (an error with its line), or OMIT_IN_TRAIN.
@@ -114,6 +115,7 @@ class Task:
     data_folder: str = ""
     is_pair: Optional[bool] = None
     by_character: bool = False
+    unanswerable: bool = False
 
     def __post_init__(self):
         if not self.label_names:

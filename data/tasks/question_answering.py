@@ -1,4 +1,4 @@
-"""Extractive question answering: the task, and its examples from SQuAD 1.1 JSON."""
+"""Extractive question answering: the task, and its examples from SQuAD's JSON."""
 
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -25,6 +25,7 @@ class Answer(NamedTuple):
 class Question(NamedTuple):
     """A question on a passage; ``answers`` is empty in unlabelled files.
 
+    ``is_impossible``: the passage has no answer, and ``answers`` is empty too.
     ``title`` names the article: questions of one article belong to one split.
     """
 
@@ -33,6 +34,12 @@ class Question(NamedTuple):
     context: str
     answers: Tuple[Answer, ...]
     title: str
+    is_impossible: bool = False
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether an answer to it can be scored."""
+        return bool(self.answers) or self.is_impossible
 
 
 KORQUAD = Task(
@@ -66,7 +73,9 @@ def load_questions(
 
     Args:
       task: one of ``TASKS``, or a task of the same type.
-      path: a file in the form of SQuAD 1.1 and KorQuAD 1.0.
+      path: a file in the form of SQuAD 1.1 and KorQuAD 1.0; where the task has
+        questions without an answer, that of SQuAD 2.0 ("is_impossible"), whose
+        "plausible_answers" are not looked at.
       split: "train", "dev" or "test"; in a test file, all answers may be missing. A
         question whose ``answer_start`` does not point at its answer counts as a bad
         row; beyond that it is left out of train, and kept for scoring otherwise.
@@ -89,8 +98,11 @@ def load_questions(
             context=context,
             answers=_answers(record, context, place),
             title=title,
+            is_impossible=_is_impossible(record, place),
         )
-        problem = _problem_of(question, split, seen, options.max_line_chars)
+        problem = _problem_of(task, question, split, seen, options.max_line_chars)
+        if question.is_impossible:
+            question = question._replace(answers=())
         seen.add(question.example_id)
         if problem:
             bad_rows.skip_at(f"question {question.example_id}", problem)
@@ -106,7 +118,7 @@ def load_questions(
 
 def _check_all_or_none_answered(path: str, questions: Sequence[Question]) -> None:
     """A test file is scored or predicted; a part of it would be another test set."""
-    without = [each.example_id for each in questions if not each.answers]
+    without = [each.example_id for each in questions if not each.is_labelled]
     if 0 < len(without) < len(questions):
         more = ", ..." if len(without) > _SHOWN_IDS else ""
         raise InputError(
@@ -158,7 +170,19 @@ def _answers(record: Dict[str, Any], context: str, place: str) -> Tuple[Answer, 
     return tuple(answers)
 
 
-def _problem_of(question: Question, split: str, seen: set, max_chars: int) -> str:
+def _is_impossible(record: Dict[str, Any], place: str) -> bool:
+    value = record.get("is_impossible", False)
+    if not isinstance(value, bool):
+        raise InputError(
+            f"{place}, question {record['id']}: 'is_impossible' is {value!r}, expected "
+            "true or false as in SQuAD 2.0."
+        )
+    return value
+
+
+def _problem_of(
+    task: Task, question: Question, split: str, seen: set, max_chars: int
+) -> str:
     """What makes a question unusable, in one sentence; "" if nothing does."""
     if question.example_id in seen:
         return "this id occurs twice, and predictions are stored by id."
@@ -173,7 +197,9 @@ def _problem_of(question: Question, split: str, seen: set, max_chars: int) -> st
             f"the context has {len(question.context):,} characters, expected at most "
             f"{max_chars:,}."
         )
-    if not question.answers and split != "test":
+    if question.is_impossible and not task.unanswerable:
+        return "no answer (is_impossible): pass --version_2_with_negative."
+    if not question.is_labelled and split != "test":
         return "no answer, expected one in every question."
     if any(not answer.text.strip() for answer in question.answers):
         return "an empty answer, expected text from the context."

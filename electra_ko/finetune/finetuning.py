@@ -17,9 +17,10 @@ _WIDTH_OF_LARGE = 1024
 
 def _defaults(config: ElectraConfig) -> Dict[str, Any]:
     """Upstream's, which depend on the size: small and base, or large."""
+    every_size = {"null_score_diff_threshold": -2.75}  # upstream: qa_na_threshold
     if config.hidden_size >= _WIDTH_OF_LARGE:
-        return {"learning_rate": 5e-5, "layerwise_lr_decay": 0.9}
-    return {"learning_rate": 1e-4, "layerwise_lr_decay": 0.8}
+        return {"learning_rate": 5e-5, "layerwise_lr_decay": 0.9, **every_size}
+    return {"learning_rate": 1e-4, "layerwise_lr_decay": 0.8, **every_size}
 
 
 def _create_optimizer(loss, config, settings: Hyperparameters):

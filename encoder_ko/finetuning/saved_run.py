@@ -30,7 +30,11 @@ _TASK_FIELDS = (
     "label_names",
     "score_range",
     "is_pair",
+    "by_character",
+    "unanswerable",
 )
+# Those that older runs do not have, and what holds for them.
+LATER_FIELDS = {"is_pair": None, "by_character": False, "unanswerable": False}
 
 
 def write(
@@ -193,7 +197,7 @@ def _read(run_dir: str) -> Dict[str, Any]:
 
 def task_of(record: Dict[str, Any]) -> Task:
     """The task of task.json's "task"; KeyError if it lacks a field."""
-    record = dict({"is_pair": None}, **record)  # older runs do not have it
+    record = dict(LATER_FIELDS, **record)
     if "kind" in record:  # what they call the task type
         record["task_type"] = record.pop("kind")
     values = {

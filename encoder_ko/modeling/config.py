@@ -16,7 +16,7 @@ from encoder_ko.modeling import activations
 Config = TypeVar("Config", bound="EncoderConfig")
 
 # Variables of heads: upstream's scopes, and the bare names of BERT's classifiers.
-_HEAD_NAMES = "^(task_specific/|cls/|output_weights$|output_bias$)"
+_HEAD_NAMES = "^(task_specific/|cls/|answer_class/|output_weights$|output_bias$)"
 
 
 @dataclasses.dataclass

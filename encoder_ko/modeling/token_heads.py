@@ -2,20 +2,26 @@
 
 BERT and ALBERT have upstream's names and losses for spans; for tags, of which upstream
 has none, the classifier's on each token. ELECTRA has upstream's for both, but for its
-search over pairs of ends, which learns a further layer.
+search over pairs of ends, which learns a further layer. That a question has no answer
+is told by the logits of [CLS] (BERT), or by a head of its own (ALBERT, ELECTRA).
 Sources: run_squad.py of google-research/bert, squad_utils.py of google-research/albert
-(version 1), finetune/tagging and finetune/qa of google-research/electra.
+(spans of version 1, `answer_class` of version 2), finetune/tagging and finetune/qa of
+google-research/electra.
 
 Letters: B batch, S sequence, H hidden width, L tags.
 """
 
-from typing import Any, Callable, Dict, NamedTuple
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from encoder_ko.compat import Tensor, tf
 from encoder_ko.modeling import heads, layers
 
 # Added to the logits of tokens where no answer can begin or end. Upstream: ELECTRA.
 _IMPOSSIBLE = -1000.0
+
+# Upstream: of the loss of a head for questions without an answer, ALBERT and ELECTRA.
+_NO_ANSWER_WEIGHT = 0.5
+_ELECTRA_NO_ANSWER_WIDTH = 512
 
 
 class TokenHeads(NamedTuple):
@@ -26,11 +32,15 @@ class TokenHeads(NamedTuple):
       span_logits: (sequence [B, S, H], task name) -> float32 [B, S, 2], each token as
         the first and as the last one of an answer.
       possible: (features) -> float32 [B, S], 1 where an answer can begin or end.
+      no_answer_logits: (sequence [B, S, H], logits of answers' first tokens [B, S],
+        task name, dropout) -> float32 [B], high where a question has no answer. None:
+        the logits of [CLS] tell.
     """
 
     tag_logits: Callable[..., Any]
     span_logits: Callable[..., Any]
     possible: Callable[..., Any]
+    no_answer_logits: Optional[Callable[..., Any]] = None
 
 
 class TokenLoss(NamedTuple):
@@ -95,6 +105,28 @@ def spans(
     )
     loss = heads.total_loss(per_example, features["is_real_example"], loss_reduction)
     return SpanOutput(loss, per_example, start_logits, end_logits)
+
+
+def with_no_answer_loss(
+    output: SpanOutput,
+    no_answer_logits: Tensor,
+    features: Dict[str, Tensor],
+    loss_reduction: str = "mean",
+) -> SpanOutput:
+    """Adds half of the cross entropy of whether there is no answer.
+
+    Args:
+      output: of `spans`.
+      no_answer_logits: float32 [B].
+      features: is_impossible int32 [B], 1 for no answer; is_real_example float32 [B].
+      loss_reduction: as in `heads.total_loss`.
+    """
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(
+        labels=tf.cast(features["is_impossible"], tf.float32), logits=no_answer_logits
+    )
+    per_example = output.per_example_loss + _NO_ANSWER_WEIGHT * losses
+    loss = heads.total_loss(per_example, features["is_real_example"], loss_reduction)
+    return output._replace(loss=loss, per_example_loss=per_example)
 
 
 def _position_loss(logits, positions):
@@ -163,7 +195,46 @@ def _passage_and_first(features):
     return tf.cast(input_mask * features["segment_ids"], tf.float32) + is_first
 
 
+def _first_and_expected_start(sequence, start_logits):
+    """[B, H] each: [CLS], and the tokens' mean by how likely an answer begins there."""
+    sequence = tf.cast(sequence, tf.float32)
+    chances = tf.nn.softmax(start_logits, axis=-1)
+    return sequence[:, 0], tf.reduce_sum(chances[:, :, tf.newaxis] * sequence, axis=1)
+
+
+def _albert_no_answer_logits(sequence, start_logits, task_name, dropout=None):
+    """Upstream: its last layer has no bias, and its name is the same for every task."""
+    del task_name
+    first, start = _first_and_expected_start(sequence, start_logits)
+    inputs, width = tf.concat([start, first], -1), first.shape.as_list()[-1]
+    initializer = layers.truncated_normal(0.02)
+    with tf.variable_scope("answer_class"):
+        hidden = layers.dense_variables("dense_0", 2 * width, width, initializer)
+        with tf.variable_scope("dense_1"):
+            kernel = layers.variable("kernel", [width, 1], initializer)
+    hidden = heads.dropped_pooled(layers.dense(inputs, hidden, "tanh"), dropout)
+    return tf.matmul(hidden, kernel)[:, 0]
+
+
+def _electra_no_answer_logits(sequence, start_logits, task_name, dropout=None):
+    """Upstream: `answerable_classifier` with `answerable_uses_start_logits`."""
+    del dropout
+    first, start = _first_and_expected_start(sequence, start_logits)
+    inputs, width = tf.concat([first, start], -1), first.shape.as_list()[-1]
+    sizes = [2 * width, _ELECTRA_NO_ANSWER_WIDTH, 1]
+    with tf.variable_scope("task_specific/" + task_name):
+        hidden, last = [
+            layers.dense_variables(name, size, next_size, layers.glorot_uniform())
+            for name, size, next_size in zip(("dense_2", "dense_3"), sizes, sizes[1:])
+        ]
+    return layers.dense(layers.dense(inputs, hidden, "gelu_erf"), last)[:, 0]
+
+
 BERT_HEADS = TokenHeads(_bert_tag_logits, _bert_span_logits, _no_padding)
+ALBERT_HEADS = BERT_HEADS._replace(no_answer_logits=_albert_no_answer_logits)
 ELECTRA_HEADS = TokenHeads(
-    _electra_tag_logits, _electra_span_logits, _passage_and_first
+    _electra_tag_logits,
+    _electra_span_logits,
+    _passage_and_first,
+    _electra_no_answer_logits,
 )

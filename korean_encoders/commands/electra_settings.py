@@ -53,6 +53,7 @@ FINETUNING = KnownHparams(
     FinetuningConfig,
     {
         "model_dir": "output_dir",
+        "qa_na_threshold": "null_score_diff_threshold",
         "task_names": "task_name",
         "write_test_outputs": "do_predict",
     },

@@ -111,6 +111,16 @@ _integer("doc_stride", 128, "Tokens between windows of a long passage.", 1)
 _integer("max_query_length", 64, "Longest question in tokens; longer is cut.", 1)
 _integer("n_best_size", 20, "Answers to a question that are written.", 1)
 _integer("max_answer_length", 30, "Longest answer in tokens.", 1)
+_boolean(
+    "version_2_with_negative",
+    False,
+    "Questions may have no answer, as in SQuAD 2.0; KLUE-MRC's always may.",
+)
+_float(
+    "null_score_diff_threshold",
+    0.0,
+    "How much has to speak for no answer before none is given; ELECTRA: -2.75.",
+)
 _string(
     "class_weights",
     "",
@@ -182,7 +192,7 @@ _FREE_FLAGS = (
 def main():
     electra_settings.apply(FLAGS, electra_settings.FINETUNING)
     electra_settings.finetuning_defaults(FLAGS)
-    task = tasks.get_task(_required("task_name"))
+    task = _with_negative(tasks.get_task(_required("task_name")))
     _required("output_dir")
     if not (FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict):
         raise InputError("Nothing to do: pass --do_train, --do_eval or --do_predict.")
@@ -225,6 +235,19 @@ def main():
     job.run(args, family, model)
 
 
+def _with_negative(task):
+    """The task, whose questions may have no answer if the user says so."""
+    if not FLAGS.version_2_with_negative:
+        return task
+    if task.task_type != tasks.QUESTION_ANSWERING:
+        raise InputError(
+            "--version_2_with_negative is for question answering; "
+            f"{task.name} is a task of the type {task.task_type.replace('_', ' ')}: "
+            "leave it out."
+        )
+    return dataclasses.replace(task, unanswerable=True)
+
+
 def _set_defaults(task, family, config):
     """Gives flags that were not given the values of model, task type or task."""
     values = dict(
@@ -260,14 +283,17 @@ def _settings(task, model):
     chosen = {k: v for k, v in cli.settings(FLAGS).items() if k not in _FREE_FLAGS}
     if FLAGS.split_seed is None:  # as in runs from before there was this flag
         del chosen["split_seed"]
+    if not task.unanswerable:  # likewise
+        del chosen["version_2_with_negative"], chosen["null_score_diff_threshold"]
     for name in (*ADAM_FLAGS, "optimizer"):  # as in runs from before there were these
         if FLAGS[name].value == FLAGS[name].default:
             del chosen[name]
     if task.data_folder:  # a user's: its file may change
         record = dataclasses.asdict(task)
-        record["kind"] = record.pop(
-            "task_type"
-        )  # as in runs from before it was renamed
+        record["kind"] = record.pop("task_type")  # as in runs before it was renamed
+        for name, value in saved_run.LATER_FIELDS.items():  # likewise
+            if record[name] == value:
+                del record[name]
         chosen["task"] = record
     return dict(
         chosen,

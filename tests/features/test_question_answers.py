@@ -137,3 +137,34 @@ def test_nbest_has_probabilities_over_what_is_listed():
 def test_limits_below_one(options):
     with pytest.raises(InputError, match="=0, expected at least 1"):
         AnswerOptions(*options)
+
+
+@pytest.mark.parametrize(
+    "head, expected",
+    [
+        (None, {"q1": 3.0 + 1.0 - 9.0, "q2": 2.0 - 9.0}),
+        ([0.5, -0.25, 4.0], {"q1": -0.25, "q2": 4.0}),
+    ],
+)
+def test_no_answer_is_scored_by_its_least_window(head, expected):
+    questions = [QUESTION, QUESTION._replace(example_id="q2")]
+    windows = [window(), window(), window(question_index=1)]
+    starts = [logits(1, 0, 5, 0, 0), logits(1, 0, 5, 0, 0), logits(1, 0, 5, 0, 0)]
+    ends = [logits(0, 2, 4, 3, 1)] * 3
+    starts, ends = np.array(starts), np.array(ends)
+    starts[:, 0], ends[:, 0] = [6.0, 3.0, 2.0], [1.0, 1.0, 0.0]
+    outputs = {"start_logits": starts, "end_logits": ends}
+    if head is not None:
+        outputs["no_answer_logits"] = np.array(head)
+    answers = best_answers(questions, windows, starts, ends)
+    assert answers["q1"][0].score == 9.0
+    found = question_answers.no_answer_scores(questions, windows, outputs, answers)
+    assert found == pytest.approx(expected)
+
+
+def test_above_the_threshold_there_is_no_answer():
+    found = best_answers(
+        [QUESTION], [window()], [logits(1, 0, 5, 0, 0)], [logits(0, 2, 4, 3, 1)]
+    )
+    for score, text in ((-1.0, "서울"), (0.5, "서울"), (0.75, "")):
+        assert question_answers.predictions(found, {"q1": score}, 0.5) == {"q1": text}

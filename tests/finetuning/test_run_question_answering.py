@@ -6,7 +6,9 @@ from unittest import mock
 import pytest
 
 from data.evaluation.answer_metrics import answer_metrics
+from data.evaluation.squad2_metrics import squad2_metrics
 from encoder_ko.finetuning import job
+from korean_encoders import Predictor
 from tests.support import fine_tuning_runs as runs
 
 pytestmark = pytest.mark.slow
@@ -115,6 +117,72 @@ def test_from_files_to_results(folders, model_type):
     assert dev["num_examples"] == 12  # six whole articles of sixty
     text = (output / "eval_results.txt").read_text()
     assert "eval_exact_match = " in text and "eval_f1 = " in text
+
+
+def with_impossible(number):
+    """An article that is also asked for a time, which its passage does not tell."""
+    found = article(number)
+    asked = {"id": f"{number}-when", "question": "집?", "is_impossible": True}
+    found["paragraphs"][0]["qas"].append(dict(asked, answers=[]))
+    return found
+
+
+@pytest.mark.parametrize("model_type", ["albert", "bert", "electra"])
+def test_questions_without_an_answer(folders, tmp_path, model_type):
+    write_articles(
+        tmp_path / "KorQuAD_v1.0_train.json", map(with_impossible, range(40))
+    )
+    test = list(map(with_impossible, range(100, 104)))
+    write_articles(tmp_path / "KorQuAD_v1.0_dev.json", test)
+    settings = dict(version_2_with_negative=True, do_eval=False, num_train_epochs=12)
+    settings["learning_rate"] = {"electra": 0.005}.get(model_type, 0.01)
+    arguments = ((tmp_path,) + folders[1:], f"none-{model_type}", model_type)
+    assert run(*arguments, **settings) == 0
+    output = folders[2] / f"none-{model_type}"
+    metrics = runs.read_json(output, "test_results.json")["metrics"]
+    assert (metrics["HasAns_total"], metrics["NoAns_total"]) == (8, 4)
+    assert metrics["score"] == metrics["f1"]
+    assert metrics["best_f1"] > 0.4  # more than by answering none
+    odds = runs.read_json(output, "null_odds.json")
+    predictions = runs.read_json(output, "predictions.json")
+    threshold = {"electra": -2.75}.get(model_type, 0.0)
+    best = runs.read_json(output, "nbest_predictions.json")
+    again = squad2_metrics(
+        {
+            each["id"]: [answer["text"] for answer in each["answers"]]
+            for passage in test
+            for each in passage["paragraphs"][0]["qas"]
+        },
+        {name: candidates[0]["text"] for name, candidates in best.items()},
+        odds,
+        threshold,
+    )
+    assert {key: metrics[key] for key in again} == again
+    assert {name for name in odds if odds[name] > threshold} == {
+        name for name in predictions if not predictions[name]
+    }
+    assert {f"{n}-when" for n in range(100, 104)} <= set(odds)
+
+    described = runs.read_json(output, "task.json")
+    assert described["task"]["unanswerable"] is True
+    assert described["settings"]["null_score_diff_threshold"] == threshold
+    with Predictor.load(str(output)) as predictor:
+        context = test[0]["paragraphs"][0]["context"]
+        asked = {"who": "누가?", "where": "어디?", "when": "집?"}
+        found = predictor.predict([(text, context) for text in asked.values()])
+        for name, each in zip(asked, found):
+            assert each["answer"] == predictions[f"100-{name}"]
+            assert each["no_answer_score"] == pytest.approx(
+                odds[f"100-{name}"], abs=1e-3
+            )
+            assert each["answer"] == context[each["start"] : each["end"]]
+
+
+def test_only_questions_can_be_without_an_answer(folders, capfd):
+    flags = dict(task_name="NSMC", version_2_with_negative=True)
+    assert run(folders, "negative", **flags) == 1
+    error = capfd.readouterr().err
+    assert "--version_2_with_negative is for question answering; NSMC is" in error
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Exported models give what prediction gives, in plain TensorFlow and onnxruntime."""
 
+import dataclasses
 import json
 import os
 import sys
@@ -44,11 +45,11 @@ CASES += [
 ]
 
 
-def fine_tuned_model(folder, family, kind_name):
+def fine_tuned_model(folder, family, kind_name, **task_changes):
     """A run folder with random weights, none of them at its initial value."""
     folder.mkdir()
     vocab_file = runs.write_model(folder / "model") / "vocab.txt"
-    task = tasks.get_task(TASKS[kind_name])
+    task = dataclasses.replace(tasks.get_task(TASKS[kind_name]), **task_changes)
     tokenizer = build_tokenizer(preset("korean_cased"), str(vocab_file))
     settings = task_types.TaskSettings(
         max_seq_length=12, max_query_length=4, doc_stride=4
@@ -131,6 +132,21 @@ def test_a_savedmodel_gives_what_prediction_gives(tmp_path, family, task_type):
         assert set(found) == set(expected)
         for name in expected:
             np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["albert", "electra"])
+def test_heads_for_questions_without_an_answer_are_exported(tmp_path, family):
+    kind = tasks.QUESTION_ANSWERING
+    model = fine_tuned_model(tmp_path / "run", family, kind, unanswerable=True)
+    path = str(tmp_path / "serving" / "1")
+    saved_model.write_saved_model(model, path)
+    values = inputs(3, 12)
+    found = plain_runner(path, "answer")(values)
+    expected = predicted(model, values)
+    assert set(found) == {"start_logits", "end_logits", "no_answer_logits"}
+    assert found["no_answer_logits"].shape == (3,)
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))

@@ -149,6 +149,83 @@ def test_variables_have_upstreams_names():
     assert tags == {"output_weights": [3, H], "output_bias": [3]}
 
 
+def gelu(x):
+    return np.array([0.5 * v * (1 + math.erf(v / math.sqrt(2))) for v in x.ravel()])
+
+
+def softmax(logits):
+    return np.exp(log_softmax(logits))
+
+
+@pytest.mark.parametrize(
+    "family, names",
+    [
+        (
+            token_heads.ALBERT_HEADS,
+            {
+                "answer_class/dense_0/kernel": [2 * H, H],
+                "answer_class/dense_0/bias": [H],
+                "answer_class/dense_1/kernel": [H, 1],
+            },
+        ),
+        (
+            token_heads.ELECTRA_HEADS,
+            {
+                "task_specific/q/dense_2/kernel": [2 * H, 512],
+                "task_specific/q/dense_2/bias": [512],
+                "task_specific/q/dense_3/kernel": [512, 1],
+                "task_specific/q/dense_3/bias": [1],
+            },
+        ),
+    ],
+    ids=["albert", "electra"],
+)
+def test_heads_for_questions_without_an_answer(family, names):
+    """Upstream's names; the numbers by its formulas, written out in NumPy."""
+    generator = np.random.RandomState(4)
+    sequence = generator.randn(B, S, H).astype(np.float32)
+    start_logits = generator.randn(B, S).astype(np.float32)
+    values = {name: generator.randn(*shape) for name, shape in names.items()}
+    found, variables = run(
+        lambda: family.no_answer_logits(
+            tf.constant(sequence), tf.constant(start_logits), "q"
+        ),
+        **values,
+    )
+    assert variables == names
+    start = np.einsum("bs,bsh->bh", softmax(start_logits), sequence)
+    kernels = list(values.values())
+    if family is token_heads.ALBERT_HEADS:
+        hidden = np.concatenate([start, sequence[:, 0]], -1) @ kernels[0] + kernels[1]
+        expected = np.tanh(hidden) @ kernels[2]
+    else:
+        hidden = np.concatenate([sequence[:, 0], start], -1) @ kernels[0] + kernels[1]
+        expected = gelu(hidden).reshape(hidden.shape) @ kernels[2] + kernels[3]
+    np.testing.assert_allclose(found, expected[:, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_half_of_the_loss_of_having_no_answer_is_added():
+    logits = np.random.RandomState(5).randn(B, S, 2).astype(np.float32)
+
+    def build():
+        features = span_features(is_impossible=tf.constant([0, 1]))
+        plain = token_heads.spans(tf.constant(logits), tf.ones([B, S]), features, "sum")
+        answerable = tf.constant([0.0, math.log(3.0)])
+        return plain, token_heads.with_no_answer_loss(
+            plain, answerable, features, "sum"
+        )
+
+    (plain, added_to), _ = run(build)
+    added = [0.5 * math.log(2.0), 0.5 * math.log(4 / 3)]
+    difference = added_to.per_example_loss - plain.per_example_loss
+    np.testing.assert_allclose(difference, added, rtol=1e-4)
+    assert added_to.loss - plain.loss == pytest.approx(sum(added), rel=1e-4)
+
+
+def test_bert_tells_by_the_first_token():
+    assert token_heads.BERT_HEADS.no_answer_logits is None
+
+
 @pytest.mark.parametrize("family", [token_heads.BERT_HEADS, token_heads.ELECTRA_HEADS])
 def test_each_token_is_multiplied_by_the_same_weights(family):
     generator = np.random.RandomState(3)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -125,6 +126,37 @@ def test_answers_are_a_list(load, answers):
 def test_true_is_no_position(load):
     with pytest.raises(InputError, match="'answer_start' is of type bool"):
         load(document(record(start=True)))
+
+
+def impossible(example_id="q2", **changes):
+    plausible = [{"text": "서울", "answer_start": 10}]
+    changes = dict(is_impossible=True, plausible_answers=plausible, **changes)
+    return dict(record(example_id, None), **changes)
+
+
+def test_questions_without_an_answer(load, tmp_path):
+    content = document(record(), impossible(), dict(record("q3"), is_impossible=False))
+    with pytest.raises(
+        InputError, match="question q2: no answer .is_impossible.: pass"
+    ):
+        load(content)
+    task = dataclasses.replace(KORQUAD, unanswerable=True)
+    loaded = load_split(task, str(tmp_path), "train").examples
+    assert [each.is_impossible for each in loaded] == [False, True, False]
+    assert loaded[1].answers == () and loaded[1].is_labelled
+
+
+def test_a_test_file_may_have_questions_without_an_answer(load, tmp_path):
+    task = dataclasses.replace(KORQUAD, unanswerable=True)
+    (tmp_path / "KorQuAD_v1.0_dev.json").write_text(
+        json.dumps(document(record(), impossible()))
+    )
+    assert len(load_split(task, str(tmp_path), "test").examples) == 2
+
+
+def test_is_impossible_is_true_or_false(load):
+    with pytest.raises(InputError, match="question q2: 'is_impossible' is 'yes'"):
+        load(document(record(), dict(record("q2"), is_impossible="yes")))
 
 
 def test_truncated_json_is_named_with_its_place(load):

@@ -32,6 +32,8 @@ class TaskSettings:
       max_seq_length: tokens of an input, special ones included.
       doc_stride, max_query_length, max_answer_length: tokens, and n_best_size answers:
         question answering.
+      null_score_diff_threshold: how much has to speak for "no answer" before none is
+        given.
       class_weights: factors on the training loss of each class: "balanced", numbers by
         the order of the labels ("1,2.5"), or "" for none.
     """
@@ -41,6 +43,7 @@ class TaskSettings:
     max_query_length: int = 64
     n_best_size: int = 20
     max_answer_length: int = 30
+    null_score_diff_threshold: float = 0.0
     class_weights: str = ""
 
     @classmethod
@@ -51,6 +54,7 @@ class TaskSettings:
             max_query_length=values.max_query_length,
             n_best_size=values.n_best_size,
             max_answer_length=values.max_answer_length,
+            null_score_diff_threshold=values.null_score_diff_threshold,
             class_weights=values.class_weights,
         )
 

@@ -1,10 +1,10 @@
 """Extractive question answering: a span of the passage answers the question."""
 
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from absl import logging
 
-from data.evaluation import answer_metrics
+from data.evaluation import answer_metrics, squad2_metrics
 from data.features import question_answers, question_windows
 from data.features.model_inputs import Encoded
 from data.features.question_answers import Candidate
@@ -39,12 +39,17 @@ class QuestionAnswering(TaskType):
         self._told = set()
 
     def features(self) -> schema.Features:
-        return schema.question_features()
+        return schema.question_features(self.task.unanswerable)
 
     def encode(self, examples: Sequence[Question]) -> Iterator[Encoded]:
         builder = question_windows.WindowBuilder(self.tokenizer, self._windows)
         for index, window in enumerate(builder.windows(examples)):
-            yield Encoded(question_windows.question_record(index, window), False)
+            is_impossible = None
+            if self.task.unanswerable:
+                is_impossible = examples[window.question_index].is_impossible
+            yield Encoded(
+                question_windows.question_record(index, window, is_impossible), False
+            )
         self._tell(
             builder.questions_cut,
             f"Questions longer than --max_query_length="
@@ -62,18 +67,17 @@ class QuestionAnswering(TaskType):
             logging.warning("%s: %d.", what, count)
 
     def is_labelled(self, example: Question) -> bool:
-        return bool(example.answers)
+        return example.is_labelled
 
     def example(self, example_id: str, text: str, text_b: Optional[str] = None):
         """`text` is the question and `text_b` the passage."""
         return Question(example_id, text, text_b, (), example_id)
 
     def head(self, family, model, features, dropout=None) -> Head:
-        """Upstream: no dropout behind the encoder."""
-        del dropout
-        heads = family.token_heads
+        """Upstream: no dropout behind the encoder, but in ALBERT's `answer_class`."""
+        heads, sequence = family.token_heads, model.get_sequence_output()
         result = token_heads.spans(
-            heads.span_logits(model.get_sequence_output(), self.scope),
+            heads.span_logits(sequence, self.scope),
             heads.possible(features),
             features,
             family.loss_reduction,
@@ -82,30 +86,54 @@ class QuestionAnswering(TaskType):
             "start_logits": result.start_logits,
             "end_logits": result.end_logits,
         }
+        if self.task.unanswerable and heads.no_answer_logits is not None:
+            logits = heads.no_answer_logits(
+                sequence, result.start_logits, self.scope, dropout
+            )
+            result = token_heads.with_no_answer_loss(
+                result, logits, features, family.loss_reduction
+            )
+            outputs["no_answer_logits"] = logits
         return Head(result.loss, result.per_example_loss, outputs)
 
-    def _best_answers(
-        self, examples: Sequence[Question], outputs: Outputs
-    ) -> Dict[str, List[Candidate]]:
+    def _found(self, examples: Sequence[Question], outputs: Outputs) -> "_Found":
         builder = question_windows.WindowBuilder(self.tokenizer, self._windows)
-        return question_answers.best_answers(
+        windows = list(builder.windows(examples))
+        answers = question_answers.best_answers(
             examples,
-            list(builder.windows(examples)),
+            windows,
             outputs["start_logits"],
             outputs["end_logits"],
             self._answers,
         )
+        scores = None
+        if self.task.unanswerable:
+            scores = question_answers.no_answer_scores(
+                examples, windows, outputs, answers
+            )
+        threshold = self.settings.null_score_diff_threshold
+        chosen = question_answers.predictions(answers, scores, threshold)
+        return _Found(answers, scores, chosen)
 
     def metrics(self, examples: Sequence[Question], outputs: Outputs) -> Dict[str, Any]:
-        """As KorQuAD's official script counts; its F1 is over characters."""
-        answers = self._best_answers(examples, outputs)
-        metrics = answer_metrics.answer_metrics(
-            {
-                question.example_id: [answer.text for answer in question.answers]
-                for question in examples
-            },
-            question_answers.predictions(answers),
-        )
+        """As KorQuAD's official script counts; its F1 is over characters.
+
+        Where questions may have no answer, as SQuAD 2.0's script counts.
+        """
+        found = self._found(examples, outputs)
+        accepted = {
+            question.example_id: [answer.text for answer in question.answers]
+            for question in examples
+        }
+        if found.scores is None:
+            metrics = answer_metrics.answer_metrics(accepted, found.chosen)
+        else:
+            metrics = squad2_metrics.squad2_metrics(
+                accepted,
+                question_answers.predictions(found.answers),
+                found.scores,
+                self.settings.null_score_diff_threshold,
+            )
         metrics["loss"] = mean_loss(outputs)
         metrics["score"] = metrics[self.task.metric]
         return metrics
@@ -113,31 +141,50 @@ class QuestionAnswering(TaskType):
     def predictions(
         self, examples: Sequence[Question], outputs: Outputs
     ) -> List[Dict[str, Any]]:
-        """The answer, where it starts (in characters), and all candidates."""
-        answers = question_answers.nbest_predictions(
-            self._best_answers(examples, outputs)
-        )
-        found = []
+        """The answer, where it starts (in characters), and all candidates.
+
+        Where questions may have no answer, `no_answer_score` too; above the threshold
+        of the run the answer is "", and 0 to 0.
+        """
+        found = self._found(examples, outputs)
+        answers = question_answers.nbest_predictions(found.answers)
+        predictions = []
         for question in examples:
             candidates = answers[question.example_id]
-            best = candidates[0]
-            found.append(
-                {
-                    "answer": best["text"],
-                    "start": best["answer_start"],
-                    "end": best["answer_start"] + len(best["text"]),
-                    "probability": best["probability"],
-                    "candidates": candidates,
-                }
-            )
-        return found
+            best, text = candidates[0], found.chosen[question.example_id]
+            start = best["answer_start"] if text else 0
+            prediction = {
+                "answer": text,
+                "start": start,
+                "end": start + len(text),
+                "probability": best["probability"],
+                "candidates": candidates,
+            }
+            if found.scores is not None:
+                prediction["no_answer_score"] = found.scores[question.example_id]
+            predictions.append(prediction)
+        return predictions
 
     def write_predictions(
         self, folder: RunFolder, examples: Sequence[Question], outputs: Outputs
     ) -> None:
-        """`predictions.json`, as the official script takes it, and the n best."""
-        answers = self._best_answers(examples, outputs)
-        folder.write_json("predictions.json", question_answers.predictions(answers))
+        """`predictions.json`, as the official script takes it, and the n best.
+
+        Where questions may have no answer, `null_odds.json` too, for its
+        `--na-prob-file`.
+        """
+        found = self._found(examples, outputs)
+        folder.write_json("predictions.json", found.chosen)
         folder.write_json(
-            "nbest_predictions.json", question_answers.nbest_predictions(answers)
+            "nbest_predictions.json", question_answers.nbest_predictions(found.answers)
         )
+        if found.scores is not None:
+            folder.write_json("null_odds.json", found.scores)
+
+
+class _Found(NamedTuple):
+    """By question id: candidates, scores of "no answer" (or None), and the answer."""
+
+    answers: Dict[str, List[Candidate]]
+    scores: Optional[Dict[str, float]]
+    chosen: Dict[str, str]
