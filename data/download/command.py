@@ -17,6 +17,7 @@ from absl import flags
 from ..io.cli import parse
 from ..io.errors import InputError
 from ..io.files import exists
+from ..tasks import expand_groups
 from .fetch import Unreachable, fetch, is_published
 from .sources import SOURCES, RemoteFile, Source, get_source
 
@@ -48,6 +49,7 @@ def main(argv: Sequence[str]) -> None:
         return
     if not names:
         raise InputError("Name a data set: --list shows them all.")
+    names = expand_groups(names)
     if values.output_dir and len(names) > 1:
         raise InputError(
             f"--output_dir is for one data set, not {len(names)}: files of two can "

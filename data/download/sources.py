@@ -96,6 +96,26 @@ def _korquad(name, size, digest):
     return RemoteFile(url, name, size, f"sha256:{digest}")
 
 
+def _klue(task, folder, *files):
+    """`files` are names, sizes in MB, rounded up, and the names that git gives them."""
+    commit = "3efd98708a40ff49251fddde35453f8fbb11f536"
+    return Source(
+        task,
+        "CC BY-SA 4.0: name the authors, share changes under the same licence.",
+        tuple(
+            _github(
+                "KLUE-benchmark/KLUE",
+                commit,
+                f"klue_benchmark/{folder}/{folder}_{name}",
+                f"{folder}_{name}",
+                size * _MEGABYTE,
+                f"git:{digest}",
+            )
+            for name, size, digest in files
+        ),
+    )
+
+
 _PAWS_FILES = ("translated_train.tsv", "dev_2k.tsv", "test_2k.tsv")
 
 _SOURCES = (
@@ -247,6 +267,48 @@ _SOURCES = (
                 "25ffeb51e6c51ec02c071b60a10188e10005c144110f0d876b26079d80a35bdf",
             ),
         ),
+    ),
+    _klue(
+        "YNAT",
+        "ynat-v1.1",
+        ("train.json", 15, "e74e912a66720294bd6fe70e69b0cd131a0a10d7"),
+        ("dev.json", 5, "f4fb92cc5d967b586ea5172c3da8c379ba31caf9"),
+    ),
+    _klue(
+        "KLUE-STS",
+        "klue-sts-v1.1",
+        ("train.json", 9, "4e92fce70fe9f2dbed2ffcb9c2aec7417c6d32ff"),
+        ("dev.json", 1, "2645707503e7b25cc3d9f94103cbfb2f5a086f56"),
+    ),
+    _klue(
+        "KLUE-NLI",
+        "klue-nli-v1.1",
+        ("train.json", 13, "a7903d15f09a3663d8f1d78e68d8d6c10dbd8618"),
+        ("dev.json", 2, "db052b2459c68d1ec57dd1573bfe90a9bb3f8157"),
+    ),
+    _klue(
+        "KLUE-NER",
+        "klue-ner-v1.1",
+        ("train.tsv", 13, "b4f5d7dba85bb04d9dd72c7491bd62568af55cf1"),
+        ("dev.tsv", 3, "3ed843a2e62d536fc2e2dbcc0f304ee346dda62e"),
+    ),
+    _klue(
+        "KLUE-RE",
+        "klue-re-v1.1",
+        ("train.json", 20, "83b1fd41b1ea65dc29cd5bcfe1721bcdb25bd4d6"),
+        ("dev.json", 6, "f3e013f47e0a5a5d234410f8cdaa1eb8d89ccce3"),
+    ),
+    _klue(
+        "KLUE-MRC",
+        "klue-mrc-v1.1",
+        ("train.json", 65, "46fd63137949a85f054aacb81ca4065c7b3a5882"),
+        ("dev.json", 25, "b89a46fcc5f3b15be59703abd626b52e4c4dd236"),
+    ),
+    _klue(
+        "KLUE-DP",
+        "klue-dp-v1.1",
+        ("train.tsv", 10, "279c0b4de1e1341036b0147701d7e11ee79860e7"),
+        ("dev.tsv", 2, "ecd421f75cb1343c30e7482ce7cdc730f5d4cd12"),
     ),
 )
 

@@ -62,7 +62,13 @@ def tagging_input(
     Raises:
       InputError: the tokenizer does not give offsets.
     """
-    whole = _whole_input(tokenizer, words)
+    return beginning_of(whole_input(tokenizer, words), tokenizer, max_seq_length)
+
+
+def beginning_of(
+    whole: TaggingInput, tokenizer: Tokenizer, max_seq_length: int
+) -> TaggingInput:
+    """As much of an input without [SEP] as fits, and [SEP]."""
     room = max_seq_length - 1
     return TaggingInput(
         whole.input_ids[:room] + [tokenizer.sep_id],
@@ -84,7 +90,13 @@ def tagging_windows(
     Raises:
       InputError: the tokenizer does not give offsets.
     """
-    whole = _whole_input(tokenizer, words)
+    return windows_of(whole_input(tokenizer, words), tokenizer, max_seq_length)
+
+
+def windows_of(
+    whole: TaggingInput, tokenizer: Tokenizer, max_seq_length: int
+) -> List[TaggingInput]:
+    """All of an input without [SEP], in one or in several with [SEP]."""
     tokens = whole.input_ids[1:]
     room = max_seq_length - 2
     bounds = window_bounds(len(tokens), room, max(1, room // 2))
@@ -103,7 +115,7 @@ def tagging_windows(
     return windows
 
 
-def _whole_input(tokenizer: Tokenizer, words: Sequence[str]) -> TaggingInput:
+def whole_input(tokenizer: Tokenizer, words: Sequence[str]) -> TaggingInput:
     """[CLS] and all pieces, however many."""
     ids, spans = encode_aligned(tokenizer, " ".join(words))
     input_ids = [tokenizer.cls_id]

@@ -1,7 +1,7 @@
 """Reads JSON files, and says where a broken one breaks off."""
 
 import json
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from .errors import InputError
 from .files import read_bytes
@@ -23,12 +23,34 @@ def read_json_object(
       InputError: a missing, empty or plainly foreign file, invalid bytes, text that is
         not JSON (with line and character) or nested too deeply, or no object.
     """
+    document = _read(path, options)
+    if not isinstance(document, dict):
+        raise InputError(
+            f"{path}: a JSON {type(document).__name__}, expected an object: {{...}}."
+        )
+    return document
+
+
+def read_json_list(
+    path: str,
+    options: ReadingOptions = ReadingOptions(),  # noqa: B008 (frozen)
+) -> List[Any]:
+    """As `read_json_object`, for a file that holds one JSON list."""
+    document = _read(path, options)
+    if not isinstance(document, list):
+        raise InputError(
+            f"{path}: a JSON {type(document).__name__}, expected a list: [...]."
+        )
+    return document
+
+
+def _read(path: str, options: ReadingOptions) -> Any:
     check_file(path)
     encoding = name_encoding(options.encoding)
     check_head(path, encoding)
     content = read_bytes(path)
     try:
-        document = json.loads(content.decode(encoding).lstrip("\ufeff"))
+        return json.loads(content.decode(encoding).lstrip("\ufeff"))
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}: byte 0x{content[error.start]:02X} at offset {error.start} is not "
@@ -46,8 +68,3 @@ def read_json_object(
         ) from None
     except ValueError as error:  # a number of thousands of digits
         raise InputError(f"{path} cannot be read as JSON: {error}.") from error
-    if not isinstance(document, dict):
-        raise InputError(
-            f"{path}: a JSON {type(document).__name__}, expected an object: {{...}}."
-        )
-    return document

@@ -117,6 +117,16 @@ def tagging_features() -> Features:
     return classification_features()[:-1] + (Feature("label_ids", "int64", None),)
 
 
+def parsing_features() -> Features:
+    """As tagging, label_ids of relations; word_mask and head_positions beside them.
+
+    int64 [num_tokens]: 1 at the first piece of a word, and there its head's position.
+    """
+    names = ("word_mask", "head_positions")
+    more = tuple(Feature(name, "int64", None) for name in names)
+    return tagging_features()[:-1] + more + tagging_features()[-1:]
+
+
 def question_features(unanswerable: bool = False) -> Features:
     """As classification, but where the answer's first and last token are, int64 [1].
 

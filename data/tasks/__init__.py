@@ -5,12 +5,13 @@ A new task is one ``Task`` in the module of its type, or a user's JSON file.
 """
 
 import difflib
-from typing import FrozenSet, Tuple
+from typing import FrozenSet, List, Sequence, Tuple
 
 from ..io.errors import InputError
-from . import classification, question_answering, regression, tagging
+from . import classification, klue, question_answering, regression, tagging
 from .declarations import (
     CLASSIFICATION,
+    DEPENDENCY_PARSING,
     QUESTION_ANSWERING,
     REGRESSION,
     TAGGING,
@@ -22,12 +23,14 @@ from .user_tasks import load_user_task
 
 __all__ = [
     "CLASSIFICATION",
+    "DEPENDENCY_PARSING",
     "QUESTION_ANSWERING",
     "REGRESSION",
     "TAGGING",
     "FineTuningDefaults",
     "LoadedSplit",
     "Task",
+    "expand_groups",
     "find_files",
     "get_task",
     "held_out_split",
@@ -36,18 +39,32 @@ __all__ = [
     "require_files",
     "task_names",
     "text_columns",
+    "ungrouped_names",
 ]
 
 _TASKS = {
     task.name.lower(): task
-    for module in (classification, regression, tagging, question_answering)
+    for module in (classification, regression, tagging, question_answering, klue)
     for task in module.TASKS
 }
+# What one name stands for several of.
+_GROUPS = {"klue": tuple(task.name for task in klue.TASKS)}
 
 
 def task_names() -> Tuple[str, ...]:
     """The names of all tasks, as they are written in reports."""
     return tuple(task.name for task in _TASKS.values())
+
+
+def ungrouped_names() -> Tuple[str, ...]:
+    """The names of the tasks that belong to no group such as KLUE."""
+    grouped = {name for names in _GROUPS.values() for name in names}
+    return tuple(name for name in task_names() if name not in grouped)
+
+
+def expand_groups(names: Sequence[str]) -> List[str]:
+    """The names with those of the tasks in place of a group's: "klue" -> "YNAT", ..."""
+    return [each for name in names for each in _GROUPS.get(name.lower(), (name,))]
 
 
 def text_columns() -> FrozenSet[str]:

@@ -162,8 +162,8 @@ def load_examples(
     for row in rows:
         if row.label is not None and row.label not in label_ids:
             expected = ", ".join(task.label_values)
-            bad_rows.skip(
-                row.line_number,
+            bad_rows.skip_at(
+                row.place,
                 f"label '{row.label[:_SHOWN_CHARS]}', expected one of: {expected}.",
             )
             continue

@@ -8,6 +8,7 @@ CLASSIFICATION = "classification"
 REGRESSION = "regression"
 TAGGING = "tagging"
 QUESTION_ANSWERING = "question_answering"
+DEPENDENCY_PARSING = "dependency_parsing"
 
 SPLITS = ("train", "dev", "test")
 
@@ -45,12 +46,17 @@ class Layout:
       text_b: the second text of a pair.
       example_id: a column of unique ids. None: ids such as "train-17" are made from
         the split and the row.
+      entities: keys of entities that are marked in the text, each with its marker; in
+        JSON files only.
+
+    In a JSON file, a list of objects, "labels.real-label" is a key within one.
     """
 
     text_a: str
     label: str
     text_b: Optional[str] = None
     example_id: Optional[str] = None
+    entities: Tuple[Tuple[str, str], ...] = ()
 
     def texts(self) -> Tuple[str, ...]:
         """The names that every file of this layout has."""
@@ -82,17 +88,23 @@ class Task:
 
     Attributes:
       name: as users write it (any case is accepted).
-      task_type: CLASSIFICATION, REGRESSION, TAGGING or QUESTION_ANSWERING.
+      task_type: CLASSIFICATION, REGRESSION, TAGGING, QUESTION_ANSWERING or
+        DEPENDENCY_PARSING.
       metric: the key of the metrics that decides which checkpoint is best.
       file_sets: arrangements of the files, best first (see ``find_files``).
       source: where the public files are, for the message about a missing one.
       defaults: hyper-parameters where no flag is given.
       layouts: table layouts, told apart by their headers.
       headerless: the column names of a file that has no header line; () = must have.
-      label_values: classes or tags as the files write them, in the order of their ids.
+      label_values: classes, tags or relations as the files write them, in the order of
+        their ids.
       label_names: the same in words, for reports; ``label_values`` where empty.
       score_range: lowest and highest score (regression).
       by_character: whether tags are of characters instead of words (tagging).
+      reported: the metrics that papers report; where empty, ``metric``, and for
+        question answering exact match beside it.
+      score_threshold: score from which on a pair counts as alike, for F1 (regression).
+      negative_label: the class that micro F1 leaves out (classification).
       unanswerable: whether questions may have no answer, as in SQuAD 2.0.
       is_pair: whether an example is two texts. Left out, task type and layouts
         tell; None where they do not.
@@ -116,11 +128,18 @@ class Task:
     is_pair: Optional[bool] = None
     by_character: bool = False
     unanswerable: bool = False
+    reported: Tuple[str, ...] = ()
+    score_threshold: Optional[float] = None
+    negative_label: str = ""
 
     def __post_init__(self):
         if not self.label_names:
             object.__setattr__(self, "label_names", self.label_values)
-        if self.task_type in (TAGGING, QUESTION_ANSWERING):
+        if not self.reported:
+            is_qa = self.task_type == QUESTION_ANSWERING
+            reported = ("exact_match", "f1") if is_qa else (self.metric,)
+            object.__setattr__(self, "reported", reported)
+        if self.task_type in (TAGGING, QUESTION_ANSWERING, DEPENDENCY_PARSING):
             object.__setattr__(self, "is_pair", self.task_type == QUESTION_ANSWERING)
         elif self.is_pair is None and self.layouts:
             object.__setattr__(self, "is_pair", self.layouts[0].text_b is not None)

@@ -75,7 +75,7 @@ def load_questions(
       task: one of ``TASKS``, or a task of the same type.
       path: a file in the form of SQuAD 1.1 and KorQuAD 1.0; where the task has
         questions without an answer, that of SQuAD 2.0 ("is_impossible"), whose
-        "plausible_answers" are not looked at.
+        "plausible_answers" are not looked at. KLUE's "guid" serves as "id".
       split: "train", "dev" or "test"; in a test file, all answers may be missing. A
         question whose ``answer_start`` does not point at its answer counts as a bad
         row; beyond that it is left out of train, and kept for scoring otherwise.
@@ -92,13 +92,14 @@ def load_questions(
     questions = []
     for title, context, record in _records(path, articles):
         place = f"{path}, article '{title}'"
+        id_key = "guid" if isinstance(record, dict) and "guid" in record else "id"
         question = Question(
-            example_id=_member(record, "id", str, place),
+            example_id=_member(record, id_key, str, place),
             question=_member(record, "question", str, place),
             context=context,
-            answers=_answers(record, context, place),
+            answers=_answers(record, context, f"{place}, question {record[id_key]}"),
             title=title,
-            is_impossible=_is_impossible(record, place),
+            is_impossible=_is_impossible(record, f"{place}, question {record[id_key]}"),
         )
         problem = _problem_of(task, question, split, seen, options.max_line_chars)
         if question.is_impossible:
@@ -157,7 +158,6 @@ def _member(record: Any, key: str, value_type: type, place: str) -> Any:
 
 
 def _answers(record: Dict[str, Any], context: str, place: str) -> Tuple[Answer, ...]:
-    place = f"{place}, question {record['id']}"
     answers = []
     if record.get("answers") is None:
         return ()
@@ -174,7 +174,7 @@ def _is_impossible(record: Dict[str, Any], place: str) -> bool:
     value = record.get("is_impossible", False)
     if not isinstance(value, bool):
         raise InputError(
-            f"{place}, question {record['id']}: 'is_impossible' is {value!r}, expected "
+            f"{place}: 'is_impossible' is {value!r}, expected "
             "true or false as in SQuAD 2.0."
         )
     return value

@@ -70,8 +70,8 @@ def load_scored_pairs(
         if row.label is not None:
             score = _number(row.label)
             if not lowest <= score <= highest:  # false for NaN
-                bad_rows.skip(
-                    row.line_number,
+                bad_rows.skip_at(
+                    row.place,
                     f"score '{row.label[:_SHOWN_CHARS]}', expected a number from "
                     f"{lowest:g} to {highest:g}.",
                 )

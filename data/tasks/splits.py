@@ -8,9 +8,16 @@ import numpy as np
 from ..io import files
 from ..io.errors import InputError
 from ..io.tables import BadRows, ReadingOptions
-from . import classification, question_answering, regression, tagging
+from . import (
+    classification,
+    dependency_parsing,
+    question_answering,
+    regression,
+    tagging,
+)
 from .declarations import (
     CLASSIFICATION,
+    DEPENDENCY_PARSING,
     QUESTION_ANSWERING,
     REGRESSION,
     SPLITS,
@@ -25,6 +32,7 @@ _LOADERS = {
     REGRESSION: regression.load_scored_pairs,
     TAGGING: tagging.load_tagged_sentences,
     QUESTION_ANSWERING: question_answering.load_questions,
+    DEPENDENCY_PARSING: dependency_parsing.load_parsed_sentences,
 }
 
 

@@ -1,10 +1,14 @@
-"""From the rows of a delimited file to texts and label strings, guided by a layout."""
+"""From the rows of a file to texts and label strings, guided by a layout.
+
+A file is a table, or a JSON list of objects (``json_rows``).
+"""
 
 from typing import Collection, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..io.csv_tables import read_csv
 from ..io.errors import InputError
 from ..io.tables import BadRows, ReadingOptions, Row, Table, read_table
+from . import json_rows
 from .declarations import BAD, KEEP, Layout, Task
 
 _SHOWN_CHARS = 60
@@ -14,9 +18,12 @@ NO_LABELS = ("", "-1", "-1.0")
 
 
 class LabelledRow(NamedTuple):
-    """One row, its label not yet understood; None where the file has no labels."""
+    """One row, its label not yet understood; None where the file has no labels.
 
-    line_number: int
+    ``place`` is where it stands: "line 3", or "object 3" of a JSON list.
+    """
+
+    place: str
     example_id: str
     text_a: str
     text_b: Optional[str]
@@ -28,13 +35,14 @@ def labelled_rows(
 ) -> Iterator[LabelledRow]:
     """Yields the rows of one file of a task.
 
-    With NSMC's layout the line "9976970<TAB>아 더빙.. 진짜 짜증나네요<TAB>0" becomes
-    ``LabelledRow(2, "9976970", "아 더빙.. 진짜 짜증나네요", None, "0")``. Quotation
+    With NSMC's layout the line "9976970<TAB>아 더빙.. 짜증나네요<TAB>0" becomes
+    ``LabelledRow("line 2", "9976970", "아 더빙.. 짜증나네요", None, "0")``. Quotation
     marks of a tab separated file stay as they are written, doubled ones too.
 
     Args:
       task: says which layouts there are.
-      path: a tab separated file, or a comma separated one if it is named ``.csv``.
+      path: a tab separated file, a comma separated one if it is named ``.csv``, or a
+        JSON list if it is named ``.json``.
       split: "train", "dev" or "test"; a test file may lack the label column.
       options: encoding and limits.
       bad_rows: collects the rows that are skipped.
@@ -43,17 +51,15 @@ def labelled_rows(
       InputError: for a header of no known layout or with a column of it twice, for an
         empty text where the task allows none, and as ``read_table``.
     """
-    table = _read(path, options, bad_rows)
-    names, rows = _header_and_rows(task, table)
-    layout = _choose_layout(task, path, names, split)
-    _check_columns_differ(path, names, layout)
-    columns = {name: index for index, name in enumerate(names)}
-    for row in rows:
-        labelled = _labelled_row(row, layout, columns, split)
+    if path.lower().endswith(".json"):
+        labelled_of_file = _rows_of_json(task, path, split, options, bad_rows)
+    else:
+        labelled_of_file = _rows_of_table(task, path, split, options, bad_rows)
+    for labelled in labelled_of_file:
         if _has_text(labelled) or task.empty_text == KEEP:
             yield labelled
         elif task.empty_text == BAD:
-            bad_rows.skip(row.line_number, "an empty text, expected at least a word.")
+            bad_rows.skip_at(labelled.place, "an empty text, expected at least a word.")
         elif split == "train":
             bad_rows.omit("empty text")
         else:
@@ -86,6 +92,39 @@ def no_labels(values: Collection[str]) -> str:
     return f"the label of every row is {shown}, so it is read as a test without labels"
 
 
+def _rows_of_table(
+    task: Task, path: str, split: str, options: ReadingOptions, bad_rows: BadRows
+) -> Iterator[LabelledRow]:
+    table = _read(path, options, bad_rows)
+    names, rows = _header_and_rows(task, table)
+    layout = choose_layout(task, f"{path}, line 1", names, split)
+    _check_columns_differ(path, names, layout)
+    columns = {name: index for index, name in enumerate(names)}
+    for row in rows:
+        yield _labelled_row(row, layout, columns, split)
+
+
+def _rows_of_json(
+    task: Task, path: str, split: str, options: ReadingOptions, bad_rows: BadRows
+) -> Iterator[LabelledRow]:
+    records = list(json_rows.read_records(path, options, bad_rows))
+    if not records:
+        return
+    layout = choose_layout(
+        task, f"{path}, {records[0].place}", tuple(records[0].values), split
+    )
+    for record in records:
+        row = json_rows.row_of(record, layout, options.max_line_chars, bad_rows)
+        if row is None:
+            continue
+        if layout.label not in record.values and split != "test":
+            bad_rows.skip_at(record.place, f"no '{layout.label}'.")
+            continue
+        example_id = row.example_id or f"{split}-{record.place.split()[-1]}"
+        texts = (row.texts + (None,))[:2]
+        yield LabelledRow(record.place, example_id, texts[0], texts[1], row.label)
+
+
 def _read(path: str, options: ReadingOptions, bad_rows: BadRows) -> Table:
     if path.lower().endswith(".csv"):
         return read_csv(path, options, bad_rows)
@@ -104,7 +143,8 @@ def _labelled_row(
         label = row.cells[columns[layout.label]].strip()
     texts = [row.cells[columns[name]] for name in layout.texts()]
     text_b = texts[1] if layout.text_b is not None else None
-    return LabelledRow(row.line_number, example_id, texts[0], text_b, label)
+    place = f"line {row.line_number}"
+    return LabelledRow(place, example_id, texts[0], text_b, label)
 
 
 def _has_text(row: LabelledRow) -> bool:
@@ -129,7 +169,7 @@ def _with_first(first_row: Row, rows: Iterator[Row]) -> Iterator[Row]:
     yield from rows
 
 
-def _choose_layout(task: Task, path: str, names: Tuple[str, ...], split: str) -> Layout:
+def choose_layout(task: Task, place: str, names: Tuple[str, ...], split: str) -> Layout:
     """The first layout whose columns are all in the header.
 
     HATE's header "comments, contain_gender_bias, bias, hate" and its other header
@@ -141,14 +181,14 @@ def _choose_layout(task: Task, path: str, names: Tuple[str, ...], split: str) ->
             if layout.label in names or split == "test":
                 return layout
             raise InputError(
-                f"{path}, line 1: no column '{layout.label}' among {_listed(names)}. "
+                f"{place}: no column '{layout.label}' among {_listed(names)}. "
                 f"{task.name} needs it for {split}; only a test file may lack it."
             )
     expected = " or ".join(
         _listed(layout.texts() + (layout.label,)) for layout in task.layouts
     )
     raise InputError(
-        f"{path}, line 1: the header is {_listed(names)}, but {task.name} needs the "
+        f"{place}: the header is {_listed(names)}, but {task.name} needs the "
         f"columns {expected}. Is it a file of another task, or not tab separated?"
     )
 

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from data.evaluation.baselines import Baseline
 from data.evaluation.published_results import SOURCES, published_results
-from data.tasks import QUESTION_ANSWERING, Task
+from data.tasks import Task
 
 LABELS = {
     "accuracy": "accuracy",
@@ -22,6 +22,15 @@ LABELS = {
     "pearson": "Pearson",
     "spearman": "Spearman",
     "exact_match": "EM",
+    "rouge_w": "ROUGE-W",
+    "micro_f1": "micro F1",
+    "auprc": "AUPRC",
+    "entity_macro_f1": "macro F1",
+    "character_macro_f1": "character macro F1",
+    "uas": "UAS",
+    "las": "LAS",
+    "uas_macro_f1": "UAS macro F1",
+    "las_macro_f1": "LAS macro F1",
 }
 NOT_YET = "not yet"
 EXPLANATION = (
@@ -85,9 +94,7 @@ class TaskResult(NamedTuple):
     @property
     def shown(self) -> Tuple[str, ...]:
         """The metrics of the main table."""
-        if self.task.task_type == QUESTION_ANSWERING:
-            return ("exact_match", "f1")
-        return (self.task.metric,)
+        return self.task.reported
 
     @property
     def name(self) -> str:

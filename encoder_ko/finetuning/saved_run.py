@@ -32,9 +32,19 @@ _TASK_FIELDS = (
     "is_pair",
     "by_character",
     "unanswerable",
+    "reported",
+    "score_threshold",
+    "negative_label",
 )
 # Those that older runs do not have, and what holds for them.
-LATER_FIELDS = {"is_pair": None, "by_character": False, "unanswerable": False}
+LATER_FIELDS = {
+    "is_pair": None,
+    "by_character": False,
+    "unanswerable": False,
+    "reported": (),
+    "score_threshold": None,
+    "negative_label": "",
+}
 
 
 def write(

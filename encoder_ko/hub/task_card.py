@@ -120,7 +120,10 @@ class FineTuned(NamedTuple):
             "label_values": values if len(values) == len(names) else names,
             "label_names": names,
             "score_range": scores,
-            "is_pair": kept.get("is_pair"),
+            **{
+                name: kept.get(name, value)
+                for name, value in saved_run.LATER_FIELDS.items()
+            },
         }
 
 

@@ -43,7 +43,9 @@ class RunPredictor:
     longer than the model reads, so that its end did not count. Tagging: "words",
     "tags", "entities", each with "type", "text", "start" and "end" (characters of the
     text) and "probability". Question answering: "answer", "start" and "end"
-    (characters of the passage), "probability", "candidates".
+    (characters of the passage), "probability", "candidates", and "no_answer_score"
+    where there may be none. Dependency parsing: "words", "heads", "relations" and
+    "is_cut".
 
     Attributes:
       unknown_pieces: PieceCounts of all texts so far.
@@ -161,7 +163,7 @@ class RunPredictor:
         self._require_finite(examples, outputs)
         outputs["is_cut"] = np.array([each.is_cut for each in encoded], bool)
         predictions = self._task_type.predictions(examples, outputs)
-        if self.task.task_type == TAGGING:
+        if self.task.task_type == TAGGING and not self.task.by_character:
             for text, prediction in zip(texts, predictions):
                 _place_in_text(text, prediction)
         return predictions

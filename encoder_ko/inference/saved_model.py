@@ -11,7 +11,13 @@ from typing import Any, Dict, Iterator, List, NamedTuple
 
 from data.io import files
 from data.io.errors import InputError
-from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING
+from data.tasks import (
+    CLASSIFICATION,
+    DEPENDENCY_PARSING,
+    QUESTION_ANSWERING,
+    REGRESSION,
+    TAGGING,
+)
 from data.tokenization import CONFIG_FILE_NAME
 from encoder_ko import compat
 from encoder_ko.compat import tf
@@ -25,6 +31,7 @@ SIGNATURES = {
     REGRESSION: "score",
     TAGGING: "tag",
     QUESTION_ANSWERING: "answer",
+    DEPENDENCY_PARSING: "parse",
 }
 ENCODE = "encode"
 DEFAULT = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
@@ -35,6 +42,8 @@ class InferenceGraph(NamedTuple):
 
     Attributes:
       inputs: int32 [B, S], of INPUT_NAMES; input_mask is 1 for tokens, 0 for padding.
+        For dependency parsing also word_mask, 1 at the first piece of each word; left
+        out, each token is a word.
       signatures: name -> outputs. The one of the task (SIGNATURES) has the outputs of
         its type; ENCODE has pooled_output [B, H] and sequence_output [B, S, H].
     """
@@ -48,6 +57,9 @@ def build_graph(model: FineTunedModel) -> InferenceGraph:
     inputs = {
         name: tf.placeholder(tf.int32, [None, None], name) for name in INPUT_NAMES
     }
+    for name in model.task_type.graph_inputs:
+        mask = inputs["input_mask"]
+        inputs[name] = tf.placeholder_with_default(mask, [None, None], name)
     with compat.plain_ops(), tf.variable_scope("", reuse=tf.AUTO_REUSE):
         of_task = _task_outputs(model, inputs)
         encoder = _encoder(model, inputs, only_first_token=False)
@@ -155,7 +167,12 @@ def _asset(file):
 def _signatures(graph: InferenceGraph):
     made = {
         name: tf.saved_model.signature_def_utils.predict_signature_def(
-            graph.inputs, outputs
+            {
+                input_name: tensor
+                for input_name, tensor in graph.inputs.items()
+                if name != ENCODE or input_name in INPUT_NAMES
+            },
+            outputs,
         )
         for name, outputs in graph.signatures.items()
     }

@@ -62,7 +62,7 @@ def classifier_logits(
         layers.truncated_normal(initializer_range),
     )
     bias = layers.variable("output_bias", [num_labels], tf.zeros_initializer())
-    pooled = dropped_pooled(pooled, dropout)
+    pooled = _dropped_pooled(pooled, dropout)
     return tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
 
 
@@ -87,10 +87,10 @@ def task_specific_logits(
         variables = layers.dense_variables(
             "dense", pooled.shape.as_list()[-1], num_labels, layers.glorot_uniform()
         )
-    return layers.dense(dropped_pooled(pooled, dropout), variables)
+    return layers.dense(_dropped_pooled(pooled, dropout), variables)
 
 
-def dropped_pooled(pooled, dropout):
+def _dropped_pooled(pooled, dropout):
     """float32 [B, H], with the dropout of classifiers while training."""
     pooled = tf.cast(pooled, tf.float32)
     if dropout is None:

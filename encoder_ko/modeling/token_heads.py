@@ -212,7 +212,10 @@ def _albert_no_answer_logits(sequence, start_logits, task_name, dropout=None):
         hidden = layers.dense_variables("dense_0", 2 * width, width, initializer)
         with tf.variable_scope("dense_1"):
             kernel = layers.variable("kernel", [width, 1], initializer)
-    hidden = heads.dropped_pooled(layers.dense(inputs, hidden, "tanh"), dropout)
+    hidden = layers.dense(inputs, hidden, "tanh")
+    if dropout is not None:
+        mask = dropout.mask([tf.shape(hidden)[0], width], heads.CLASSIFIER_DROPOUT)
+        hidden = layers.dropout(hidden, mask)
     return tf.matmul(hidden, kernel)[:, 0]
 
 

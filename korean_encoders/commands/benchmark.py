@@ -42,7 +42,11 @@ _string, _integer, _boolean, _enum, _list = cli.definers(
     FLAGS, "string", "integer", "boolean", "enum", "list"
 )
 
-_list("tasks", list(tasks.task_names()), "Benchmarks, or JSON files of your tasks.")
+_list(
+    "tasks",
+    list(tasks.ungrouped_names()),
+    "Benchmarks, or JSON files of your tasks; klue for all of KLUE.",
+)
 _list(
     "seeds",
     ["12345"],
@@ -105,9 +109,10 @@ def main():
     if not FLAGS.output_dir:
         raise InputError("--output_dir is missing.")
     seeds = plan.parse_seeds(FLAGS.seeds)
-    settings = plan.read_settings(FLAGS.task_settings, plan.task_names(FLAGS.tasks))
+    names = tasks.expand_groups(FLAGS.tasks)
+    settings = plan.read_settings(FLAGS.task_settings, plan.task_names(names))
     runs = []
-    for name in FLAGS.tasks:
+    for name in names:
         planned = plan.plan_task(name, settings, FLAGS.data_root, seeds[0])
         logging.info(
             "%s: %s, baseline %s",

@@ -291,9 +291,10 @@ def _settings(task, model):
     if task.data_folder:  # a user's: its file may change
         record = dataclasses.asdict(task)
         record["kind"] = record.pop("task_type")  # as in runs before it was renamed
-        for name, value in saved_run.LATER_FIELDS.items():  # likewise
-            if record[name] == value:
-                del record[name]
+        for name in set(saved_run.LATER_FIELDS) - {"is_pair"}:  # likewise
+            del record[name]
+        for layout in record["layouts"]:
+            del layout["entities"]
         chosen["task"] = record
     return dict(
         chosen,

@@ -37,7 +37,14 @@ from data.io.cli import leaving_on_sigterm
 from data.io.errors import InputError
 from data.io.files import new_file
 from data.io.tables import BadRows, ReadingOptions
-from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING, Task
+from data.tasks import (
+    CLASSIFICATION,
+    DEPENDENCY_PARSING,
+    QUESTION_ANSWERING,
+    REGRESSION,
+    TAGGING,
+    Task,
+)
 from encoder_ko import cli
 from encoder_ko.compat import tf
 from encoder_ko.inference.predictor import (
@@ -72,7 +79,7 @@ _enum(
     None,
     ["tsv", "jsonl"],
     "Default: by the ending of the name; else tsv for classes and scores, jsonl for "
-    "entities and answers.",
+    "entities, answers and dependencies.",
 )
 _integer("batch_size", 32, "Texts at a time.", 1)
 _enum("compute_type", "float32", ["float32", "bfloat16"], "Type of the activations.")
@@ -216,7 +223,7 @@ class _Lines:
         if self._task.task_type in (CLASSIFICATION, REGRESSION):
             names += ("is_cut",)
         texts = [item.text] + ([] if item.text_b is None else [item.text_b])
-        if self._task.task_type in (TAGGING, QUESTION_ANSWERING):
+        if self._task.task_type in _WITHOUT_TEXTS:
             texts = []  # long ones, and the entities and answers are parts of them
         if self._header is None:
             self._header = ["id", *names, *("text", "text_b")[: len(texts)]]
@@ -225,11 +232,13 @@ class _Lines:
             yield "\t".join(map(_cell, [item.item_id, *row, *texts]))
 
 
+_WITHOUT_TEXTS = (TAGGING, QUESTION_ANSWERING, DEPENDENCY_PARSING)
 _NAMES = {
     CLASSIFICATION: ("prediction",),
     REGRESSION: ("score",),
     TAGGING: ("type", "entity", "start", "end", "probability"),
     QUESTION_ANSWERING: ("answer", "start", "end", "probability"),
+    DEPENDENCY_PARSING: ("number", "word", "head", "relation"),
 }
 
 
@@ -242,6 +251,11 @@ def _entity_rows(found):
     return [[entity[name] for name in names] for entity in found["entities"]]
 
 
+def _word_rows(found):
+    words = zip(found["words"], found["heads"], found["relations"])
+    return [[number, *row] for number, row in enumerate(words, 1)]
+
+
 _ROWS = {
     CLASSIFICATION: _class_row,
     REGRESSION: lambda found: [[found["score"], found["is_cut"]]],
@@ -249,6 +263,7 @@ _ROWS = {
     QUESTION_ANSWERING: lambda found: [
         [found[name] for name in _NAMES[QUESTION_ANSWERING]]
     ],
+    DEPENDENCY_PARSING: _word_rows,
 }
 
 

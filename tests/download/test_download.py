@@ -17,6 +17,7 @@ from data.download import fetch as downloading
 from data.download.sources import SOURCES, RemoteFile, Source, get_source
 from data.io import cli
 from data.io.errors import InputError
+from data.tasks import klue
 from tests.support.shared_data import datasets
 
 CONTENT = "번호\t글\t정답\n1\t재밌다ㅋㅋ\t1\n".encode() * 20000
@@ -347,6 +348,8 @@ def test_every_task_has_a_source_with_the_files_that_it_reads():
     for source in SOURCES.values():
         outputs = {name for file in source.files for name in file.outputs}
         for split in ("train", "dev", "test") if source.files else ():
+            if split == "test" and source.declaration() in klue.TASKS:
+                continue  # its labels are not public; a file is read if one has it
             needed = [
                 getattr(file_set, split) for file_set in source.declaration().file_sets
             ]

@@ -30,6 +30,7 @@ TASKS = {
     tasks.REGRESSION: "KorSTS",
     tasks.TAGGING: "NaverNER",
     tasks.QUESTION_ANSWERING: "KorQuAD",
+    tasks.DEPENDENCY_PARSING: "KLUE-DP",
 }
 # Every model and every task type, but not each with each: ELECTRA has heads of its own.
 CASES = [(name, tasks.CLASSIFICATION) for name in sorted(FAMILIES)]
@@ -83,6 +84,14 @@ def inputs(batch, length):
     return {n: v.astype(np.int32) for n, v in zip(names, (ids, mask, segments))}
 
 
+def with_words(values, task_type):
+    """The inputs, and for dependency parsing which tokens begin a word."""
+    if task_type != tasks.DEPENDENCY_PARSING:
+        return values
+    begins = np.arange(values["input_mask"].shape[1]) % 2 == 1
+    return dict(values, word_mask=(values["input_mask"] * begins).astype(np.int32))
+
+
 def predicted(model, values):
     """The outputs of the graph that run_classifier.py predicts with."""
     with tf.Graph().as_default(), tf.Session() as session:
@@ -126,7 +135,7 @@ def test_a_savedmodel_gives_what_prediction_gives(tmp_path, family, task_type):
     saved_model.write_saved_model(model, path)
     run = plain_runner(path, saved_model.SIGNATURES[task_type])
     for batch, length in ((1, 5), (3, 12)):
-        values = inputs(batch, length)
+        values = with_words(inputs(batch, length), task_type)
         expected = predicted(model, values)
         found = run(values)
         assert set(found) == set(expected)

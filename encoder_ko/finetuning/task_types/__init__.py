@@ -5,6 +5,7 @@ from data.tasks import Task
 from data.tokenization import Tokenizer
 from encoder_ko.finetuning.task_types.base import Head, Outputs, TaskSettings, TaskType
 from encoder_ko.finetuning.task_types.classification import Classification
+from encoder_ko.finetuning.task_types.dependency_parsing import DependencyParsing
 from encoder_ko.finetuning.task_types.question_answering import QuestionAnswering
 from encoder_ko.finetuning.task_types.regression import Regression
 from encoder_ko.finetuning.task_types.tagging import Tagging
@@ -13,7 +14,13 @@ __all__ = ["TASK_TYPES", "Head", "TaskType", "TaskSettings", "Outputs", "build"]
 
 TASK_TYPES = {
     task_type.name: task_type
-    for task_type in (Classification, Regression, Tagging, QuestionAnswering)
+    for task_type in (
+        Classification,
+        Regression,
+        Tagging,
+        QuestionAnswering,
+        DependencyParsing,
+    )
 }
 
 

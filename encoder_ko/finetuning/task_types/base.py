@@ -7,7 +7,17 @@ task and one tokenizer. Letters: B batch, S sequence, N records.
 
 import dataclasses
 import re
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+from typing import (
+    Any,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 from absl import flags
@@ -84,7 +94,9 @@ class TaskType:
       only_first_token: whether the head reads `get_pooled_output` and nothing else, so
         that the last layer is computed for the first token alone.
       headline: names of the metrics that the log, `*_results.txt` and `trials.json`
-        show.
+        show, the loss last, and those before it that the task reports.
+      graph_inputs: features that the head reads beside those of the encoder, and that
+        are no labels.
       defaults: flags of run_classifier.py whose default is another for this type.
 
     Args:
@@ -98,13 +110,17 @@ class TaskType:
 
     name = ""
     only_first_token = False
-    headline = ()
+    headline: Tuple[str, ...] = ()
+    graph_inputs: Tuple[str, ...] = ()
     defaults = {}
 
     def __init__(self, task: Task, tokenizer: Tokenizer, settings: TaskSettings):
         self.task = task
         self.tokenizer = tokenizer
         self.settings = settings
+        self.headline = tuple(
+            dict.fromkeys(self.headline[:-1] + task.reported + ("loss",))
+        )
         self._check()
 
     def _check(self) -> None:

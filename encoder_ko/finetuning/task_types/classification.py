@@ -6,8 +6,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 
-from data.evaluation import plots
-from data.evaluation.metrics import classification_metrics
+from data.evaluation import plots, task_metrics
 from data.features import model_inputs
 from data.io.errors import InputError
 from data.records import schema
@@ -90,10 +89,10 @@ class Classification(TaskType):
         return Head(result.loss, result.per_example_loss, outputs)
 
     def metrics(self, examples: Sequence[Example], outputs: Outputs) -> Dict[str, Any]:
-        metrics = classification_metrics(
+        metrics = task_metrics.of_classes(
+            self.task,
             [example.label for example in examples],
-            outputs["probabilities"].argmax(1),
-            self.task.label_names,
+            outputs["probabilities"],
         )
         metrics["loss"] = mean_loss(outputs)
         metrics["score"] = metrics[self.task.metric]

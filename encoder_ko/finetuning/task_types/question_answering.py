@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from absl import logging
 
-from data.evaluation import answer_metrics, squad2_metrics
+from data.evaluation import task_metrics
 from data.features import question_answers, question_windows
 from data.features.model_inputs import Encoded
 from data.features.question_answers import Candidate
@@ -118,22 +118,17 @@ class QuestionAnswering(TaskType):
     def metrics(self, examples: Sequence[Question], outputs: Outputs) -> Dict[str, Any]:
         """As KorQuAD's official script counts; its F1 is over characters.
 
-        Where questions may have no answer, as SQuAD 2.0's script counts.
+        Where questions may have no answer, as SQuAD 2.0's script counts, and for
+        KLUE-MRC as KLUE's.
         """
         found = self._found(examples, outputs)
-        accepted = {
-            question.example_id: [answer.text for answer in question.answers]
-            for question in examples
-        }
-        if found.scores is None:
-            metrics = answer_metrics.answer_metrics(accepted, found.chosen)
-        else:
-            metrics = squad2_metrics.squad2_metrics(
-                accepted,
-                question_answers.predictions(found.answers),
-                found.scores,
-                self.settings.null_score_diff_threshold,
-            )
+        metrics = task_metrics.of_answers(
+            self.task,
+            examples,
+            question_answers.predictions(found.answers),
+            found.scores,
+            self.settings.null_score_diff_threshold,
+        )
         metrics["loss"] = mean_loss(outputs)
         metrics["score"] = metrics[self.task.metric]
         return metrics

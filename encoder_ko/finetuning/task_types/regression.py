@@ -2,8 +2,7 @@
 
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from data.evaluation import plots
-from data.evaluation.metrics import regression_metrics
+from data.evaluation import plots, task_metrics
 from data.features import model_inputs
 from data.records import schema
 from data.tasks import REGRESSION
@@ -73,8 +72,8 @@ class Regression(TaskType):
     def metrics(
         self, examples: Sequence[ScoredPair], outputs: Outputs
     ) -> Dict[str, Any]:
-        metrics = regression_metrics(
-            [example.score for example in examples], outputs["scores"]
+        metrics = task_metrics.of_scores(
+            self.task, [example.score for example in examples], outputs["scores"]
         )
         metrics["loss"] = mean_loss(outputs)
         metrics["score"] = metrics[self.task.metric]

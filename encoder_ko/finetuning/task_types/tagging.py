@@ -1,16 +1,16 @@
-"""Tagging of words: a tag each, by the first piece of the word."""
+"""Tagging of words: a tag each, by the first piece of the word; or of characters."""
 
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 
-from data.evaluation import plots
-from data.evaluation.metrics import confusion_matrix, entity_metrics
-from data.features import tagging_inputs
+from data.evaluation import plots, task_metrics
+from data.evaluation.metrics import confusion_matrix
+from data.features import character_tags, tagging_inputs
 from data.features.model_inputs import Encoded
 from data.records import schema
 from data.tasks import TAGGING
-from data.tasks.tag_schemes import TYPE_FIRST, scheme_of_labels, type_and_position
+from data.tasks.tag_schemes import scheme_of_labels
 from data.tasks.tagging import TaggedSentence
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.task_types.base import (
@@ -27,7 +27,7 @@ from encoder_ko.training.run_folder import RunFolder
 
 
 class Tagging(TaskType):
-    """One of the task's tags for each word; see TaskType.
+    """One of the task's tags for each word, or each character; see TaskType.
 
     A record is a sentence, or a window of one that is longer than the input.
     """
@@ -45,8 +45,9 @@ class Tagging(TaskType):
     def encode(self, examples: Sequence[TaggedSentence]) -> Iterator[Encoded]:
         index = 0
         for sentence in examples:
+            of_units = self._of_units(sentence)
             for window in self._windows(sentence):
-                values = tagging_inputs.tagging_record(index, sentence, window)
+                values = tagging_inputs.tagging_record(index, of_units, window)
                 yield Encoded(values, False)
                 index += 1
 
@@ -54,16 +55,34 @@ class Tagging(TaskType):
         self, examples: Sequence[TaggedSentence]
     ) -> Iterator[Encoded]:
         """A record per sentence, whose end is cut off where it is too long."""
-        length = self.settings.max_seq_length
         for index, sentence in enumerate(examples):
-            built = tagging_inputs.tagging_input(self.tokenizer, sentence.words, length)
-            is_cut = len(built.positions) < len(sentence.words)
-            yield Encoded(tagging_inputs.tagging_record(index, sentence, built), is_cut)
+            whole = self._whole(sentence)
+            built = tagging_inputs.beginning_of(
+                whole, self.tokenizer, self.settings.max_seq_length
+            )
+            is_cut = len(built.positions) < len(whole.positions)
+            of_units = self._of_units(sentence)
+            yield Encoded(tagging_inputs.tagging_record(index, of_units, built), is_cut)
+
+    def _whole(self, sentence: TaggedSentence) -> tagging_inputs.TaggingInput:
+        if self.task.by_character:
+            return self._pieces(sentence).whole
+        return tagging_inputs.whole_input(self.tokenizer, sentence.words)
 
     def _windows(self, sentence: TaggedSentence) -> List[tagging_inputs.TaggingInput]:
-        return tagging_inputs.tagging_windows(
-            self.tokenizer, sentence.words, self.settings.max_seq_length
+        return tagging_inputs.windows_of(
+            self._whole(sentence), self.tokenizer, self.settings.max_seq_length
         )
+
+    def _pieces(self, sentence: TaggedSentence) -> character_tags.PiecedText:
+        return character_tags.pieces_of(self.tokenizer, "".join(sentence.words))
+
+    def _of_units(self, sentence: TaggedSentence) -> TaggedSentence:
+        """The sentence with a tag for each unit that has one: word, or piece."""
+        if not self.task.by_character or sentence.tags is None:
+            return sentence
+        tags = self._pieces(sentence).tags(sentence.tags)
+        return sentence._replace(tags=tuple(tags))
 
     def gap(self, examples: Sequence[TaggedSentence]) -> str:
         tags = [self._gold(sentence) for sentence in examples]
@@ -77,7 +96,8 @@ class Tagging(TaskType):
 
     def example(self, example_id: str, text: str, text_b: Optional[str] = None):
         """The words are what stands between white space; `text_b` is not looked at."""
-        return TaggedSentence(example_id, tuple(text.split()), None)
+        words = tuple(text if self.task.by_character else text.split())
+        return TaggedSentence(example_id, words, None)
 
     def head(self, family, model, features, dropout=None) -> Head:
         logits = family.token_heads.tag_logits(
@@ -102,18 +122,19 @@ class Tagging(TaskType):
         """
         predicted = self._predicted(examples, outputs)
         tags = [self._gold(sentence) for sentence in examples]
-        metrics = entity_metrics(*map(self._type_first, (tags, predicted)))
+        if self.task.by_character:  # upstream: spaces do not count
+            tags, predicted = (
+                [
+                    [tag for tag, word in zip(found, each.words) if word != " "]
+                    for found, each in zip(of_sentences, examples)
+                ]
+                for of_sentences in (tags, predicted)
+            )
+        metrics = task_metrics.of_tags(self.task, tags, predicted)
         metrics.update(self._word_metrics(tags, predicted))
         metrics["loss"] = mean_loss(outputs)
         metrics["score"] = metrics[self.task.metric]
         return metrics
-
-    def _type_first(self, tags: Sequence[Sequence[str]]) -> List[List[str]]:
-        """Tags as they are scored: B-PER -> PER-B."""
-        return [
-            [TYPE_FIRST.tag(type_and_position(tag, self._scheme)) for tag in sentence]
-            for sentence in tags
-        ]
 
     def _word_metrics(self, tags, predicted) -> Dict[str, Any]:
         names = tagging_inputs.entity_types(self.task.label_values, self._scheme)
@@ -138,17 +159,22 @@ class Tagging(TaskType):
     def _predicted(
         self, examples: Sequence[TaggedSentence], outputs: Outputs
     ) -> List[List[str]]:
-        """The predicted tags of every word of every sentence."""
+        """The predicted tags of every word, or character, of every sentence."""
         names = self.task.label_values
-        return [
-            [names[tag] for tag in tags]
-            for tags in self._of_words(examples, outputs["tag_ids"])
-        ]
+        found = []
+        of_units = self._of_all_units(examples, outputs["tag_ids"])
+        for sentence, tag_ids in zip(examples, of_units):
+            tags = [names[tag] for tag in tag_ids]
+            if self.task.by_character:
+                text, pieces = "".join(sentence.words), self._pieces(sentence)
+                tags = character_tags.character_tags(text, pieces, tags, self._scheme)
+            found.append(tags)
+        return found
 
-    def _of_words(
+    def _of_all_units(
         self, examples: Sequence[TaggedSentence], values: np.ndarray
     ) -> Iterator[List[Any]]:
-        """The values [N, S] of the records as a list per sentence, one per word."""
+        """The values [N, S] of the records as a list per sentence, one per unit."""
         rows = iter(values)
         for sentence in examples:
             yield tagging_inputs.word_values(self._windows(sentence), rows)
@@ -156,39 +182,40 @@ class Tagging(TaskType):
     def predictions(
         self, examples: Sequence[TaggedSentence], outputs: Outputs
     ) -> List[Dict[str, Any]]:
-        """Words, tags and entities.
+        """Words (or characters), tags and entities.
 
         `start` and `end` of an entity are characters of `text`, the words joined by
         single spaces; its probability is the least of its words' tags.
         """
+        return [
+            self._prediction(sentence, tags, sure)
+            for sentence, tags, sure in zip(
+                examples,
+                self._predicted(examples, outputs),
+                self._of_all_units(examples, outputs["probabilities"]),
+            )
+        ]
+
+    def _prediction(self, sentence, tags, sure) -> Dict[str, Any]:
+        space = "" if self.task.by_character else " "
+        text = space.join(sentence.words)
+        starts = np.cumsum([0] + [len(word + space) for word in sentence.words])
+        if self.task.by_character:
+            sure = character_tags.character_values(text, self._pieces(sentence), sure)
         found = []
-        for sentence, tags, sure in zip(
-            examples,
-            self._predicted(examples, outputs),
-            self._of_words(examples, outputs["probabilities"]),
-        ):
-            text = " ".join(sentence.words)
-            starts = np.cumsum([0] + [len(word) + 1 for word in sentence.words])
+        for entity in tagging_inputs.entities(tags, self._scheme):
+            start, end = starts[entity.first], starts[entity.last] - len(space)
             found.append(
                 {
-                    "text": text,
-                    "words": list(sentence.words),
-                    "tags": tags,
-                    "entities": [
-                        {
-                            "type": entity.type,
-                            "text": text[
-                                starts[entity.first] : starts[entity.last] - 1
-                            ],
-                            "start": int(starts[entity.first]),
-                            "end": int(starts[entity.last] - 1),
-                            "probability": float(min(sure[entity.first : entity.last])),
-                        }
-                        for entity in tagging_inputs.entities(tags, self._scheme)
-                    ],
+                    "type": entity.type,
+                    "text": text[start:end],
+                    "start": int(start),
+                    "end": int(end),
+                    "probability": float(min(sure[entity.first : entity.last])),
                 }
             )
-        return found
+        words = list(sentence.words)
+        return {"text": text, "words": words, "tags": tags, "entities": found}
 
     def write_predictions(
         self, folder: RunFolder, examples: Sequence[TaggedSentence], outputs: Outputs
