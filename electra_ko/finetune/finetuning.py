@@ -46,5 +46,6 @@ FAMILY = Family(
     loss_reduction="sum",
     unit_scores=True,
     token_heads=ELECTRA_HEADS,
+    heads_have_task_name=True,
     defaults=_defaults,
 )

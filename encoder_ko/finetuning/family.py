@@ -20,6 +20,7 @@ class Family(NamedTuple):
       loss_reduction: "mean" or "sum", how the losses of a batch become one.
       unit_scores: whether scores are learnt as shares of the greatest, 0 to 1.
       token_heads: the output layers on every token.
+      heads_have_task_name: whether it is in the names of a head's variables.
       defaults: config -> values of flags where upstream's differ from BERT's.
     """
 
@@ -31,6 +32,7 @@ class Family(NamedTuple):
     loss_reduction: str = "mean"
     unit_scores: bool = False
     token_heads: TokenHeads = BERT_HEADS
+    heads_have_task_name: bool = False
     defaults: Callable[[Any], Dict[str, Any]] = lambda config: {}
 
 

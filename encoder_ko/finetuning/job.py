@@ -1,15 +1,12 @@
 """A whole fine-tuning run: data, records, training, evaluation, prediction, results."""
 
 import dataclasses
-import os
 import time
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Callable, Dict, Iterator, Sequence
 
 import numpy as np
 from absl import logging
 
-from data import tasks
-from data.download.fetch import checksum_of
 from data.io import files
 from data.io.errors import InputError
 from data.records import input_pipeline, schema, tfrecords
@@ -17,19 +14,12 @@ from encoder_ko.compat import tf
 from encoder_ko.finetuning import results, saved_run, task_types, trainer
 from encoder_ko.finetuning.args import FineTuningArgs
 from encoder_ko.finetuning.family import Family, Hyperparameters
+from encoder_ko.finetuning.splits import Splits, digests, load_splits
 from encoder_ko.optimization.updates import UpdateOptions
 from encoder_ko.replicas import distribution
 from encoder_ko.training import checkpoints
 from encoder_ko.training.loaded_model import LoadedModel, require_start
-from encoder_ko.training.run_folder import DIGEST_OF, SETTINGS, WEIGHTS, RunFolder
-
-
-class Splits(NamedTuple):
-    """Examples; an empty list where a split is not needed or does not exist."""
-
-    train: Sequence
-    dev: Sequence
-    test: Sequence
+from encoder_ko.training.run_folder import RunFolder
 
 
 def run(args: FineTuningArgs, family: Family, model: LoadedModel) -> None:
@@ -38,12 +28,26 @@ def run(args: FineTuningArgs, family: Family, model: LoadedModel) -> None:
     Raises:
       InputError: for anything wrong in data, files or settings.
     """
-    splits = _load_splits(args)
-    args = dataclasses.replace(args, settings=dict(args.settings, **_digests(args)))
+    splits = load_splits(args)
+    args = dataclasses.replace(args, settings=dict(args.settings, **digests(args)))
+    run_trials(
+        args,
+        lambda each, replicas: FineTuningRun(each, family, model, splits, replicas),
+    )
+
+
+def run_trials(
+    args: FineTuningArgs, build: Callable[[FineTuningArgs, Any], Any]
+) -> None:
+    """Does a run, once or for each of its trials.
+
+    Args:
+      build: (arguments, replicas) -> what has `run`, which returns the metrics.
+    """
     replicas = args.hardware.replicas()
     replicas.require_equal(dict(args.flags, **args.settings))
     if args.training.num_trials == 1:
-        _Run(args, family, model, splits, replicas).run()
+        build(args, replicas).run()
         return
     seeds = [args.training.seed + trial for trial in range(args.training.num_trials)]
     parent = RunFolder(args.output.folder)
@@ -52,7 +56,7 @@ def run(args: FineTuningArgs, family: Family, model: LoadedModel) -> None:
     for trial, seed in enumerate(seeds, 1):
         logging.info("Trial %d of %d, seed %d", trial, args.training.num_trials, seed)
         of_trial = args.of_trial(seed, parent(f"trial_{trial}"))
-        scores.append(_Run(of_trial, family, model, splits, replicas).run())
+        scores.append(build(of_trial, replicas).run())
     if scores[0]:
         for name, value in results.summarize_trials(parent, seeds, scores).items():
             if isinstance(value, dict):
@@ -65,7 +69,7 @@ def run(args: FineTuningArgs, family: Family, model: LoadedModel) -> None:
                 )
 
 
-class _Run:
+class FineTuningRun:
     """One run in one folder, which is claimed when nothing else can be wrong."""
 
     def __init__(
@@ -81,11 +85,11 @@ class _Run:
         self._cut = {}  # split -> bool per record: whether its end is cut off
         self._logged_cuts = set()  # splits whose cut examples the log has mentioned
         self._logged_unknown = set()  # splits whose unknown pieces it has mentioned
-        self._task_type = task_types.build(
+        self.task_type = task_types.build(
             args.task, model.tokenizer, args.task_settings
         )
         if splits.train:
-            self._task_type.use_training_examples(splits.train)
+            self.task_type.use_training_examples(splits.train)
         self._gaps = {
             split: f"{split} has {gap}"
             for split, gap in zip(splits._fields, map(self._gap, splits))
@@ -94,40 +98,53 @@ class _Run:
         for gap in self._gaps.values():
             logging.warning("%s: the metrics say nothing about it.", gap)
         if args.actions.train:
-            _require_a_step(args, len(splits.train))
-        if args.actions.train and args.output.overwrite and model.files.init_checkpoint:
-            require_start(family.model_class, model.config, model.files.init_checkpoint)
-        self._folder = RunFolder(replicas.folder(args.output.folder))
+            require_training(args, family, model, len(splits.train))
+        self.folder = RunFolder(replicas.folder(args.output.folder))
         replicas.of_chief(
-            lambda: self._folder.claim(args.settings, args.output.overwrite)
+            lambda: self.folder.claim(args.settings, args.output.overwrite)
+        )
+        self.tuner = build_tuner(
+            args,
+            family,
+            model,
+            self.task_type,
+            self.folder,
+            len(splits.train),
+            replicas,
         )
 
     def run(self) -> Dict[str, float]:
         """Trains, evaluates, predicts as the arguments say; the metrics for trials."""
-        args, splits = self._args, self._splits
-        tuner = _fine_tuner(
-            args,
-            self._family,
-            self._model,
-            self._task_type,
-            self._folder,
-            len(splits.train),
-            self._replicas,
+        if self._args.actions.train:
+            self.write_model()
+            train, dev = self.write_train(), self.write_dev()
+            self.tuner.train(train, self.dev_metrics, dev)
+        return self.report()
+
+    def write_model(self) -> None:
+        """All that makes the folder a model, but for the checkpoint."""
+        saved_run.write(
+            self.folder, self._family.name, self._model.config, self.task_type
         )
-        if args.actions.train:
-            saved_run.write(
-                self._folder,
-                self._family.name,
-                self._model.config,
-                self._task_type,
-            )
-            tuner.train(
-                self._write_records("train", splits.train),
-                lambda outputs: dict(
-                    self._task_type.metrics(splits.dev, outputs), **self._note("dev")
-                ),
-                self._write_records("dev", splits.dev),
-            )
+
+    def write_train(self) -> input_pipeline.FineTuningData:
+        return self._write_records("train", self._splits.train)
+
+    def encoded_train(self) -> Iterator[Dict[str, Any]]:
+        """The values of each training record."""
+        return self._encoded("train", self._splits.train)
+
+    def write_dev(self) -> input_pipeline.FineTuningData:
+        return self._write_records("dev", self._splits.dev)
+
+    def dev_metrics(self, outputs: task_types.Outputs) -> Dict[str, Any]:
+        """Metrics of dev, with what there is to note of them."""
+        metrics = self.task_type.metrics(self._splits.dev, outputs)
+        return dict(metrics, **self._note("dev"))
+
+    def report(self) -> Dict[str, float]:
+        """Evaluates and predicts with the best checkpoint; the metrics for trials."""
+        args, splits, tuner = self._args, self._splits, self.tuner
         if not self._replicas.is_chief:
             return {}
         facts = self._facts(tuner, self._checkpoint_to_use(tuner))
@@ -141,8 +158,8 @@ class _Run:
 
     def _gap(self, examples) -> str:
         """What labelled examples have no example of; "" if nothing."""
-        labelled = [each for each in examples if self._task_type.is_labelled(each)]
-        return self._task_type.gap(labelled) if labelled else ""
+        labelled = [each for each in examples if self.task_type.is_labelled(each)]
+        return self.task_type.gap(labelled) if labelled else ""
 
     def _note(self, split) -> Dict[str, str]:
         """What to know beside each metric of a split: {} or {"note": ...}."""
@@ -167,22 +184,25 @@ class _Run:
 
     def _write_records(self, split, examples) -> input_pipeline.FineTuningData:
         """The examples as unpadded records, and how to batch them."""
-        files.make_folder(self._folder("records"))
-        path = self._folder("records", split + ".tf_record")
-        features, cut = self._task_type.features(), []
-        encode = self._task_type.encode
+        files.make_folder(self.folder("records"))
+        path = self.folder("records", split + ".tf_record")
+        features = self.task_type.features()
+        encoded = self._encoded(split, examples)
+        written = (schema.encode_example(features, values) for values in encoded)
+        tfrecords.write_records(path, written, overwrite=True)
+        return self.data_of(path, len(self._cut[split]), features)
+
+    def _encoded(self, split: str, examples: Sequence) -> Iterator[Dict[str, Any]]:
+        """The values of each record; at the end the log says what was cut."""
+        cut = []
+        encode = self.task_type.encode
         if split == "train":
-            encode = self._task_type.encode_for_training
+            encode = self.task_type.encode_for_training
         counts = self._model.tokenizer.count_pieces()
-
-        def encoded():
-            for values, is_cut in encode(examples):
-                cut.append(is_cut)
-                yield schema.encode_example(features, values)
-
-        tfrecords.write_records(path, encoded(), overwrite=True)
+        for values, is_cut in encode(examples):
+            cut.append(is_cut)
+            yield values
         self._cut[split] = np.array(cut, bool)
-        length = self._args.task_settings.max_seq_length
         warning = counts.warning(split)
         if warning and split not in self._logged_unknown:
             self._logged_unknown.add(split)
@@ -196,13 +216,18 @@ class _Run:
                 sum(cut),
                 len(cut),
                 100 * sum(cut) / len(cut),
-                length,
+                self._args.task_settings.max_seq_length,
             )
+
+    def data_of(
+        self, path: str, count: int, features: schema.Features
+    ) -> input_pipeline.FineTuningData:
+        """How to batch the records of a file."""
         return input_pipeline.FineTuningData(
             path,
-            len(cut),
+            count,
             features,
-            length,
+            self._args.task_settings.max_seq_length,
             pad_to_max=self._args.data.pad_to_max or self._args.hardware.use_tpu,
             pad_id=self._model.tokenizer.pad_id,
         )
@@ -227,10 +252,10 @@ class _Run:
         """Predictions of the test file and, where it has labels, their metrics."""
         examples = self._splits.test
         outputs = self._outputs(tuner, "test", examples, facts, "predict")
-        self._folder.forget_test_results()
-        self._task_type.write_predictions(self._folder, examples, outputs)
-        if not all(self._task_type.is_labelled(example) for example in examples):
-            self._task_type.write_submission(self._folder, examples, outputs)
+        self.folder.forget_test_results()
+        self.task_type.write_predictions(self.folder, examples, outputs)
+        if not all(self.task_type.is_labelled(example) for example in examples):
+            self.task_type.write_submission(self.folder, examples, outputs)
             logging.info("test: %d predictions, no labels to score them", len(examples))
             return {}
         return self._report("test", "test", examples, outputs, facts)
@@ -244,80 +269,27 @@ class _Run:
 
     def _report(self, name, split, examples, outputs, facts) -> Dict[str, float]:
         """Result files of an evaluation, a line in the log, metrics for trials."""
-        task_type = self._task_type
+        task_type = self.task_type
         metrics = task_type.metrics(examples, outputs)
         note = self._note(split)
         results.write_evaluation(
-            self._folder, name, task_type, metrics, **dict(facts, **note)
+            self.folder, name, task_type, metrics, **dict(facts, **note)
         )
-        task_type.draw(self._folder, split, examples, outputs, metrics)
+        task_type.draw(self.folder, split, examples, outputs, metrics)
         shown = {key: metrics[key] for key in task_type.headline}
         words = ", ".join(f"{key} {value:.4f}" for key, value in shown.items())
         logging.info("%s: %s%s", split, words, "".join(f" ({note[n]})" for n in note))
         return {f"{split}_{key}": value for key, value in shown.items()}
 
 
-def _load_splits(args: FineTuningArgs) -> Splits:
-    """All that is read of the data, before anything is trained.
-
-    A dev set is held out of train where there is no dev file.
-    """
-    has_dev_file = bool(tasks.find_files(args.task, args.data.folder, "dev"))
-    if args.actions.predict:  # its absence is found out before all else is read
-        tasks.require_files(args.task, args.data.folder, "test")
-    train, dev = [], []
-    if args.actions.train or (args.actions.evaluate and not has_dev_file):
-        train = _load(args, "train")
-    if has_dev_file:
-        dev = _load(args, "dev") if args.actions.train or args.actions.evaluate else []
-    elif train:
-        train, dev = tasks.held_out_split(
-            train, args.data.dev_fraction, args.data.split_seed
-        )
-        logging.info(
-            "There is no dev file: %d of the training examples are held out "
-            "(--dev_fraction=%g).",
-            len(dev),
-            args.data.dev_fraction,
-        )
-    return Splits(train, dev, _load(args, "test") if args.actions.predict else [])
-
-
-def _digests(args: FineTuningArgs) -> Dict[str, str]:
-    """What training reads, for the settings that decide its result."""
-    found = RunFolder(args.output.folder).read_json(SETTINGS)
-    if found is not None and not args.actions.train:  # it may be tried on any data
-        return {
-            name: found[name]
-            for name in found
-            if name.startswith(DIGEST_OF) and name != WEIGHTS
-        }
-    digests = {}
-    for split in ("train", "dev"):
-        for path in tasks.find_files(args.task, args.data.folder, split):
-            digest = checksum_of(path, "sha256").split(":")[1]
-            digests[DIGEST_OF + os.path.basename(path)] = digest[:16]
-    return digests
-
-
-def _load(args: FineTuningArgs, split: str) -> List[Any]:
-    loaded = tasks.load_split(args.task, args.data.folder, split, args.data.reading)
-    for note in loaded.notes:
-        logging.warning("%s", note)
-    logging.info(
-        "%s: %d examples from %s",
-        split,
-        len(loaded.examples),
-        ", ".join(loaded.paths),
-    )
-    return loaded.examples
-
-
 def _steps(args: FineTuningArgs, num_examples: int) -> int:
     return int(num_examples / args.batch_sizes.train * args.training.num_epochs)
 
 
-def _require_a_step(args: FineTuningArgs, num_examples: int) -> None:
+def require_training(
+    args: FineTuningArgs, family: Family, model: LoadedModel, num_examples: int
+) -> None:
+    """Raises InputError where training cannot begin: before anything is deleted."""
     if not _steps(args, num_examples):
         raise InputError(
             f"{num_examples} training examples with --train_batch_size="
@@ -325,14 +297,23 @@ def _require_a_step(args: FineTuningArgs, num_examples: int) -> None:
             f"{args.training.num_epochs:g} make no whole step: lower the batch size or "
             "train for more epochs."
         )
+    if args.output.overwrite and model.files.init_checkpoint:
+        require_start(family.model_class, model.config, model.files.init_checkpoint)
 
 
-def _fine_tuner(
-    args, family, model, task_type, folder, num_examples, replicas
+def build_tuner(
+    args,
+    family,
+    model,
+    task_type,
+    folder,
+    num_examples,
+    replicas,
+    tuner_class=trainer.FineTuner,
 ) -> trainer.FineTuner:
     training, steps = args.training, _steps(args, num_examples)
     epoch = max(1.0, num_examples / args.batch_sizes.train)
-    return trainer.FineTuner(
+    return tuner_class(
         trainer.Encoder(
             family,
             model.config,

@@ -52,7 +52,12 @@ class FineTuner:
       folder: RunFolder, already claimed.
       save_checkpoints_steps, keep_checkpoints: as in `estimator.build_estimator`.
       replicas: what trains; None = what the hardware asks for.
+
+    Attributes:
+      dev_name: what the log calls the data on which training is evaluated.
     """
+
+    dev_name = "dev"
 
     def __init__(
         self,
@@ -142,17 +147,26 @@ class FineTuner:
             history = self._replicas.of_chief(add)
 
     def _add_entry(self, history, entry, evaluate, dev):
-        """The history with an evaluation of the newest checkpoint, kept if the best."""
+        """The history with an evaluation of the newest checkpoint."""
         newest = checkpoints.newest_checkpoint(self._folder.path)
+        return self.judge(newest, history, entry, evaluate, dev)
+
+    def judge(self, checkpoint, history, entry, evaluate, dev):
+        """The history with an evaluation of a checkpoint, which is kept if the best.
+
+        Args:
+          entry: step and seconds of the evaluation.
+          evaluate, dev: as in `train`.
+        """
         if dev is not None:
-            entry.update(evaluate(self.predict(dev, newest)))
+            entry.update(evaluate(self.predict(dev, checkpoint)))
         is_best = not any(
             earlier["score"] >= entry.get("score", 0) for earlier in history if dev
         )
         if is_best:
-            checkpoints.copy_checkpoint(newest, self._folder(BEST))
+            checkpoints.copy_checkpoint(checkpoint, self._folder(BEST))
         if dev is not None:
-            logging.info("%s", _dev_line(entry, is_best))
+            logging.info("%s", _dev_line(self.dev_name, entry, is_best))
         history = history + [entry]
         self._folder.write_json(HISTORY, history)
         self._write_summaries(entry)
@@ -236,16 +250,16 @@ class FineTuner:
             writer.close()
 
 
-def _dev_line(entry: Dict[str, Any], is_best: bool) -> str:
+def _dev_line(name: str, entry: Dict[str, Any], is_best: bool) -> str:
     """ "dev at step 50: accuracy 0.7875, loss 0.6595 (the best so far)"."""
     metrics = ", ".join(
-        f"{name} {value:.4f}"
-        for name, value in entry.items()
-        if isinstance(value, float) and name not in _NOT_LOGGED
+        f"{metric} {value:.4f}"
+        for metric, value in entry.items()
+        if isinstance(value, float) and metric not in _NOT_LOGGED
     )
     remarks = ["the best so far"] * is_best + [entry.get("note", "")]
     shown = f" ({'; '.join(filter(None, remarks))})" if any(remarks) else ""
-    return f"dev at step {entry['step']}: {metrics}{shown}"
+    return f"{name} at step {entry['step']}: {metrics}{shown}"
 
 
 def in_order(batches: Sequence[Outputs], count: int) -> Outputs:

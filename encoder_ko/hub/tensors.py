@@ -48,16 +48,9 @@ def read_checkpoint(prefix: str) -> Tensors:
 
 def write_checkpoint(prefix: str, tensors: Tensors) -> None:
     """Writes a TensorFlow checkpoint; its folder's `checkpoint` file names it."""
-    names = sorted(tensors)
-    with tf.Graph().as_default(), tf.Session() as session:
-        values = [tf.placeholder(tf.float32) for _ in names]
-        save = tf.raw_ops.SaveV2(
-            prefix=prefix,
-            tensor_names=names,
-            shape_and_slices=[""] * len(names),
-            tensors=values,
-        )
-        session.run(save, {v: tensors[name] for v, name in zip(values, names)})
+    checkpoints.write_checkpoint(
+        prefix, {name: np.asarray(tensors[name], np.float32) for name in tensors}
+    )
     folder, name = os.path.split(prefix)
     files.write_text(
         os.path.join(folder, "checkpoint"), f'model_checkpoint_path: "{name}"\n'

@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import tempfile
-from typing import Dict, List, Optional
+from typing import Dict, List, Mapping, Optional
+
+import numpy as np
 
 from data.io import files
 from data.io.errors import InputError
@@ -229,3 +231,23 @@ def copy_checkpoint(checkpoint: str, folder: str) -> str:
         if path != newest and not path.startswith(kept + "."):
             files.remove(path)
     return kept
+
+
+def write_checkpoint(prefix: str, tensors: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays by name as a checkpoint."""
+    names = sorted(tensors)
+    with tf.Graph().as_default(), tf.Session() as session:
+        values = [tf.placeholder(tf.as_dtype(tensors[name].dtype)) for name in names]
+        save = tf.raw_ops.SaveV2(
+            prefix=prefix,
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=values,
+        )
+        session.run(save, {v: tensors[name] for v, name in zip(values, names)})
+
+
+def remove_checkpoint(checkpoint: str) -> None:
+    """Removes its files, if it has any."""
+    for path in _files_of(checkpoint):
+        files.remove(path)

@@ -9,6 +9,7 @@ Flags of google-research/bert's run_classifier.py keep their names and meaning.
 """
 
 import dataclasses
+import os
 
 from absl import flags
 
@@ -16,7 +17,7 @@ from data import tasks
 from data.io.errors import InputError
 from data.tokenization import named_vocabulary
 from encoder_ko import cli
-from encoder_ko.finetuning import job, saved_run, task_types
+from encoder_ko.finetuning import job, joint, saved_run, task_types
 from encoder_ko.finetuning.args import FineTuningArgs
 from encoder_ko.optimization.optimizers import ADAM_FLAGS, OPTIMIZERS
 from encoder_ko.training import agreement, model_files
@@ -32,7 +33,7 @@ _string, _integer, _float, _boolean, _enum = cli.definers(
     FLAGS, "string", "integer", "float", "boolean", "enum"
 )
 
-_string("task_name", None, "Benchmark, for example NSMC or HATE.")
+_string("task_name", None, "Benchmark, for example NSMC; several at once: NSMC,HATE.")
 _string("output_dir", None, "Folder of checkpoints and results.")
 _string("data_dir", None, "Data folder; default datasets/<task>/.")
 _enum("model_type", "bert", sorted(FAMILIES), "Kind of encoder.")
@@ -192,7 +193,7 @@ _FREE_FLAGS = (
 def main():
     electra_settings.apply(FLAGS, electra_settings.FINETUNING)
     electra_settings.finetuning_defaults(FLAGS)
-    task = _with_negative(tasks.get_task(_required("task_name")))
+    chosen = _chosen_tasks()
     _required("output_dir")
     if not (FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict):
         raise InputError("Nothing to do: pass --do_train, --do_eval or --do_predict.")
@@ -217,7 +218,7 @@ def main():
         overrides = electra_settings.overrides_of(FLAGS)
         config = family.config_class.from_json_file(files.config_file)
         config = config.overridden(overrides, "--model_hparam_overrides")
-    _set_defaults(task, family, config)
+    _set_defaults(chosen, family, config)
     model = load_model(
         files,
         family.name,
@@ -226,35 +227,63 @@ def main():
         FLAGS.do_lower_case,
         FLAGS.allow_mismatch,
     )
-    agreement.settle(
-        saved_run.differences_of_labels(files.init_checkpoint, task),
-        FLAGS.allow_mismatch,
-    )
+    for task in chosen:
+        agreement.settle(
+            saved_run.differences_of_labels(files.init_checkpoint, task),
+            FLAGS.allow_mismatch,
+        )
+    args = [_args(task, model) for task in chosen]
+    if len(chosen) == 1:
+        job.run(args[0], family, model)
+    else:
+        joint.run([_in_own_folder(each) for each in args], family, model)
+
+
+def _args(task, model):
     settings = _settings(task, model)
-    args = FineTuningArgs.from_flags(FLAGS, task, settings, cli.settings(FLAGS))
-    job.run(args, family, model)
+    return FineTuningArgs.from_flags(FLAGS, task, settings, cli.settings(FLAGS))
 
 
-def _with_negative(task):
-    """The task, whose questions may have no answer if the user says so."""
+def _chosen_tasks():
+    """The tasks, whose questions may have no answer if the user says so."""
+    chosen = [tasks.get_task(name) for name in _required("task_name").split(",")]
     if not FLAGS.version_2_with_negative:
-        return task
-    if task.task_type != tasks.QUESTION_ANSWERING:
+        return chosen
+    if not any(task.task_type == tasks.QUESTION_ANSWERING for task in chosen):
         raise InputError(
             "--version_2_with_negative is for question answering; "
-            f"{task.name} is a task of the type {task.task_type.replace('_', ' ')}: "
-            "leave it out."
+            f"{chosen[0].name} is a task of the type "
+            f"{chosen[0].task_type.replace('_', ' ')}: leave it out."
         )
-    return dataclasses.replace(task, unanswerable=True)
+    return [
+        dataclasses.replace(task, unanswerable=True)
+        if task.task_type == tasks.QUESTION_ANSWERING
+        else task
+        for task in chosen
+    ]
 
 
-def _set_defaults(task, family, config):
-    """Gives flags that were not given the values of model, task type or task."""
-    values = dict(
-        family.defaults(config), **task_types.TASK_TYPES[task.task_type].defaults
-    )
+def _in_own_folder(args):
+    """The same, where --data_dir holds a folder for each task: nsmc/, hate/."""
+    if not FLAGS.data_dir or args.task.data_folder:
+        return args
+    folder = os.path.join(FLAGS.data_dir, os.path.basename(args.task.folder))
+    data = dataclasses.replace(args.data, folder=folder)
+    return dataclasses.replace(args, data=data)
+
+
+def _set_defaults(chosen, family, config):
+    """Gives flags that were not given the values of model, and of the only task."""
+    values = family.defaults(config)
+    if len(chosen) == 1:
+        task_type = task_types.TASK_TYPES[chosen[0].task_type]
+        values = dict(values, **task_type.defaults)
+    if FLAGS.task_defaults and len(chosen) > 1:
+        raise InputError(
+            "--task_defaults is for one task: give the hyper-parameters for several."
+        )
     if FLAGS.task_defaults:
-        values = dict(values, **dataclasses.asdict(task.defaults))
+        values = dict(values, **dataclasses.asdict(chosen[0].defaults))
     for name, value in values.items():
         if FLAGS[name].using_default_value:
             FLAGS[name].value = FLAGS[name].parser.parse(value)

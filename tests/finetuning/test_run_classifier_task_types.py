@@ -197,7 +197,7 @@ def test_trials_share_the_held_out_dev_set(tmp_path):
 
     held_out = []
     flags = flags_of(data, model, "bert", tmp_path / "out", num_trials=3)
-    with mock.patch.object(fine_tuning_job._Run, "run", run_once):
+    with mock.patch.object(fine_tuning_job.FineTuningRun, "run", run_once):
         assert runs.run(*flags, "--random_seed=5") == 0
     assert seen == [(5, 5), (6, 5), (7, 5)]
     assert held_out[0] and held_out == held_out[:1] * 3

@@ -1,0 +1,75 @@
+"""The examples of a task, read before anything is trained."""
+
+import os
+from typing import Any, Dict, List, NamedTuple, Sequence
+
+from absl import logging
+
+from data import tasks
+from data.download.fetch import checksum_of
+from encoder_ko.finetuning.args import FineTuningArgs
+from encoder_ko.training.run_folder import DIGEST_OF, SETTINGS, WEIGHTS, RunFolder
+
+
+class Splits(NamedTuple):
+    """Examples; an empty list where a split is not needed or does not exist."""
+
+    train: Sequence
+    dev: Sequence
+    test: Sequence
+
+
+def load_splits(args: FineTuningArgs) -> Splits:
+    """All that is read of the data, before anything is trained.
+
+    A dev set is held out of train where there is no dev file.
+    """
+    has_dev_file = bool(tasks.find_files(args.task, args.data.folder, "dev"))
+    if args.actions.predict:  # its absence is found out before all else is read
+        tasks.require_files(args.task, args.data.folder, "test")
+    train, dev = [], []
+    if args.actions.train or (args.actions.evaluate and not has_dev_file):
+        train = _load(args, "train")
+    if has_dev_file:
+        dev = _load(args, "dev") if args.actions.train or args.actions.evaluate else []
+    elif train:
+        train, dev = tasks.held_out_split(
+            train, args.data.dev_fraction, args.data.split_seed
+        )
+        logging.info(
+            "There is no dev file: %d of the training examples are held out "
+            "(--dev_fraction=%g).",
+            len(dev),
+            args.data.dev_fraction,
+        )
+    return Splits(train, dev, _load(args, "test") if args.actions.predict else [])
+
+
+def digests(args: FineTuningArgs) -> Dict[str, str]:
+    """What training reads, for the settings that decide its result."""
+    found = RunFolder(args.output.folder).read_json(SETTINGS)
+    if found is not None and not args.actions.train:  # it may be tried on any data
+        return {
+            name: found[name]
+            for name in found
+            if name.startswith(DIGEST_OF) and name != WEIGHTS
+        }
+    digests = {}
+    for split in ("train", "dev"):
+        for path in tasks.find_files(args.task, args.data.folder, split):
+            digest = checksum_of(path, "sha256").split(":")[1]
+            digests[DIGEST_OF + os.path.basename(path)] = digest[:16]
+    return digests
+
+
+def _load(args: FineTuningArgs, split: str) -> List[Any]:
+    loaded = tasks.load_split(args.task, args.data.folder, split, args.data.reading)
+    for note in loaded.notes:
+        logging.warning("%s", note)
+    logging.info(
+        "%s: %d examples from %s",
+        split,
+        len(loaded.examples),
+        ", ".join(loaded.paths),
+    )
+    return loaded.examples
