@@ -73,6 +73,7 @@ PAWS = Task(
     name="PAWS",
     task_type=CLASSIFICATION,
     metric="accuracy",
+    is_unordered=True,
     file_sets=(
         FileSet(
             train=one_of("translated_train.tsv"),
@@ -120,6 +121,7 @@ QUESTION_PAIR = Task(
     name="QuestionPair",
     task_type=CLASSIFICATION,
     metric="accuracy",
+    is_unordered=True,
     # The csv files are an earlier release with another split of the same pairs.
     file_sets=(
         FileSet(one_of("train.tsv"), one_of("dev.tsv"), one_of("test.tsv")),

@@ -108,6 +108,7 @@ class Task:
       unanswerable: whether questions may have no answer, as in SQuAD 2.0.
       is_pair: whether an example is two texts. Left out, task type and layouts
         tell; None where they do not.
+      is_unordered: whether a pair means the same in either order, as paraphrases do.
       empty_text: KEEP, BAD (an error with its line), or OMIT_IN_TRAIN.
       data_folder: where the files are; "" for ``datasets/<name>``.
     """
@@ -131,6 +132,7 @@ class Task:
     reported: Tuple[str, ...] = ()
     score_threshold: Optional[float] = None
     negative_label: str = ""
+    is_unordered: bool = False
 
     def __post_init__(self):
         if not self.label_names:

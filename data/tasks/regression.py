@@ -23,6 +23,7 @@ KORSTS = Task(
     name="KorSTS",
     task_type=REGRESSION,
     metric="spearman",
+    is_unordered=True,
     file_sets=(
         FileSet(
             train=one_of("sts-train.tsv"),

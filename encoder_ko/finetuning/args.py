@@ -89,6 +89,7 @@ class DataArgs:
       folder: of the task's files.
       dev_fraction: share of train that is dev where there is no dev file.
       split_seed: draws that dev set, the same in all trials.
+      double_unordered: whether a pair whose order means nothing is trained in both.
       pad_to_max: whether every batch is padded to --max_seq_length.
       reading: encoding, and how many bad rows are skipped.
     """
@@ -96,6 +97,7 @@ class DataArgs:
     folder: str
     dev_fraction: float
     split_seed: int
+    double_unordered: bool
     pad_to_max: bool
     reading: ReadingOptions
 
@@ -106,6 +108,7 @@ class DataArgs:
             folder=values.data_dir or task.folder,
             dev_fraction=values.dev_fraction,
             split_seed=seed,
+            double_unordered=values.double_unordered,
             pad_to_max=values.pad_to_max,
             reading=ReadingOptions(values.encoding, values.max_bad_rows),
         )

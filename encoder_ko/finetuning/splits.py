@@ -42,7 +42,16 @@ def load_splits(args: FineTuningArgs) -> Splits:
             len(dev),
             args.data.dev_fraction,
         )
+    if train and args.data.double_unordered and args.task.is_unordered:
+        train = in_both_orders(train)
+        logging.info("train: %d examples with both orders of each pair", len(train))
     return Splits(train, dev, _load(args, "test") if args.actions.predict else [])
+
+
+def in_both_orders(pairs: Sequence[Any]) -> List[Any]:
+    """Pairs, and then each of them with its texts exchanged, under its own id."""
+    exchanged = [p._replace(text_a=p.text_b, text_b=p.text_a) for p in pairs]
+    return [*pairs, *exchanged]
 
 
 def digests(args: FineTuningArgs) -> Dict[str, str]:

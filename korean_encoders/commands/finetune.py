@@ -131,6 +131,11 @@ _string(
 _float(
     "dev_fraction", 0.05, "Share of train that is dev without a file.", above=0, below=1
 )
+_boolean(
+    "double_unordered",
+    False,
+    "Train pairs whose order means nothing, such as paraphrases, in both orders.",
+)
 _boolean("pad_to_max", False, "Pad every batch to max_seq_length.")
 _integer("eval_every_steps", 0, "Steps between evaluations; 0 = an epoch.", 0)
 _integer("patience", 0, "Evaluations without gain until stop; 0 = never.", 0)
@@ -314,13 +319,13 @@ def _settings(task, model):
         del chosen["split_seed"]
     if not task.unanswerable:  # likewise
         del chosen["version_2_with_negative"], chosen["null_score_diff_threshold"]
-    for name in (*ADAM_FLAGS, "optimizer"):  # as in runs from before there were these
+    for name in (*ADAM_FLAGS, "optimizer", "double_unordered"):  # likewise
         if FLAGS[name].value == FLAGS[name].default:
             del chosen[name]
     if task.data_folder:  # a user's: its file may change
         record = dataclasses.asdict(task)
         record["kind"] = record.pop("task_type")  # as in runs before it was renamed
-        for name in set(saved_run.LATER_FIELDS) - {"is_pair"}:  # likewise
+        for name in {*saved_run.LATER_FIELDS, "is_unordered"} - {"is_pair"}:  # likewise
             del record[name]
         for layout in record["layouts"]:
             del layout["entities"]

@@ -6,7 +6,7 @@ import pytest
 from data import tasks
 from data.io.errors import InputError
 from encoder_ko.compat import plain_ops, tf
-from encoder_ko.finetuning import joint, task_types
+from encoder_ko.finetuning import joint, splits, task_types
 from encoder_ko.training import checkpoints
 from korean_encoders import Predictor
 from korean_encoders.model_types import FAMILIES
@@ -223,6 +223,29 @@ def test_a_stopped_run_of_several_tasks_resumes(tmp_path, monkeypatch):
         assert found == report["metrics"][metric]
         history = runs.read_json(tmp_path, "two", "trial_1", task, "history.json")
         assert [entry["step"] for entry in history] == [2]
+
+
+def test_pairs_whose_order_means_nothing_are_trained_in_both(tmp_path, monkeypatch):
+    """Of several tasks those alone; dev and other tasks are read as they are."""
+    (tmp_path / "data").mkdir()
+    data, model = write_both(tmp_path / "data"), runs.write_model(tmp_path / "model")
+    found = []
+    monkeypatch.setattr(joint, "run", lambda args, *rest: found.extend(args))
+    changes = dict(task_name="NSMC,KorSTS", do_predict=False)
+    flags = runs.arguments(data, model, tmp_path / "out", **changes)
+    assert runs.run_as_shipped(*flags, "--double_unordered") == 0
+    loaded = [splits.load_splits(args) for args in found]
+    assert [(len(s.train), len(s.dev)) for s in loaded] == [(22, 7), (20, 6)]
+    pairs = [(p.text_a, p.text_b, p.score) for p in loaded[1].train]
+    assert [(b, a, score) for a, b, score in pairs[:10]] == pairs[10:]
+    assert found[0].settings["double_unordered"] is True
+    found.clear()
+    assert runs.run_as_shipped(*flags) == 0
+    assert [len(splits.load_splits(args).train) for args in found] == [22, 10]
+    assert "double_unordered" not in found[0].settings
+    doubled = [n for n in tasks.task_names() if tasks.get_task(n).is_unordered]
+    assert {"PAWS", "QuestionPair", "KorSTS"} <= set(doubled)
+    assert "KorNLI" not in doubled
 
 
 @pytest.mark.parametrize(
