@@ -7,7 +7,7 @@ from data import tasks
 from data.io.errors import InputError
 from encoder_ko.compat import plain_ops, tf
 from encoder_ko.finetuning import joint, splits, task_types
-from encoder_ko.training import checkpoints
+from encoder_ko.training import checkpoints, restoring
 from korean_encoders import Predictor
 from korean_encoders.model_types import FAMILIES
 from tests.support import fine_tuning_runs as runs
@@ -91,7 +91,7 @@ def test_the_loss_is_that_of_each_tasks_examples_alone(model_type, tmp_path):
     alone, losses = [], []
     for number, each in enumerate(types):
         joint.take_task_out(path, f"{path}-{number}", family, each.scope)
-        with tf.Graph().as_default(), tf.Session() as session, plain_ops():
+        with tf.Graph().as_default(), plain_ops():
             own = [values for n, values in rows if n == number]
             features = batch_of(own, each.features())
             model = encoder(family, config, features)
@@ -101,8 +101,8 @@ def test_the_loss_is_that_of_each_tasks_examples_alone(model_type, tmp_path):
             ]
             stored = checkpoints.checkpoint_shapes(f"{path}-{number}")
             assert set(stored) == {v.op.name for v in variables}
-            checkpoints.restore(session, variables, f"{path}-{number}")
-            value, values = session.run([head.loss, head.per_example_loss])
+            with restoring.open_session(f"{path}-{number}", variables) as session:
+                value, values = session.run([head.loss, head.per_example_loss])
             alone.append(value)
             losses += values.tolist()
     np.testing.assert_allclose(per_example, losses, rtol=1e-5)

@@ -57,8 +57,8 @@ def test_pattern_signs_in_names_are_no_patterns(tmp_path):
         assert checkpoints.checkpoint_shapes(found) == {"w": [1]}
         with tf.Graph().as_default(), tf.Session() as session:
             variable = tf.get_variable("w", [1])
-            checkpoints.restore(session, [variable], found)
-            assert session.run(variable) == [2.0]
+            with restoring.open_session(found, [variable]) as restored:
+                assert restored.run(variable) == [2.0]
             restoring.restore_on_initialization(found, [variable])
             session.run(tf.global_variables_initializer())
             assert session.run(variable) == [2.0]
