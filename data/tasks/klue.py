@@ -74,6 +74,7 @@ KLUE_STS = Task(
     name="KLUE-STS",
     task_type=REGRESSION,
     metric="pearson",
+    is_unordered=True,
     reported=("pearson", "f1"),
     file_sets=(_files("klue-sts", "json"),),
     source=_SOURCE,

@@ -3,12 +3,14 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from data.io.errors import InputError
 from electra_ko.configure_finetuning import FinetuningConfig
 from electra_ko.configure_pretraining import PretrainingConfig
 from encoder_ko.finetuning import job
+from encoder_ko.training import checkpoints
 from korean_encoders.commands import electra_settings, finetune, pretrain
 from tests.support import fine_tuning_runs as runs
 
@@ -89,8 +91,8 @@ def upstreams_folder(tmp_path):
     model.mkdir(parents=True)
     words = "\n".join(runs.VOCABULARY) + "\n"
     (model / "vocab.txt").write_text(words, encoding="utf-8")
-    for name in ("model.ckpt-1.index", "model.ckpt-1.data-00000-of-00001"):
-        (model / name).write_bytes(b"")
+    weights = {"electra/embeddings/word_embeddings": np.zeros([2, 2], np.float32)}
+    checkpoints.write_checkpoint(str(model / "model.ckpt-1"), weights)
     (tmp_path / "finetuning_data").mkdir()
     runs.write_data(tmp_path / "finetuning_data" / "nsmc")
     return tmp_path
@@ -135,6 +137,7 @@ def test_sizes_and_overrides_without_a_configuration(upstreams_folder, monkeypat
         json.dumps(dict(runs.CONFIG, embedding_size=8)), encoding="utf-8"
     )
     places = [f"--data_dir={upstreams_folder}", "--model_name=electra_small"]
+    places.append("--allow_mismatch")  # between the file and what is asked for
     flags = [*places, f"--hparams={json.dumps(hparams)}"]
     args, _, model = captured(monkeypatch, *flags)
     assert (model.config.hidden_size, model.config.num_hidden_layers) == (1024, 2)
