@@ -14,6 +14,7 @@ from encoder_ko.finetuning import job as fine_tuning_job
 from korean_encoders import launch
 from korean_encoders.commands import benchmark
 from tests.support import fine_tuning_runs as runs
+from tests.support.paths import ROOT
 
 SETTINGS = {
     "*": {
@@ -364,3 +365,23 @@ def test_wrong_settings(root, called, capfd, changes, message):
     assert run(*flags(root, "wrong", **changes)) == 1
     assert message in capfd.readouterr().err
     assert not called
+
+
+def test_klue_stands_for_all_of_its_tasks(root, called, capfd):
+    """Their samples are planned, and the runs are called with their defaults."""
+    data_root = root / "klue"
+    for name in tasks.expand_groups(["klue"]):
+        shutil.copytree(
+            os.path.join(ROOT, "samples", "klue"), str(data_root / name.lower())
+        )
+    settings = json.dumps({"*": {"max_seq_length": 500}})
+    arguments = flags(
+        root, "klue_out", tasks="KLUE", data_root=data_root, task_settings=settings
+    )
+    assert run(*arguments) == 1  # the runs fail, as these are told to
+    assert [each["task_name"] for each in called] == tasks.expand_groups(["klue"])
+    report = (root / "klue_out" / "report.md").read_text(encoding="utf-8")
+    assert "| KLUE-RE* | micro F1 / AUPRC, dev | not yet |" in report
+    assert "| KLUE-BERT base |" in report and "85.73" in report
+    assert "83.97 / 91.39" in report
+    assert "KLUE-DP*" in report and "UAS macro F1 / LAS macro F1, dev" in report

@@ -5,6 +5,7 @@ import pytest
 from data import tasks
 from data.evaluation import baselines
 from data.tasks.classification import Example
+from data.tasks.dependency_parsing import ParsedSentence
 from data.tasks.question_answering import Answer, Question
 from data.tasks.regression import ScoredPair
 from data.tasks.tagging import TaggedSentence
@@ -77,3 +78,37 @@ def test_labels_and_characters(name, labelled, unlabelled):
     assert not baselines.is_labelled(task, unlabelled)
     pairs = name in ("KorSTS", "KorQuAD")
     assert baselines.characters([labelled, labelled]) == 2 * (1 + pairs)
+
+
+def test_no_answer_is_what_questions_without_one_are_measured_by():
+    questions = [
+        Question("1", "?", "가 나", (Answer("가", 0),), "", False),
+        Question("2", "?", "가 나", (), "", True),
+    ]
+    found = baselines.baseline(tasks.get_task("KLUE-MRC"), questions, questions)
+    assert found.rule == "no answer to any question"
+    assert found.metrics == {"exact_match": 0.5, "rouge_w": 0.5}
+
+
+def test_each_word_on_the_next_one():
+    sentences = [ParsedSentence("1", ("새", "책을", "샀다"), (2, 3, 0), (10, 5, 2))]
+    task = tasks.get_task("KLUE-DP")
+    train = sentences + [ParsedSentence("2", ("왔다",), (0,), (2,))]
+    found = baselines.baseline(task, train, sentences)
+    assert found.rule == "each word on the next one, as “VP”"
+    assert (found.metrics["uas"], found.metrics["las"]) == (1.0, 1 / 3)
+
+
+def test_spaces_do_not_count_among_characters():
+    task = tasks.get_task("KLUE-NER")
+    tags = [task.label_values.index(tag) for tag in ("B-PS", "I-PS", "I-PS", "O")]
+    sentences = [TaggedSentence("1", ("조", " ", "지", "는"), tuple(tags))]
+    found = baselines.baseline(task, sentences, sentences)
+    # O: 1 of 1, given three times. B-PS, I-PS: never given. The ten others nowhere.
+    assert found.metrics["character_macro_f1"] == pytest.approx((0.5 + 10) / 13)
+
+
+def test_the_negative_class_is_left_out():
+    task = tasks.get_task("KLUE-RE")
+    found = baselines.baseline(task, reviews(0, 0, 1), reviews(0, 1))
+    assert found.metrics["micro_f1"] == 0.0 and found.metrics["accuracy"] == 0.5

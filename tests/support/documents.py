@@ -10,6 +10,7 @@ from typing import List, NamedTuple, Tuple
 
 from absl import flags
 
+from data import tasks
 from data.download import sources
 from data.io import cli
 from korean_encoders.console import COMMANDS
@@ -174,7 +175,8 @@ def parse(words: List[str]) -> Tuple[str, flags.FlagValues]:
     module, arguments = module_of(words)
     if module.startswith("data.download"):
         while arguments and not arguments[0].startswith("-"):
-            sources.get_source(arguments.pop(0))
+            for name in tasks.expand_groups([arguments.pop(0)]):
+                sources.get_source(name)
     values = flags_of(module)
     if "--help" not in arguments:
         assert cli.parse_into(values, [module, *arguments], "")
