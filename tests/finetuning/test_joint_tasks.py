@@ -13,7 +13,7 @@ from korean_encoders.model_types import FAMILIES
 from tests.support import fine_tuning_runs as runs
 from tests.support import tiny_networks
 
-NAMES = ("NSMC", "KorSTS", "NaverNER", "KorQuAD")
+NAMES = ("NSMC", "KorSTS", "NaverNER", "KorQuAD", "KLUE-MRC", "KLUE-DP")
 LENGTH = 16
 
 
@@ -35,7 +35,17 @@ def records():
             dict(start_positions=2, end_positions=3),
             dict(start_positions=3, end_positions=3),
         ],
+        "KLUE-MRC": [
+            dict(start_positions=2, end_positions=3, is_impossible=0),
+            dict(start_positions=0, end_positions=0, is_impossible=1),
+        ],
+        "KLUE-DP": [
+            dict(word_mask=[0, 1, 1, 0], head_positions=[0, 2, 0, 0]),
+            dict(word_mask=[0, 1, 0, 1], head_positions=[0, 3, 0, 0]),
+        ],
     }
+    for values in own["KLUE-DP"]:
+        values["label_ids"] = [3 * mask for mask in values["word_mask"]]
     for number, name in enumerate(NAMES):
         for values in own[name]:
             common = dict(example_index=0, num_tokens=4, segment_ids=[0, 0, 1, 1])
