@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 from data.records.dataset import open_records
 from data.records.input_pipeline import Batches, pretraining_input_fn
+from electra_ko.util import utils
 
 _SEED = 0
+_RED, _PLAIN = "\033[91m", "\033[0m"
 
 
 class Inputs(NamedTuple):
@@ -36,6 +38,40 @@ def features_to_inputs(features) -> Inputs:
 def get_updated_inputs(inputs: Inputs, **kwargs) -> Inputs:
     """A copy with some tensors replaced; names that it does not have are left out."""
     return features_to_inputs(dict(inputs._asdict(), **kwargs))
+
+
+def print_tokens(inputs: Inputs, inv_vocab, updates_mask=None) -> None:
+    """Prints the first row up to its padding: `나는 [MASK] (오늘) 왔다`, masked in red.
+
+    Args:
+      inputs: of arrays, not of tensors.
+      inv_vocab: {id: token}.
+      updates_mask: [B, S], 1 where a token is masked, or None.
+
+    Raises:
+      ValueError: `updates_mask` says otherwise than the masked positions.
+    """
+    originals = {
+        int(position): inv_vocab[int(token)]
+        for token, position, weight in zip(
+            inputs.masked_lm_ids[0],
+            inputs.masked_lm_positions[0],
+            inputs.masked_lm_weights[0],
+        )
+        if weight
+    }
+    words = []
+    for position, token in enumerate(inputs.input_ids[0]):
+        word = inv_vocab[int(token)]
+        if word == "[PAD]":
+            break
+        masked = position in originals
+        if updates_mask is not None and bool(updates_mask[0][position]) != masked:
+            raise ValueError(f"updates_mask is wrong at position {position}.")
+        words.append(
+            f"{_RED}{word} ({originals[position]}){_PLAIN}" if masked else word
+        )
+    utils.log(" ".join(words))
 
 
 def get_input_fn(config, is_training, num_cpu_threads=4):

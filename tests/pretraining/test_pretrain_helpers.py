@@ -246,3 +246,20 @@ def test_input_fn_reads_records_epoch_after_epoch(config, tmp_path):
 def test_input_fn_names_what_it_does_not_find(config):
     with pytest.raises(InputError, match="pretrain_data.tfrecord"):
         pretrain_data.get_input_fn(config, is_training=True)
+
+
+def test_tokens_of_a_row_are_printed_with_what_was_masked(capsys):
+    names = ["[PAD]", "나는", "[MASK]", "오늘", "왔다"]
+    inputs = pretrain_data.Inputs(
+        np.array([[1, 2, 4, 0, 0]]),
+        None,
+        None,
+        masked_lm_positions=np.array([[1, 0]]),
+        masked_lm_ids=np.array([[3, 0]]),
+        masked_lm_weights=np.array([[1.0, 0.0]]),
+    )
+    pretrain_data.print_tokens(inputs, dict(enumerate(names)))
+    assert capsys.readouterr().out == "나는 \033[91m[MASK] (오늘)\033[0m 왔다\n"
+    pretrain_data.print_tokens(inputs, dict(enumerate(names)), [[0, 1, 0, 0, 0]])
+    with pytest.raises(ValueError, match="updates_mask is wrong at position 2"):
+        pretrain_data.print_tokens(inputs, dict(enumerate(names)), [[0, 1, 1, 0, 0]])
