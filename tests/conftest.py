@@ -1,5 +1,6 @@
 """Settings of the whole suite."""
 
+import gc
 import os
 
 import pytest
@@ -10,6 +11,17 @@ from tests.support import shared_data
 # work would only take them from each other. A value from outside wins.
 for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+# XLA compiles for the sake of a few steps here: the same program, in machine code that
+# is not optimised. XLA_FLAGS= make test compiles as users do.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def frozen_objects():
+    """What a module leaves behind is not searched for garbage again and again."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=shared_data.NUMBERS, ids=str)
