@@ -353,7 +353,9 @@ def _unfinished(path: str) -> Iterator[str]:
         else:
             parent, name = os.path.split(os.path.abspath(path))
             os.makedirs(parent, exist_ok=True)
+            _remove_folders_left_behind(parent, name)
             temporary = tempfile.mkdtemp(TEMPORARY_SUFFIX, name + ".", parent)
+            locks.hold(temporary)
             os.chmod(temporary, 0o777 & ~_umask())
         yield temporary
     except OSError as error:
@@ -363,7 +365,17 @@ def _unfinished(path: str) -> Iterator[str]:
         ) from error
     finally:
         if temporary is not None:
+            locks.let_go(temporary)
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_folders_left_behind(parent: str, name: str) -> None:
+    """Removes what killed processes were filling; what one fills now is locked."""
+    names = re.compile(re.escape(name) + r"\.\w{8}" + re.escape(TEMPORARY_SUFFIX))
+    for other in filter(names.fullmatch, list_folder(parent)):
+        other = os.path.join(parent, other)
+        if is_folder(other) and locks.is_abandoned(other):
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -79,6 +79,14 @@ def hold(path: str) -> bool:
     return True
 
 
+def is_abandoned(path: str) -> bool:
+    """Whether neither this process nor another holds a file or folder."""
+    if os.path.realpath(path) in _DESCRIPTORS or not hold(path):
+        return False
+    let_go(path)
+    return True
+
+
 def let_go(path: str) -> None:
     """Ends what `hold` began."""
     descriptor = _DESCRIPTORS.pop(os.path.realpath(path), None)

@@ -121,6 +121,8 @@ def _length_checksum(size: int) -> int:
 
 
 def _verified(path: str, batch: Sequence[_Frame]) -> Iterator[bytes]:
+    if not batch:
+        return
     data = np.frombuffer(b"".join(frame.data for frame in batch), np.uint8)
     sizes = np.array([len(frame.data) for frame in batch], np.int64)
     checksums = record_bytes.data_checksums(data, sizes)

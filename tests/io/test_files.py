@@ -242,3 +242,45 @@ def test_full_disks_keep_their_number(tmp_path):
     ) as raised:
         files.write_text(str(tmp_path / "x"), "a" * 99)
     assert raised.value.__cause__.errno == errno.ENOSPC
+
+
+FILL = """
+import os, signal, sys
+from data.io import files
+with files.new_files(sys.argv[1]) as folder:
+    files.write_text(os.path.join(folder, "a.txt"), "half")
+    print(folder, flush=True)
+    if sys.argv[2] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    sys.stdin.read()
+"""
+
+
+def fill(path, end):
+    """A process that fills a folder; it dies or waits. And its temporary folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", FILL, str(path), end],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    return process, process.stdout.readline().strip()
+
+
+def test_folders_that_killed_processes_were_filling_are_removed(tmp_path):
+    path = tmp_path / "model"
+    dead, left = fill(path, "die")
+    dead.communicate()
+    waiting, kept = fill(path, "wait")
+    mine = tmp_path / "model.12345678.incompletely"
+    mine.mkdir()
+    assert not os.path.exists(left) and os.path.exists(kept)
+    with files.new_files(str(path)) as folder:
+        with files.new_files(str(path)) as inner:
+            assert os.path.exists(folder) and inner != folder
+        files.write_text(os.path.join(folder, "b.txt"), "whole")
+    assert os.path.exists(kept) and mine.exists()
+    waiting.communicate()
+    assert sorted(os.listdir(str(path))) == ["a.txt", "b.txt"]
+    assert sorted(os.listdir(str(tmp_path))) == ["model", mine.name]

@@ -271,3 +271,13 @@ def test_damage_is_named_with_file_and_byte(tmp_path, offset, value, message):
 def test_missing_file_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match="none could not be read"):
         list(tfrecords.read_records(str(tmp_path / "none")))
+
+
+def test_a_file_whose_first_record_is_damaged(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    tfrecords.write_records(str(path), [b"abc"] * 2)
+    content = bytearray(path.read_bytes())
+    content[7] = 0xAF  # of the length
+    path.write_bytes(bytes(content))
+    with pytest.raises(InputError, match="the record at byte 0 has a corrupt length"):
+        list(tfrecords.read_records(str(path)))
