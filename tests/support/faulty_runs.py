@@ -86,6 +86,14 @@ def kill_after(call, seconds, log):
     return wait(process) == -signal.SIGKILL
 
 
+def pause(process, seconds):
+    """Waits so long, or until a fork has ended, whose status stays to be asked for."""
+    deadline = time.time() + seconds
+    options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while time.time() < deadline and not os.waitid(os.P_PID, process, options):
+        time.sleep(0.01)
+
+
 def read(path):
     with open(str(path), encoding="utf-8", errors="replace") as reader:
         return reader.read()
