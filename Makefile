@@ -5,6 +5,7 @@
 # make test-fast   those of about two seconds or less
 # make test-hf   conversions against Hugging Face and ONNX, in .venv-hf (gigabytes)
 # make test-scale   several processes by Horovod, in .venv-scale (built once, 8 minutes)
+# make test-faults   kills, failing disks and generated input, half an hour
 # make docs   the pages of docs/ as a site, in build/site
 # make env    the environment in .venv that both use
 # make test-legacy   the tests under Python 3.7 and TensorFlow 1.15, where 3.7 is found
@@ -61,7 +62,8 @@ TASKS = NSMC,HATE,PAWS,KorNLI,QuestionPair,KorSTS,NaverNER,KorQuAD
 SEEDS = 12345
 SETTINGS =
 
-.PHONY: env demo recipe benchmark test test-fast test-legacy test-hf test-scale lint docs clean
+.PHONY: env demo recipe benchmark test test-fast test-legacy test-hf test-scale test-faults \
+    lint docs clean
 
 env: .venv/installed
 
@@ -115,6 +117,10 @@ test-hf: .venv-hf/installed
 
 test-scale: .venv-scale/installed
 	.venv-scale/bin/python -m pytest tests/replicas/test_processes.py
+
+# The files are named, since make test leaves them out. FAULT_SEED repeats a run.
+test-faults: env
+	$(RUN) -m pytest tests/reliability/faults_*.py
 
 lint: env
 	$(RUN) -m ruff format --check .

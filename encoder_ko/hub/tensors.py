@@ -59,11 +59,18 @@ def write_checkpoint(prefix: str, tensors: Tensors) -> None:
 
 def write_safetensors(path: str, tensors: Tensors) -> None:
     """Writes one safetensors file, as PyTorch would."""
-    _import_safetensors().numpy.save_file(
-        {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)},
-        path,
-        metadata={"format": "pt"},
-    )
+    safetensors = _import_safetensors()
+    try:
+        safetensors.numpy.save_file(
+            {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)},
+            path,
+            metadata={"format": "pt"},
+        )
+    except safetensors.SafetensorError as error:  # the disk is full
+        raise InputError(
+            f"{path} could not be written: {error}. Make room or choose another "
+            "--output_dir."
+        ) from error
 
 
 def read_hugging_face(folder: str) -> Tensors:

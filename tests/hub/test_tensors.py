@@ -106,3 +106,8 @@ def test_so_it_is_on_the_way_back(variables):
         weights.to_tensorflow(
             model.names, model.config, model.tensors, model.architecture, "", "folder"
         )
+
+
+def test_a_full_disk_is_one_line():
+    with pytest.raises(InputError, match="/dev/full could not be written: .*No space"):
+        tensors.write_safetensors("/dev/full", {"a": np.zeros(9, np.float32)})
