@@ -18,6 +18,8 @@ import sys
 import time
 from typing import List, NamedTuple, Optional, Sequence
 
+from encoder_ko.recipes.child_process import die_with_parent
+
 _LINES_OF_A_FAILURE = 20
 
 # Of the moment of import: TensorFlow 2, once imported by the parent, sets TF2_BEHAVIOR,
@@ -158,6 +160,7 @@ class Contender:
                 stderr=log,
                 universal_newlines=True,
                 env=_ENVIRONMENT,
+                preexec_fn=die_with_parent,
             )
 
     def take_turn(self, steps: int) -> Turn:

@@ -67,10 +67,15 @@ def leave(number: int, frame: Any) -> None:
     sys.exit(128 + number)
 
 
-def end_with_parent() -> None:
-    """This process gets SIGTERM when its parent is gone; on Linux only."""
+def end_with_parent(number: int = signal.SIGTERM) -> None:
+    """This process gets a signal when its parent is gone; on Linux only."""
     if _LIBC:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, number)
+
+
+def die_with_parent() -> None:
+    """`end_with_parent` for a process that may be stopped, which SIGTERM leaves so."""
+    end_with_parent(signal.SIGKILL)
 
 
 def write_output_to(stream: BinaryIO) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -210,3 +211,30 @@ def test_google_and_ours_pretrain_on_the_same_records(
         "ours bfloat16",
         "Google float32",
     ]
+
+
+KILLED = """
+import os, signal, sys
+from benchmarks.turns import Contender
+contender = Contender("child", [sys.executable, "-c", sys.argv[1]], sys.argv[2])
+contender._process.send_signal(signal.SIGSTOP)
+print(contender._process.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl is Linux's")
+def test_a_killed_benchmark_leaves_no_stopped_child(tmp_path):
+    command = [sys.executable, "-c", KILLED, "input()", str(tmp_path / "child.log")]
+    killed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE)
+    child = int(killed.stdout)
+    deadline = time.time() + 20
+    state = "T"
+    while state != "Z":  # ended, and not yet asked for
+        assert time.time() < deadline
+        time.sleep(0.05)
+        try:
+            with open(f"/proc/{child}/stat") as reader:
+                state = reader.read().split()[2]
+        except (FileNotFoundError, ProcessLookupError):
+            break
