@@ -40,8 +40,13 @@ ENCODINGS = st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-8-sig", "cp949", "u
 class Counts:
     """How many files were read, and how many refused."""
 
-    def __init__(self):
+    def __init__(self, record):
         self.read = self.refused = 0
+        self._record = record
+
+    def report(self):
+        assert self.read and self.refused
+        self._record(f"{self.read} read, {self.refused} refused in one line")
 
     def try_to(self, call):
         try:
@@ -56,13 +61,7 @@ class Counts:
 
 @pytest.fixture()
 def counts(record_property, request):
-    found = Counts()
-    yield found
-    assert found.read and found.refused
-    record_property(
-        request.node.name,
-        f"{found.read} read, {found.refused} refused in one line",
-    )
+    return Counts(lambda text: record_property(request.node.name, text))
 
 
 def generated(*strategies):
@@ -127,6 +126,7 @@ def test_tables(tmp_path, counts):
         counts.try_to(lambda: list(read_items(path, "text", looks_at_tabs=True)))
 
     check()
+    counts.report()
 
 
 @st.composite
@@ -162,6 +162,7 @@ def test_squad_files(tmp_path, counts):
         counts.try_to(lambda: list(read_items(path, "json")))
 
     check()
+    counts.report()
 
 
 @st.composite
@@ -189,6 +190,7 @@ def test_ner_files(tmp_path, counts):
         )
 
     check()
+    counts.report()
 
 
 CONFIG = {
@@ -221,6 +223,7 @@ def test_configurations(tmp_path, counts):
             counts.try_to(lambda: TokenizerConfig.from_json_file(path))
 
     check()
+    counts.report()
 
 
 def test_vocabularies(tmp_path, counts):
@@ -244,6 +247,7 @@ def test_vocabularies(tmp_path, counts):
         counts.try_to(lambda: load_vocabulary(path))
 
     check()
+    counts.report()
 
 
 def test_safetensors(tmp_path, counts):
@@ -272,6 +276,7 @@ def test_safetensors(tmp_path, counts):
         counts.try_to(lambda: tensors.read_hugging_face(str(tmp_path)))
 
     check()
+    counts.report()
 
 
 def test_tfrecords(tmp_path, counts):
@@ -290,3 +295,4 @@ def test_tfrecords(tmp_path, counts):
         counts.try_to(lambda: open_records(path, "electra", length, 0))
 
     check()
+    counts.report()
