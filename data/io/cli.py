@@ -16,8 +16,10 @@ from .file_system import is_remote
 from .flag_files import apply_settings
 
 # Why a disk refuses: it is full, the user's share of it is, it is closed to him, it is
-# failing, or a file is where a folder should be or the other way round.
+# failing, a file is where a folder should be or the other way round, or a folder is
+# gone since the command began.
 REFUSALS = (
+    errno.ENOENT,
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EACCES,

@@ -121,3 +121,13 @@ def test_a_defect_keeps_its_traceback(error):
 
     with pytest.raises(type(error)):
         cli.run(main)
+
+
+def test_a_folder_that_is_gone_is_one_line(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        with cli.one_line_errors("Stopped."):
+            open(str(tmp_path / "gone" / "log"), "ab")
+    assert stopped.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: [Errno 2] No such file or directory: ")
+    assert said.count("\n") == 1
