@@ -123,6 +123,14 @@ def _refusals_as_os_errors():
     """What TensorFlow says of a full disk, or of a place out of reach, in one line."""
     try:
         yield
+    except ValueError as error:
+        checkpoint = str(error).partition("is not a valid checkpoint: ")[2]
+        if not checkpoint or isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"The checkpoint {checkpoint} is gone: was its folder moved or deleted "
+            "since the command began? Put it back, or give the command again."
+        ) from error
     except tf.errors.OpError as error:
         for number in REFUSALS:
             words = os.strerror(number)

@@ -3,6 +3,7 @@
 import pytest
 from absl import flags
 
+from data.io.errors import InputError
 from encoder_ko import cli
 from encoder_ko.compat import tf
 
@@ -54,3 +55,14 @@ def test_a_defect_keeps_its_traceback():
 
     with pytest.raises(tf.errors.InvalidArgumentError):
         cli.run(main, flags.FlagValues(), ["command"])
+
+
+def test_a_checkpoint_that_is_gone_is_one_line():
+    with pytest.raises(InputError, match="The checkpoint /x/model.ckpt-1 is gone"):
+        with cli._refusals_as_os_errors(), tf.Graph().as_default():
+            tf.get_variable("a", [1])
+            with tf.Session() as session:
+                tf.train.Saver().restore(session, "/x/model.ckpt-1")
+    with pytest.raises(ValueError, match="^another$"):
+        with cli._refusals_as_os_errors():
+            raise ValueError("another")
