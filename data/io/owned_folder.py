@@ -120,6 +120,16 @@ class OwnedFolder:
                 "the same command again."
             ) from None
 
+    def required_json(self, name: str) -> Any:
+        """`read_json` of a file that this command has written or found."""
+        content = self.read_json(name)
+        if content is None:
+            raise InputError(
+                f"{self(name)} is gone: was its folder moved or deleted since the "
+                "command began? Give the command again."
+            )
+        return content
+
     def write_json(self, name: str, content: Any) -> None:
         """Writes a JSON file, whole or not at all."""
         text = json.dumps(content, indent=2, ensure_ascii=False)

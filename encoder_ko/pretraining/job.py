@@ -220,7 +220,7 @@ def _evaluate(job, folder, pretrainer, seconds) -> None:
             "metrics": metrics,
             "training": collapse.summary(read_log(folder(FILE_NAME))),
             "records": {
-                "train": folder.read_json(SETTINGS)["records"]["total"],
+                "train": folder.required_json(SETTINGS)["records"]["total"],
                 "evaluated": min(
                     job.eval_data.total,
                     job.evaluation.max_steps * job.evaluation.batch_size,

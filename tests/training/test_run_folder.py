@@ -189,3 +189,10 @@ def test_json_keeps_korean_and_the_order(folder):
     folder.write_json("results.json", {"부정": 1, "긍정": 2})
     with open(folder("results.json"), encoding="utf-8") as reader:
         assert reader.read() == '{\n  "부정": 1,\n  "긍정": 2\n}\n'
+
+
+def test_settings_that_are_gone_are_named(folder):
+    assert folder.required_json("run_config.json") == SETTINGS
+    os.remove(folder("run_config.json"))
+    with pytest.raises(InputError, match="run_config.json is gone: was its folder"):
+        folder.required_json("run_config.json")
