@@ -113,6 +113,10 @@ def run(
             main()
 
 
+# What TensorFlow says of a checkpoint, or of a folder for one, that is not there.
+_GONE = re.compile(
+    "is not a valid checkpoint: (.*)|Parent directory of (.*) doesn't exist, can't save"
+)
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"(),]+")
 # What no place far away can be the reason of.
 _DEFECTS = (tf.errors.InvalidArgumentError, tf.errors.InternalError)
@@ -124,12 +128,13 @@ def _refusals_as_os_errors():
     try:
         yield
     except ValueError as error:
-        checkpoint = str(error).partition("is not a valid checkpoint: ")[2]
-        if not checkpoint or isinstance(error, InputError):
+        gone = _GONE.search(str(error))
+        if not gone or isinstance(error, InputError):
             raise
         raise InputError(
-            f"The checkpoint {checkpoint} is gone: was its folder moved or deleted "
-            "since the command began? Put it back, or give the command again."
+            f"The checkpoint {gone.group(1) or gone.group(2)} is gone: was its folder "
+            "moved or deleted since the command began? Put it back, or give the command "
+            "again."
         ) from error
     except tf.errors.OpError as error:
         for number in REFUSALS:
