@@ -133,8 +133,8 @@ def _refusals_as_os_errors():
             raise
         raise InputError(
             f"The checkpoint {gone.group(1) or gone.group(2)} is gone: was its folder "
-            "moved or deleted since the command began? Put it back, or give the command "
-            "again."
+            "moved or deleted since the command began? Put it back, or give the "
+            "command again."
         ) from error
     except tf.errors.OpError as error:
         for number in REFUSALS:
