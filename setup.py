@@ -66,10 +66,12 @@ setup(
         "encoder_ko.pretraining",
         "encoder_ko.recipes",
         "encoder_ko.replicas",
+        "encoder_ko.report",
         "encoder_ko.training",
         "korean_encoders",
         "korean_encoders.commands",
     ],
+    package_data={"encoder_ko.report": ["assets/*"]},
     cmdclass={"build_py": BuildWithData},
     entry_points={
         "console_scripts": ["korean-encoders = korean_encoders.console:main"]
@@ -81,6 +83,7 @@ setup(
         "cloud-tpu-client",
         "sentencepiece>=0.1.96,<0.2.2",  # 0.2.2 breaks ties otherwise
         "konlpy",
+        "jinja2>=3.1",
         "markdown>=3.4",
         "absl-py",
         "six",

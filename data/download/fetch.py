@@ -86,6 +86,17 @@ def unpublished_files(task_name: str, paths: Iterable[str]) -> List[str]:
     ]
 
 
+def are_published(task_name: str, paths: Iterable[str]) -> bool:
+    """Whether all files are known to be the task's published ones, byte by byte.
+
+    False where nobody published their checksums.
+    """
+    paths = list(paths)
+    source = SOURCES.get(task_name.lower())
+    known = bool(source) and any(not file.members for file in source.files)
+    return bool(paths and known) and not unpublished_files(task_name, paths)
+
+
 def fetch(file: RemoteFile, folder: str, overwrite: bool = False, wait: float = 1.0):
     """Fetches one file, or an archive and the files in it, into a folder.
 

@@ -17,6 +17,8 @@ from encoder_ko.finetuning.family import Family, Hyperparameters
 from encoder_ko.finetuning.splits import Splits, digests, load_splits
 from encoder_ko.optimization.updates import UpdateOptions
 from encoder_ko.replicas import distribution
+from encoder_ko.report import run_page
+from encoder_ko.report.content import Evaluated
 from encoder_ko.training import checkpoints
 from encoder_ko.training.loaded_model import LoadedModel, require_start
 from encoder_ko.training.run_folder import RunFolder
@@ -83,6 +85,7 @@ class FineTuningRun:
         self._args, self._family, self._model = args, family, model
         self._splits, self._replicas = splits, replicas
         self._cut = {}  # split -> bool per record: whether its end is cut off
+        self._evaluated = []  # splits with labels, for the page
         self._logged_cuts = set()  # splits whose cut examples the log has mentioned
         self._logged_unknown = set()  # splits whose unknown pieces it has mentioned
         self.task_type = task_types.build(
@@ -153,8 +156,30 @@ class FineTuningRun:
             scores.update(self._evaluate(tuner, splits.dev, facts))
         if args.actions.predict:
             scores.update(self._predict(tuner, facts))
+        self._write_page(facts)
         logging.info("Results are in %s", args.output.folder)
         return scores
+
+    def _write_page(self, facts) -> None:
+        notes = {self._note(each.split).get("note") for each in self._evaluated}
+        run_page.write(
+            self.folder,
+            self.task_type,
+            self._evaluated,
+            self._splits.train,
+            run_page.RunFacts(
+                model_type=self._family.name,
+                model_config=facts["model_config"],
+                seed=facts["seed"],
+                seconds=facts["seconds"],
+                flags=facts["flags"],
+                versions=results.versions(),
+                start=facts["init_checkpoint"],
+                history=facts["history"],
+                data_folder=self._args.data.folder,
+                notes=sorted(filter(None, notes)),
+            ),
+        )
 
     def _gap(self, examples) -> str:
         """What labelled examples have no example of; "" if nothing."""
@@ -276,6 +301,7 @@ class FineTuningRun:
             self.folder, name, task_type, metrics, **dict(facts, **note)
         )
         task_type.draw(self.folder, split, examples, outputs, metrics)
+        self._evaluated.append(Evaluated(split, examples, outputs, metrics))
         shown = {key: metrics[key] for key in task_type.headline}
         words = ", ".join(f"{key} {value:.4f}" for key, value in shown.items())
         logging.info("%s: %s%s", split, words, "".join(f" ({note[n]})" for n in note))

@@ -64,6 +64,8 @@ _RESULTS = _of_trials(
         "submission.csv",
         "predictions.json",
         "nbest_predictions.json",
+        "report.html",
+        "report.tsv",
         "training_log.jsonl",
         "training_curves.png",
     )
@@ -79,6 +81,8 @@ _OF_TEST = (
     "submission.csv",
     "predictions.json",
     "nbest_predictions.json",
+    "report.html",
+    "report.tsv",
 )
 
 

@@ -13,6 +13,7 @@ from sklearn import metrics as sklearn_metrics
 from data import tasks
 from encoder_ko.compat import tf
 from tests.support import fine_tuning_runs as runs
+from tests.support import made_up_runs
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +45,21 @@ READ = []
 
 def test_each_file_is_read_once_before_training(folders):
     assert READ == [("train", False), ("dev", False), ("test", False)]
+
+
+def test_the_run_ends_with_a_page(folders):
+    _, _, output = folders
+    found = made_up_runs.Page((output / "report.html").read_text(encoding="utf-8"))
+    score = runs.read_json(output, "test_results.json")["metrics"]["accuracy"]
+    assert found.row("this run, test")[2].startswith(f"{100 * score:.2f} (")
+    assert found.row("this run, dev")[1] == "7"
+    assert found.row("train")[1] == "22"
+    assert "learning_rate" in found.text
+    assert len(runs.read_rows(output, "report.tsv")) == 10
+    charts = found.data["charts"]
+    steps = [r["step"] for r in charts["chart-curves-0"]["data"]["values"]]
+    history = runs.read_json(output, "history.json")
+    assert steps == [entry["step"] for entry in history]
 
 
 def labels_of(data, split):

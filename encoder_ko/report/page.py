@@ -1,0 +1,58 @@
+"""The page as HTML: jinja2 escapes every text, and a policy forbids every request."""
+
+import json
+import pkgutil
+from typing import Any, Dict
+
+import jinja2
+from markupsafe import Markup
+
+_ASSETS = "assets/"
+# Of a script's text: what could end the script, or is no part of a line in old ones.
+_IN_SCRIPT = {
+    ord("<"): "\\u003c",
+    ord(">"): "\\u003e",
+    ord("&"): "\\u0026",
+    0x2028: "\\u2028",
+    0x2029: "\\u2029",
+}
+
+
+def render(content: Dict[str, Any], data: Dict[str, Any]) -> str:
+    """The whole page.
+
+    Args:
+      content: what the template asks for.
+      data: what the script reads: charts, groups, items.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_asset),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("page.html")
+    text = template.render(
+        content,
+        data=script_json(data),
+        style=Markup(_asset("page.css")),
+        script=Markup(_asset("page.js")),
+        vega=Markup(_asset("vega.js")) if data["charts"] else "",
+    )
+    return writable(text)
+
+
+def script_json(data: Dict[str, Any]) -> Markup:
+    """JSON that stands within <script> whatever its texts hold, "</script>" too."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.translate(_IN_SCRIPT))
+
+
+def writable(text: str) -> str:
+    """The text with U+FFFD in place of lone surrogates, which UTF-8 cannot write."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _asset(name: str) -> str:
+    return (pkgutil.get_data(__package__, _ASSETS + name) or b"").decode("utf-8")

@@ -1,0 +1,355 @@
+"""report.html and report.tsv of a fine-tuning run, from what the run has at its end."""
+
+import os
+import sys
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+
+import jinja2
+from absl import logging
+
+from data.download.fetch import are_published
+from data.evaluation.baselines import Baseline, baseline
+from data.evaluation.intervals import slice_results
+from data.evaluation.published_results import SOURCES, published_results
+from data.io.errors import InputError
+from data.tasks import (
+    CLASSIFICATION,
+    QUESTION_ANSWERING,
+    REGRESSION,
+    TAGGING,
+    find_files,
+)
+from encoder_ko.benchmark.report import LABELS, shell_command
+from encoder_ko.compat import tf
+from encoder_ko.finetuning.task_types import TaskType
+from encoder_ko.finetuning.task_types.base import one_cell
+from encoder_ko.report import (
+    charts,
+    classification,
+    data_facts,
+    page,
+    question_answering,
+    regression,
+    shown,
+    tagging,
+)
+from encoder_ko.report.content import Evaluated, Judgement, PageTable, percent, span
+from encoder_ko.report.texts import named_texts
+from encoder_ko.training.run_folder import RunFolder
+
+PAGE, TABLE = "report.html", "report.tsv"
+_JUDGES = {
+    CLASSIFICATION: classification.judge,
+    REGRESSION: regression.judge,
+    TAGGING: tagging.judge,
+    QUESTION_ANSWERING: question_answering.judge,
+}
+# What may go wrong in a page is no reason to lose a run, whose results are written.
+_FAILURES = (
+    InputError,
+    jinja2.TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    TypeError,
+    ValueError,
+)
+
+
+class RunFacts(NamedTuple):
+    """What the page tells of a run.
+
+    Attributes:
+      model_type: name of the family. model_size: its configuration as a dict.
+      seed, seconds, flags, versions: as in the result files.
+      start: checkpoint it began from; None = from scratch.
+      history: evaluations. data_folder: where the task's files are.
+      notes: what to know beside the metrics.
+    """
+
+    model_type: str
+    model_config: Dict[str, Any]
+    seed: int
+    seconds: Dict[str, float]
+    flags: Dict[str, Any]
+    versions: Dict[str, str]
+    start: Any
+    history: Sequence[Dict[str, Any]]
+    data_folder: str
+    notes: Sequence[str] = ()
+
+
+def write(
+    folder: RunFolder,
+    task_type: TaskType,
+    evaluated: Sequence[Evaluated],
+    train: Sequence[Any],
+    facts: RunFacts,
+) -> None:
+    """Writes the page and its table; where that fails, a warning says so.
+
+    Args:
+      evaluated: splits with labels; the page is about the last one.
+      train: examples, [] where they were not read.
+    """
+    if not evaluated:
+        return
+    try:
+        _write(folder, task_type, evaluated, train, facts)
+    except _FAILURES as error:
+        logging.warning(
+            "%s was not written (%s: %s). The results of the run are complete.",
+            folder(PAGE),
+            type(error).__name__,
+            error,
+        )
+
+
+def _write(folder, task_type, evaluated, train, facts):
+    main = evaluated[-1]
+    judge = _JUDGES.get(task_type.task.task_type)
+    judgement = judge(task_type, main, train) if judge else Judgement()
+    found = data_facts.data_facts(task_type, main, train)
+    beaten = baseline(task_type.task, train, main.examples) if train else None
+    folder.write_text(TABLE, _table_file(task_type.task, main, judgement, found))
+    content = {
+        "title": f"{task_type.task.name}, {facts.model_type.upper()}",
+        "kicker": f"Fine-tuning run, {task_type.task.task_type.replace('_', ' ')}",
+        "table_file": TABLE,
+        **_result_parts(task_type, evaluated, judgement, beaten, facts),
+        "curves": charts.curves(facts.history, task_type.task.metric),
+        "slices": _slice_table(judgement, found, main),
+        "data_charts": found.charts,
+        "data_tables": found.tables,
+        **_origin(facts),
+        "files": _files(main, judgement),
+    }
+    examples, items, groups = shown.examples(judgement, main, TABLE)
+    content.update(examples)
+    content["parts"] = _parts(content)
+    data = {
+        "unk": task_type.tokenizer.config.unk_token,
+        "items": items,
+        "groups": groups,
+        "charts": {
+            f"chart-{name}-{number}": each.spec
+            for name, found_ in (
+                ("curves", content["curves"]),
+                ("shown", content["shown_charts"]),
+                ("data", content["data_charts"]),
+            )
+            for number, each in enumerate(found_)
+        },
+    }
+    folder.write_text(PAGE, page.render(content, data))
+
+
+def _parts(content) -> List[Tuple[str, str]]:
+    found = [("Result", "result")]
+    found += [("Training", "curves")] * bool(content["curves"])
+    if content["groups"] or content["shown_charts"] or content["type_tables"]:
+        found.append((content["examples_title"], "examples"))
+    found += [("Better and worse", "slices")] * bool(content["slices"])
+    return found + [("Data", "data"), ("How it was made", "made")]
+
+
+# --- Result ------------------------------------------------------------------------
+
+
+def _result_parts(task_type, evaluated, judgement, beaten, facts) -> Dict[str, Any]:
+    task, main = task_type.task, evaluated[-1]
+    names = [
+        name
+        for name in dict.fromkeys((task.metric, *task.reported, *task_type.headline))
+        if name in LABELS and name in main.metrics
+    ]
+    rows = []
+    for each in evaluated[::-1]:
+        count = f"{len(each.examples):,}"
+        values = [_with_interval(each, name, judgement, main) for name in names]
+        rows.append([f"this run, {each.split}", count, *values])
+    if beaten:
+        values = [
+            percent(beaten.metrics[name]) if name in beaten.metrics else ""
+            for name in names
+        ]
+        count = f"{len(main.examples):,}"
+        rows.append([f"baseline, {main.split}: {beaten.rule}", count, *values])
+    note = "In per cent; correlations times 100."
+    if judgement.intervals:
+        note += f" In brackets the 95% interval for so many examples of {main.split}."
+    header = ["", "examples"] + [LABELS[name] for name in names]
+    published, reason = _published(task, main.split, facts.data_folder)
+    return {
+        "cards": _cards(task, main, judgement, beaten, facts),
+        "results": PageTable("Metrics", note, header, rows),
+        "published": published,
+        "notes": facts.notes,
+        "unpublished": reason,
+    }
+
+
+def _with_interval(each, name, judgement, main) -> str:
+    text = percent(each.metrics[name])
+    if each is main and name in judgement.intervals:
+        low, high = judgement.intervals[name]
+        text += f" ({span(percent(low), percent(high))})"
+    return text
+
+
+def _cards(
+    task, main: Evaluated, judgement, beaten: Baseline, facts
+) -> List[Dict[str, str]]:
+    value = main.metrics[task.metric]
+    interval = judgement.intervals.get(task.metric)
+    detail = f"{len(main.examples):,} examples"
+    if interval:
+        detail = (
+            f"95% interval {span(percent(interval[0]), percent(interval[1]))}, {detail}"
+        )
+    cards = [
+        {
+            "label": f"{LABELS[task.metric]}, {main.split}",
+            "value": percent(value),
+            "detail": detail,
+        }
+    ]
+    if beaten and task.metric in beaten.metrics:
+        least = beaten.metrics[task.metric]
+        cards.append(
+            {
+                "label": "baseline",
+                "value": percent(least),
+                "detail": f"{beaten.rule}; {_verdict(value, least, interval)}",
+            }
+        )
+    seconds = sum(facts.seconds.values())
+    parts = ", ".join(f"{name} {value:,.0f} s" for name, value in facts.seconds.items())
+    cards.append(
+        {"label": "time", "value": _duration(seconds), "detail": parts}
+    )  # fmt: skip
+    return cards
+
+
+def _verdict(value, least, interval) -> str:
+    if value <= least:
+        return "not beaten"
+    if interval and interval[0] <= least:
+        return "beaten, but chance would do as well"
+    return f"beaten by {100 * (value - least):.2f} points"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _published(task, split, data_folder):
+    """(a table or None, why there is none)."""
+    found = published_results(task.name)
+    if not found or task.data_folder:
+        return None, ""
+    paths = find_files(task, data_folder, split) or find_files(
+        task, data_folder, "train"
+    )
+    if not are_published(task.name, paths):
+        return None, (
+            "Published figures are not shown: the files of this run are not known to "
+            "be the published ones."
+        )
+    rows = [[model, value, SOURCES[model]] for model, value in found.items()]
+    note = "What the authors report, in per cent, with their own settings."
+    return PageTable("Published figures", note, ("model", "metric", "source"), rows), ""
+
+
+# --- Slices, files, origin ---------------------------------------------------------
+
+
+def _slice_table(judgement: Judgement, facts, main: Evaluated):
+    ratio = judgement.ratio
+    if ratio is None:
+        return None
+    slices = dict(judgement.slices)
+    slices.update(data_facts.common_slices(facts.counts, facts.in_train, main.outputs))
+    slices = {name: chosen for name, chosen in slices.items() if not chosen.all()}
+    results = slice_results(ratio, slices)
+    shown_as = percent if ratio.higher_is_better else "{:.3f}".format
+    count = f"{len(main.examples):,}"
+    rows = [["all examples", count, shown_as(ratio.value()), "", ""]]
+    rows += [
+        [
+            each.name,
+            f"{each.size:,}",
+            shown_as(each.value),
+            span(*map(shown_as, each.interval)),
+            "worse than the whole" if each.is_worse else "",
+        ]
+        for each in results
+    ]
+    note = (
+        "A slice is marked as worse where as many examples drawn at random would be so "
+        "bad with a probability below 0.05 over all slices together; slices of fewer "
+        "than 10 examples are not judged."
+    )
+    header = ("slice", "examples", judgement.ratio_name, "95% interval", "")
+    marked = [number for number, each in enumerate(results, 1) if each.is_worse]
+    title = f"{judgement.ratio_name} of parts of {main.split}"
+    return PageTable(title[:1].upper() + title[1:], note, header, rows, marked)
+
+
+def _table_file(task, main: Evaluated, judgement, facts) -> str:
+    names = [name for name, _ in named_texts(task, main.examples[0])]
+    texts = [[text for _, text in named_texts(task, each)] for each in main.examples]
+    columns = [
+        ("id", [each.example_id for each in main.examples]),
+        *zip(names, map(list, zip(*texts))),
+        *judgement.columns,
+        *data_facts.columns(facts, main.outputs),
+    ]
+    lines = ["\t".join(name for name, _ in columns)]
+    for row in zip(*(values for _, values in columns)):
+        lines.append("\t".join(one_cell(str(cell)) for cell in row))
+    return page.writable("\n".join(lines) + "\n")
+
+
+def _files(main: Evaluated, judgement) -> List[Tuple[str, str]]:
+    name = "test" if main.split == "test" else "eval"
+    return [
+        (TABLE, f"all {len(main.examples):,} examples of {main.split}, a row each"),
+        (f"{name}_results.json", "all metrics and settings"),
+        ("history.json", "the evaluations while training"),
+    ]
+
+
+def _origin(facts: RunFacts) -> Dict[str, Any]:
+    config = facts.model_config
+    machine = f"{facts.versions['platform']}, {os.cpu_count()} processors"
+    gpus = len(tf.config.experimental.list_physical_devices("GPU"))
+    if gpus:
+        machine += f", {gpus} GPU" + "s" * (gpus > 1)
+    size = ", ".join(
+        f"{words} {config[name]:,}"
+        for name, words in (
+            ("num_hidden_layers", "layers"),
+            ("hidden_size", "hidden size"),
+            ("vocab_size", "vocabulary"),
+        )
+        if name in config
+    )
+    return {
+        "facts": [
+            ("Model", f"{facts.model_type}: {size}"),
+            ("Started from", facts.start or "nothing: trained from scratch"),
+            ("Seed", str(facts.seed)),
+            ("TensorFlow", facts.versions["tensorflow"]),
+            ("Python, NumPy", f"{facts.versions['python']}, {facts.versions['numpy']}"),
+            ("Machine", machine),
+        ],
+        "command": shell_command(["python3", *sys.argv]),
+        "settings": sorted((name, str(value)) for name, value in facts.flags.items()),
+    }
