@@ -6,6 +6,7 @@
 # make test-hf   conversions against Hugging Face and ONNX, in .venv-hf (gigabytes)
 # make test-scale   several processes by Horovod, in .venv-scale (built once, 8 minutes)
 # make test-faults   kills, failing disks and generated input, half an hour
+# make test-web   report.html in a browser: Debian's chromium, if it is installed
 # make docs   the pages of docs/ as a site, in build/site
 # make env    the environment in .venv that both use
 # make test-legacy   the tests under Python 3.7 and TensorFlow 1.15, where 3.7 is found
@@ -63,7 +64,7 @@ SEEDS = 12345
 SETTINGS =
 
 .PHONY: env demo recipe benchmark test test-fast test-legacy test-hf test-scale test-faults \
-    lint docs clean
+    test-web lint docs clean
 
 env: .venv/installed
 
@@ -121,6 +122,14 @@ test-scale: .venv-scale/installed
 # The files are named, since make test leaves them out. FAULT_SEED repeats a run.
 test-faults: env
 	$(RUN) -m pytest tests/reliability/faults_*.py
+
+.venv/web-installed: .venv/installed
+	$(RUN) -m pip install --quiet --disable-pip-version-check \
+	    -c constraints.txt -e '.[web]'
+	touch $@
+
+test-web: .venv/web-installed
+	$(RUN) -m pytest tests/web
 
 lint: env
 	$(RUN) -m ruff format --check .

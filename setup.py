@@ -118,6 +118,8 @@ setup(
             "nbclient; python_version >= '3.9'",
             "ipykernel; python_version >= '3.9'",
         ],
+        # Browser tests; the browser is the system's chromium.
+        "web": ["playwright; python_version >= '3.9'"],
         # The site of docs/.
         "docs": [
             "mkdocs-material; python_version >= '3.9'",

@@ -42,7 +42,7 @@ def examples(
     }
     count = sum(len(numbers) for numbers in shown_of.values())
     total = sum(len(group.members) for group in judgement.groups)
-    left_out = "The most telling come first: errors by how sure the model was of them."
+    left_out = "The most telling come first."
     if count < total:
         left_out += (
             f" {count:,} of {total:,} are part of this page, at most "
