@@ -61,8 +61,9 @@ def bootstrap_interval(
 class Ratio(NamedTuple):
     """A metric that is a quotient of sums over examples.
 
-    Accuracy: 1 or 0 over 1. F1 of entities: twice the right ones over predicted and
-    true ones. Mean error: the error over 1.
+    It is a share, 0 to 1, or an error of 0 and more. Accuracy: 1 or 0 over 1. F1 of
+    entities: twice the right ones over predicted and true ones. Mean error: the error
+    over 1.
 
     Attributes:
       numerators, denominators: float [N].
@@ -93,7 +94,8 @@ class Ratio(NamedTuple):
             return value, value
         residuals = above - value * below
         half = _Z * residuals.std(ddof=1) / math.sqrt(len(above)) / below.mean()
-        return value - half, value + half
+        highest = 1.0 if self.higher_is_better else math.inf
+        return max(0.0, value - half), min(highest, value + half)
 
     def worse_by_chance(self, chosen: np.ndarray) -> float:
         """How likely as many examples drawn from the whole are as bad or worse.

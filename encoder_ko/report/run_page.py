@@ -280,14 +280,14 @@ def _slice_table(judgement: Judgement, facts, main: Evaluated):
     results = slice_results(ratio, slices)
     shown_as = percent if ratio.higher_is_better else "{:.3f}".format
     count = f"{len(main.examples):,}"
-    rows = [["all examples", count, shown_as(ratio.value()), "", ""]]
+    rows = [["all examples", "", count, shown_as(ratio.value()), ""]]
     rows += [
         [
             each.name,
+            "worse" if each.is_worse else "",
             f"{each.size:,}",
             shown_as(each.value),
             span(*map(shown_as, each.interval)),
-            "worse than the whole" if each.is_worse else "",
         ]
         for each in results
     ]
@@ -296,7 +296,7 @@ def _slice_table(judgement: Judgement, facts, main: Evaluated):
         "bad with a probability below 0.05 over all slices together; slices of fewer "
         "than 10 examples are not judged."
     )
-    header = ("slice", "examples", judgement.ratio_name, "95% interval", "")
+    header = ("slice", "", "examples", judgement.ratio_name, "95% interval")
     marked = [number for number, each in enumerate(results, 1) if each.is_worse]
     title = f"{judgement.ratio_name} of parts of {main.split}"
     return PageTable(title[:1].upper() + title[1:], note, header, rows, marked)

@@ -26,7 +26,7 @@ _LEGENDS = (
     ("border", "wrong border"),
     ("true", "true answer"),
     ("predicted", "predicted answer"),
-    ("true predicted", "both"),
+    ("predicted true", "both"),
 )
 
 

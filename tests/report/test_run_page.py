@@ -211,5 +211,5 @@ def test_scores_are_drawn_and_the_furthest_come_first(tmp_path):
     assert [item["id"] for item in found.items("low")] == ["3"]
     assert [item["id"] for item in found.items("high")] == ["0"]
     assert found.items("low")[0]["facts"][2] == ["error", "-4.50", ""]
-    assert found.row("all examples")[2] == "1.650"  # of 2, 0.1, 0 and 4.5
+    assert found.row("all examples")[3] == "1.650"  # of 2, 0.1, 0 and 4.5
     assert not os.path.exists(str(tmp_path / "history.json"))
