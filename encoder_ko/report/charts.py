@@ -34,7 +34,7 @@ def curves(history: Sequence[Dict[str, Any]], metric: str) -> List[Chart]:
         ]
         if rows:
             title = f"{name.replace('_', ' ')} on dev"
-            late = best > (rows[0]["step"] + rows[-1]["step"]) / 2
+            late = best >= (rows[0]["step"] + rows[-1]["step"]) / 2
             charts.append(Chart(title, "", _curve(rows, name, best, late)))
     return charts
 

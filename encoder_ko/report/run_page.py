@@ -124,7 +124,7 @@ def _write(folder, task_type, evaluated, train, facts):
         "data_charts": found.charts,
         "data_tables": found.tables,
         **_origin(facts),
-        "files": _files(main, judgement),
+        "files": _files(main, facts.history),
     }
     examples, items, groups = shown.examples(judgement, main, TABLE)
     content.update(examples)
@@ -317,13 +317,13 @@ def _table_file(task, main: Evaluated, judgement, facts) -> str:
     return page.writable("\n".join(lines) + "\n")
 
 
-def _files(main: Evaluated, judgement) -> List[Tuple[str, str]]:
+def _files(main: Evaluated, history) -> List[Tuple[str, str]]:
     name = "test" if main.split == "test" else "eval"
-    return [
+    found = [
         (TABLE, f"all {len(main.examples):,} examples of {main.split}, a row each"),
         (f"{name}_results.json", "all metrics and settings"),
-        ("history.json", "the evaluations while training"),
     ]
+    return found + [("history.json", "the evaluations while training")] * bool(history)
 
 
 def _origin(facts: RunFacts) -> Dict[str, Any]:
