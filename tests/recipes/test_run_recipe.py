@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import types
 
 import pytest
 
@@ -230,8 +229,8 @@ def test_full_scale_fine_tunes_as_was_published(tmp_path, called, monkeypatch, t
         config_file = os.path.join(
             ROOT, "configs", recipe, f"{family.name}_config.json"
         )
-        files = types.SimpleNamespace(config_file=config_file)
-        finetune._set_defaults(tasks.get_task(task), family, files)
+        config = family.config_class.from_json_file(config_file)
+        finetune._set_defaults([tasks.get_task(task)], family, config)
         assert (values.doc_stride, values.max_query_length) == (128, 64)
         return tuple(values[name].value for name in names)
 
