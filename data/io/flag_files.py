@@ -48,7 +48,7 @@ def apply_values(
             raise InputError(f"{source} sets {name!r}, which is no flag.{hint}")
         if values[name].present:
             continue
-        if name.endswith("_file"):
+        if name.endswith("_file") and isinstance(value, str):
             value = _beside(value, source)
         try:
             values[name].value = values[name].parser.parse(value)

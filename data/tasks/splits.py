@@ -133,9 +133,10 @@ def require_files(task: Task, data_dir: str, split: str) -> Tuple[str, ...]:
         raise InputError(
             f"{data_dir} has no {split} file for {task.name}: {task.source} names none."
         )
+    advice = ", or leave --do_predict out" if split == "test" else ""
     raise InputError(
         f"{data_dir} has no {split} file for {task.name}, expected {expected}. "
-        f"{_where_from(task)}, or name another folder with --data_dir."
+        f"{_where_from(task)}, or name another folder with --data_dir{advice}."
     )
 
 

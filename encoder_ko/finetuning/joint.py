@@ -55,6 +55,7 @@ def run(tasks: Sequence[FineTuningArgs], family: Family, model: LoadedModel) -> 
     splits = [load_splits(each) for each in tasks]
     settings = dict(tasks[0].settings)
     settings.pop("task", None)  # of a user's task
+    settings.pop("data_dir", None)  # what it holds counts, for each task
     own = [_own_settings(each, scope) for scope, each in zip(scopes, tasks)]
     args = dataclasses.replace(
         tasks[0], settings=dict(settings, **dict(zip(scopes, own)))
@@ -65,6 +66,11 @@ def run(tasks: Sequence[FineTuningArgs], family: Family, model: LoadedModel) -> 
     def build(of_trial, replicas):
         if of_trial.actions.train:
             job.require_training(of_trial, family, model, num_examples)
+        folder = RunFolder(replicas.folder(of_trial.output.folder))
+        if of_trial.actions.train:  # before those of the tasks, which are in it
+            replicas.of_chief(
+                lambda: folder.claim(of_trial.settings, of_trial.output.overwrite)
+            )
         parts = [
             job.FineTuningRun(
                 _of_task(each, of_trial, dict(settings, **its), scope),
@@ -75,7 +81,7 @@ def run(tasks: Sequence[FineTuningArgs], family: Family, model: LoadedModel) -> 
             )
             for scope, each, its, loaded in zip(scopes, tasks, own, splits)
         ]
-        return _JointRun(of_trial, family, model, parts, num_examples, replicas)
+        return _JointRun(of_trial, family, model, parts, num_examples, replicas, folder)
 
     job.run_trials(args, build)
 
@@ -101,17 +107,13 @@ def _of_task(args, of_trial, settings, scope) -> FineTuningArgs:
 class _JointRun:
     """One run of all tasks in one folder; that of each task is in it."""
 
-    def __init__(self, args, family, model, parts, num_examples, replicas):
-        self._args, self._parts = args, parts
+    def __init__(self, args, family, model, parts, num_examples, replicas, folder):
+        self._args, self._parts, self._folder = args, parts, folder
         for part in parts:
             part.tuner.dev_name = f"{part.task_type.task.name} dev"
         if not args.actions.train:
             return
         self._task = JointTask([part.task_type for part in parts])
-        self._folder = RunFolder(replicas.folder(args.output.folder))
-        replicas.of_chief(
-            lambda: self._folder.claim(args.settings, args.output.overwrite)
-        )
         self._tuner = job.build_tuner(
             args,
             family,

@@ -67,8 +67,8 @@ def load_tokenizer(
     )
     if len(tokenizer.vocabulary) < config.vocab_size:
         logging.warning(
-            "%s has %d pieces, fewer than the %d rows of the embedding table. Is it "
-            "the vocabulary of this model?",
+            "%s has %d pieces for %d rows of the embedding table: the others stay "
+            "unused. A published checkpoint goes with its own vocabulary only.",
             vocab_file,
             len(tokenizer.vocabulary),
             config.vocab_size,

@@ -15,6 +15,7 @@ from absl import flags
 
 from data import tasks
 from data.io.errors import InputError
+from data.io.files import is_folder
 from data.tokenization import named_vocabulary
 from encoder_ko import cli
 from encoder_ko.finetuning import job, joint, saved_run, task_types
@@ -272,7 +273,13 @@ def _in_own_folder(args):
     """The same, where --data_dir holds a folder for each task: nsmc/, hate/."""
     if not FLAGS.data_dir or args.task.data_folder:
         return args
-    folder = os.path.join(FLAGS.data_dir, os.path.basename(args.task.folder))
+    name = os.path.basename(args.task.folder)
+    folder = os.path.join(FLAGS.data_dir, name)
+    if not is_folder(folder):
+        raise InputError(
+            f"--data_dir={FLAGS.data_dir} has no folder {name}: with several tasks it "
+            f"holds one for each, such as {name}/."
+        )
     data = dataclasses.replace(args.data, folder=folder)
     return dataclasses.replace(args, data=data)
 

@@ -204,6 +204,26 @@ def test_two_tasks_train_one_encoder(tmp_path, caplog, capfd):
         for folder in (out / "nsmc", tmp_path / "alone")
     ]
     assert metrics[0] == metrics[1]
+    # Files that were moved are the same; others are refused, and nothing is written.
+    moved = data.rename(tmp_path / "moved")
+    flags = runs.arguments(moved, model, out, **changes)
+    caplog.clear()
+    assert runs.run(*flags) == 0
+    assert "This run is complete (step 16)" in caplog.text
+    files = [out / "run_config.json", *sorted(out.glob("*/run_config.json"))]
+    before = [each.read_bytes() for each in files]
+    runs.write_reviews(moved / "nsmc" / "train.tsv", 21)
+    assert runs.run(*flags) == 1
+    assert "sha256 of train.tsv" in capfd.readouterr().err
+    assert len(files) == 3 and [each.read_bytes() for each in files] == before
+
+
+def test_a_folder_of_several_tasks_needs_one_for_each(tmp_path, capfd):
+    data, model = runs.write_data(tmp_path / "d"), runs.write_model(tmp_path / "model")
+    flags = runs.arguments(data, model, tmp_path / "out", task_name="NSMC,KorSTS")
+    assert runs.run(*flags) == 1
+    message = "has no folder nsmc: with several tasks it holds one for each"
+    assert message in capfd.readouterr().err
 
 
 @pytest.mark.slow

@@ -319,8 +319,8 @@ def test_a_vocabulary_with_too_few_pieces_is_mentioned(tmp_path, caplog):
     model = runs.write_model(tmp_path / "m")
     assert runs.run(*runs.arguments("none", model, tmp_path / "out")) == 1
     assert (
-        "vocab.txt has 23 pieces, fewer than the 40 rows of the embedding table. Is it "
-        "the vocabulary of this model?" in caplog.text
+        "vocab.txt has 23 pieces for 40 rows of the embedding table: the others stay "
+        "unused." in caplog.text
     )
 
 
