@@ -199,13 +199,7 @@ def _read(run_dir: str) -> Dict[str, Any]:
     trial = os.path.join(run_dir, "trial_1")
     if files.exists(os.path.join(trial, TASK)):
         raise InputError(f"{run_dir} holds several trials: name one, such as {trial}.")
-    inside = files.list_folder(run_dir) if files.is_folder(run_dir) else []
-    tasks = [name for name in inside if files.exists(os.path.join(run_dir, name, TASK))]
-    if tasks:
-        raise InputError(
-            f"{run_dir} holds a model for each of several tasks: name one, such as "
-            f"{os.path.join(run_dir, sorted(tasks)[0])}."
-        )
+    model_files.refuse_several_tasks(run_dir)
     raise InputError(
         f"{run_dir} holds no fine-tuned model (no {TASK}): name the --output_dir "
         "of a run of run_classifier.py with --do_train."

@@ -8,7 +8,7 @@ from data.io.errors import InputError
 from data.records.schema import MODEL_TYPES
 from data.tokenization import CONFIG_FILE_NAME, Tokenizer, find_vocabulary
 from encoder_ko.training import checkpoints, missing_weights
-from encoder_ko.training.run_folder import BEST, RunFolder
+from encoder_ko.training.run_folder import BEST, SETTINGS, TASK, RunFolder
 
 # Parts of the names of other files that a search for *config*.json meets.
 _OTHER_CONFIGS = ("tokenizer", "run_config")
@@ -101,11 +101,24 @@ def refuse_hugging_face(folder: str) -> None:
         )
 
 
+def refuse_several_tasks(folder: str) -> None:
+    """Raises InputError for a run of several tasks, each of which has its folder."""
+    inside = files.list_folder(folder) if files.is_folder(folder) else []
+    tasks = [name for name in inside if files.exists(os.path.join(folder, name, TASK))]
+    if tasks:
+        raise InputError(
+            f"{folder} holds a model for each of several tasks: name one, such as "
+            f"{os.path.join(folder, sorted(tasks)[0])}."
+        )
+
+
 def _find_config(model_dir, model_type):
     usual = os.path.join(model_dir, f"{model_type}_config.json")
     if files.exists(usual):
         return usual
     refuse_hugging_face(model_dir)
+    if files.exists(os.path.join(model_dir, SETTINGS)):
+        refuse_several_tasks(model_dir)
     for other in MODEL_TYPES:
         if files.exists(os.path.join(model_dir, f"{other}_config.json")):
             raise InputError(

@@ -178,6 +178,10 @@ def test_two_tasks_train_one_encoder(tmp_path, caplog, capfd):
     assert 0 <= result["score"] <= 5
     with pytest.raises(InputError, match="of several tasks: name one, such as .*korst"):
         Predictor.load(str(out))
+    again = runs.arguments(data, model, tmp_path / "no", model_dir=out)
+    again = [flag for flag in again if "_file=" not in flag]
+    assert runs.run(*again) == 1
+    assert "of several tasks: name one, such as" in capfd.readouterr().err
     settings = runs.read_json(out, "run_config.json")
     assert set(settings["nsmc"]) == {"sha256 of train.tsv", "sha256 of dev.tsv"}
     settings = runs.read_json(out, "korsts", "run_config.json")

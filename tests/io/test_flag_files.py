@@ -63,6 +63,7 @@ def test_text_in_place_of_a_file():
         ('{"vocab_sizes": 3}', "sets 'vocab_sizes', which is no flag. Did you mean"),
         ('{"vocab_size": 0}', "sets vocab_size=0: .*lower bound|sets vocab_size=0"),
         ('{"vocab_size": "many"}', "sets vocab_size='many'"),
+        ('{"vocab_file": 5}', "sets vocab_file=5: flag value must be a string"),
         ("[1]", "must hold one JSON object"),
         ("{", "is not valid JSON"),
     ],
