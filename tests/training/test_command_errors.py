@@ -5,7 +5,7 @@ from absl import flags
 
 from data.io.errors import InputError
 from encoder_ko import cli
-from encoder_ko.compat import tf
+from encoder_ko.compat import IS_TF2, tf
 
 # Of a checkpoint for which there is no room, shortened.
 _FULL = (
@@ -57,12 +57,20 @@ def test_a_defect_keeps_its_traceback():
         cli.run(main, flags.FlagValues(), ["command"])
 
 
-def test_a_checkpoint_that_is_gone_is_one_line():
-    with pytest.raises(InputError, match="The checkpoint /x/model.ckpt-1 is gone"):
-        with cli._refusals_as_os_errors(), tf.Graph().as_default():
-            tf.get_variable("a", [1])
-            with tf.Session() as session:
-                tf.train.Saver().restore(session, "/x/model.ckpt-1")
+@pytest.mark.parametrize("folder", ["", "gone"])
+def test_a_checkpoint_that_is_gone_is_one_line(tmp_path, folder):
+    path = str(tmp_path / folder / "model.ckpt-1")
+    if folder and not IS_TF2:  # which lists the folder, and says so itself
+        expected = pytest.raises(FileNotFoundError, match=str(tmp_path / folder))
+    else:
+        expected = pytest.raises(InputError, match=f"The checkpoint {path} is gone")
+    with expected, cli._refusals_as_os_errors(), tf.Graph().as_default():
+        tf.get_variable("a", [1])
+        with tf.Session() as session:
+            tf.train.Saver().restore(session, path)
+
+
+def test_other_errors_stay_as_they_are():
     with pytest.raises(ValueError, match="^another$"):
         with cli._refusals_as_os_errors():
             raise ValueError("another")
