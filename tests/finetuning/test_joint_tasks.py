@@ -209,7 +209,8 @@ def test_two_tasks_train_one_encoder(tmp_path, caplog, capfd):
     ]
     assert metrics[0] == metrics[1]
     # Files that were moved are the same; others are refused, and nothing is written.
-    moved = data.rename(tmp_path / "moved")
+    moved = tmp_path / "moved"
+    data.rename(moved)
     flags = runs.arguments(moved, model, out, **changes)
     caplog.clear()
     assert runs.run(*flags) == 0
