@@ -64,6 +64,7 @@ _RESULTS = _of_trials(
         "submission.csv",
         "predictions.json",
         "nbest_predictions.json",
+        "null_odds.json",
         "report.html",
         "report.tsv",
         "training_log.jsonl",
@@ -81,6 +82,7 @@ _OF_TEST = (
     "submission.csv",
     "predictions.json",
     "nbest_predictions.json",
+    "null_odds.json",
     "report.html",
     "report.tsv",
 )

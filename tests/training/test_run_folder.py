@@ -149,7 +149,8 @@ def test_two_processes_do_not_share_a_folder(folder):
 
 
 def test_results_of_an_earlier_test_set_are_deleted_alone(folder):
-    for name in ("test_results.json", "submission.csv", "eval_results.json", "a.csv"):
+    names = ("test_results.json", "submission.csv", "eval_results.json", "a.csv")
+    for name in (*names, "null_odds.json"):
         folder.write_text(name, "old")
     folder.forget_test_results()
     left = {name for name in os.listdir(folder.path) if name.endswith(("csv", "json"))}
