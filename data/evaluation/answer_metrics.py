@@ -42,8 +42,15 @@ def character_f1(prediction: str, answer: str) -> float:
     has two of its three characters right: 2 * (2/3) * 1 / (2/3 + 1) = 0.8. No common
     character gives 0, also where both are empty.
     """
-    predicted = collections.Counter(normalize_answer(prediction).replace(" ", ""))
-    expected = collections.Counter(normalize_answer(answer).replace(" ", ""))
+    return overlap_f1(
+        normalize_answer(prediction).replace(" ", ""),
+        normalize_answer(answer).replace(" ", ""),
+    )
+
+
+def overlap_f1(prediction: Sequence[str], answer: Sequence[str]) -> float:
+    """Harmonic mean of the shares of units that both have; the order does not count."""
+    predicted, expected = collections.Counter(prediction), collections.Counter(answer)
     common = sum((predicted & expected).values())
     if not common:
         return 0.0

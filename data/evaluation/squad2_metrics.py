@@ -5,7 +5,6 @@ none is given. How texts are compared is a choice: as SQuAD does, by words, or a
 KorQuAD does, by characters.
 """
 
-import collections
 import re
 import string
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Sequence
@@ -36,14 +35,9 @@ def normalize_english(text: str) -> str:
 
 def word_f1(prediction: str, answer: str) -> float:
     """Harmonic mean of the shares of words that both have; the order does not count."""
-    predicted = collections.Counter(normalize_english(prediction).split())
-    expected = collections.Counter(normalize_english(answer).split())
-    common = sum((predicted & expected).values())
-    if not common:
-        return 0.0
-    precision = common / sum(predicted.values())
-    recall = common / sum(expected.values())
-    return 2.0 * precision * recall / (precision + recall)
+    return answer_metrics.overlap_f1(
+        normalize_english(prediction).split(), normalize_english(answer).split()
+    )
 
 
 SQUAD = Comparison(normalize_english, word_f1)

@@ -6,15 +6,7 @@ The first piece of a word speaks for it, as in ``tagging_inputs``; [CLS] is the 
 from typing import Any, Dict, List, Sequence, Tuple
 
 from ..tasks.dependency_parsing import ParsedSentence
-from ..tokenization import Tokenizer
-from .tagging_inputs import TaggingInput, tagging_input
-
-
-def parsing_input(
-    tokenizer: Tokenizer, words: Sequence[str], max_seq_length: int
-) -> TaggingInput:
-    """As ``tagging_input``: what is beyond ``max_seq_length`` tokens is cut off."""
-    return tagging_input(tokenizer, words, max_seq_length)
+from .tagging_inputs import TaggingInput
 
 
 def parsing_record(

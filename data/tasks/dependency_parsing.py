@@ -1,13 +1,11 @@
 """Dependency parsing: each word's head and its relation to it."""
 
-import itertools
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..io.tables import BadRows, ReadingOptions, read_rows
 from .declarations import Task
+from .tag_files import ColumnRow, blocks_of_columns
 
-_REMARK = "##"
-_BLANK = ("", "\t")
 _COLUMNS = 6  # index, word, lemma, part of speech, head, relation
 _SHOWN_CHARS = 40
 
@@ -51,17 +49,7 @@ def load_parsed_sentences(
     relation_ids = {name: index for index, name in enumerate(task.label_values)}
     sentences = []
     lines = read_rows(path, options, bad_rows)
-    for is_blank, block in itertools.groupby(lines, lambda line: line[1] in _BLANK):
-        if is_blank:
-            continue
-        example_id, rows = "", []
-        for line_number, text in block:
-            if text.startswith(_REMARK):
-                example_id = text.split("\t")[0][len(_REMARK) :].strip()
-            else:
-                rows.append((line_number, text.split("\t")))
-        if not rows:
-            continue
+    for example_id, rows in blocks_of_columns(lines):
         problems = list(_problems(rows, relation_ids, split))
         for line_number, problem in problems:
             bad_rows.skip(line_number, problem)
@@ -87,7 +75,7 @@ def _is_labelled(cells: Sequence[str]) -> bool:
 
 
 def _problems(
-    rows: Sequence[Tuple[int, List[str]]], relation_ids: Dict[str, int], split: str
+    rows: Sequence[ColumnRow], relation_ids: Dict[str, int], split: str
 ) -> Iterator[Tuple[int, str]]:
     """(line number, what is wrong in it) of a sentence's lines."""
     for number, (line_number, cells) in enumerate(rows, 1):

@@ -69,19 +69,17 @@ def row_of(
             return None
         texts.append(text)
     try:
-        places = [
-            (_place_of(record, key, texts[0]), marker)
-            for key, marker in layout.entities
-        ]
+        places = {key: _place_of(record, key, texts[0]) for key, _ in layout.entities}
     except ValueError as error:
         bad_rows.skip_at(record.place, str(error))
         return None
-    for key, _ in layout.entities:
-        _check_word(record, key, texts[0], bad_rows)
+    for key, (start, end) in places.items():
+        _check_word(record, key, texts[0][start:end], bad_rows)
+    marked = [(places[key], marker) for key, marker in layout.entities]
     label = record.values.get(layout.label)
     return JsonRow(
         str(record.values.get(layout.example_id or "", "")),
-        (mark(texts[0], places), *texts[1:]),
+        (mark(texts[0], marked), *texts[1:]),
         None if label is None else str(label),
     )
 
@@ -99,13 +97,13 @@ def _place_of(record: Record, key: str, text: str) -> Tuple[int, int]:
     return start, last + 1
 
 
-def _check_word(record: Record, key: str, text: str, bad_rows: BadRows) -> None:
-    start, end = _place_of(record, key, text)
-    word = record.values.get(f"{key}.word", text[start:end])
-    if word != text[start:end]:
+def _check_word(record: Record, key: str, found: str, bad_rows: BadRows) -> None:
+    """Tells of an entity whose word is not what stands at its place."""
+    word = record.values.get(f"{key}.word", found)
+    if word != found:
         bad_rows.doubt(
             f"{record.place}: '{key}' is '{str(word)[:_SHOWN_CHARS]}', but its place "
-            f"has '{text[start:end][:_SHOWN_CHARS]}'"
+            f"has '{found[:_SHOWN_CHARS]}'"
         )
 
 

@@ -10,7 +10,7 @@ Three forms, recognised by what stands in the file:
 """
 
 import itertools
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..io.tables import BadRows, ReadingOptions, Row, read_rows, table_of_lines
 from .tables import NO_LABELS, no_labels
@@ -19,6 +19,7 @@ _REMARK = "##"
 _BLANK = ("", "\t")  # KLUE's files have both
 
 _Line = Tuple[int, str]
+ColumnRow = Tuple[int, List[str]]  # line number, cells
 
 
 class RawSentence(NamedTuple):
@@ -124,20 +125,15 @@ def _sentences_of_columns(
     words = 1 + has_numbers
     widths = {len(cells) for _, cells in _rows_of(lines)}
     labelled = split != "test" or widths != {words}
-    for block in _blocks(lines):
-        example_id = ""
-        rows, bad = [], 0
-        for line_number, text in block:
-            if text.startswith(_REMARK):
-                example_id = text.split("\t")[0][len(_REMARK) :].strip()
-                continue
-            cells = text.split("\t")
-            problem = _problem_of_columns(cells, words, labelled)
+    for example_id, rows in blocks_of_columns(lines):
+        problems = [
+            (line_number, _problem_of_columns(cells, words, labelled))
+            for line_number, cells in rows
+        ]
+        for line_number, problem in problems:
             if problem:
                 bad_rows.skip(line_number, problem)
-                bad += 1
-            rows.append((line_number, cells))
-        if bad or not rows:
+        if any(problem for _, problem in problems):
             continue
         tags = tuple(cells[words] for _, cells in rows) if labelled else None
         yield RawSentence(
@@ -148,14 +144,27 @@ def _sentences_of_columns(
         )
 
 
-def _blocks(lines: Sequence[_Line]) -> Iterator[List[_Line]]:
-    """The lines between blank ones."""
+def blocks_of_columns(
+    lines: Iterable[_Line],
+) -> Iterator[Tuple[str, List[ColumnRow]]]:
+    """What stands between blank lines: the id in the last remark, "" without, and rows.
+
+    Nothing where all lines are remarks.
+    """
     for is_blank, block in itertools.groupby(lines, lambda line: line[1] in _BLANK):
-        if not is_blank:
-            yield list(block)
+        if is_blank:
+            continue
+        example_id, rows = "", []
+        for line_number, text in block:
+            if text.startswith(_REMARK):
+                example_id = text.split("\t")[0][len(_REMARK) :].strip()
+            else:
+                rows.append((line_number, text.split("\t")))
+        if rows:
+            yield example_id, rows
 
 
-def _rows_of(lines: Sequence[_Line]) -> List[Tuple[int, List[str]]]:
+def _rows_of(lines: Sequence[_Line]) -> List[ColumnRow]:
     return [
         (number, text.split("\t"))
         for number, text in lines

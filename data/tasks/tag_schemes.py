@@ -7,6 +7,7 @@ A tag says the type of an entity and the position of the word in it, B or I (IOB
   PER_B   the official files of the NAVER challenge, with "-" for none
 """
 
+import functools
 import re
 from typing import Dict, Iterable, NamedTuple, Optional, Sequence, Tuple
 
@@ -33,11 +34,7 @@ class TagScheme(NamedTuple):
 
     def parts(self, tag: str) -> Optional[Tuple[str, str]]:
         """ "B-PER" -> ("PER", "B"); ("O", "") for none; None: no tag of this scheme."""
-        if tag in self.outside:
-            return OUTSIDE, ""
-        pattern = self.form.format(type="(?P<type>.+)", position="(?P<position>[BI])")
-        found = re.fullmatch(pattern, tag)
-        return (found.group("type"), found.group("position")) if found else None
+        return _parts(self, tag)
 
     def tag(self, parts: Tuple[str, str]) -> str:
         """("PER", "B") -> "B-PER"."""
@@ -45,6 +42,15 @@ class TagScheme(NamedTuple):
         if not position:
             return self.outside[0]
         return self.form.format(type=name, position=position)
+
+
+@functools.lru_cache(maxsize=4096)  # of a file's many tags few are different
+def _parts(scheme: TagScheme, tag: str) -> Optional[Tuple[str, str]]:
+    if tag in scheme.outside:
+        return OUTSIDE, ""
+    pattern = scheme.form.format(type="(?P<type>.+)", position="(?P<position>[BI])")
+    found = re.fullmatch(pattern, tag)
+    return (found.group("type"), found.group("position")) if found else None
 
 
 TYPE_FIRST = TagScheme("PER-B", "{type}-{position}", (OUTSIDE,))
@@ -80,7 +86,11 @@ def recognise(path: str, tags: Iterable[Tuple[int, str]]) -> Optional[TagScheme]
     """
     possible = list(SCHEMES)
     first: Dict[str, Tuple[int, str]] = {}
+    seen = set()
     for line_number, tag in tags:
+        if tag in seen:
+            continue
+        seen.add(tag)
         fitting = [scheme for scheme in SCHEMES if scheme.parts(tag)]
         if not fitting or all(scheme in fitting for scheme in possible):
             continue

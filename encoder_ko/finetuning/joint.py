@@ -26,6 +26,7 @@ from encoder_ko.finetuning.args import FineTuningArgs
 from encoder_ko.finetuning.family import Family
 from encoder_ko.finetuning.splits import digests, load_splits
 from encoder_ko.finetuning.task_types.base import Head, TaskType, scope_of
+from encoder_ko.modeling.heads import TASK_SPECIFIC
 from encoder_ko.training import checkpoints
 from encoder_ko.training.loaded_model import LoadedModel
 from encoder_ko.training.run_folder import HISTORY, SETTINGS, RunFolder
@@ -33,7 +34,6 @@ from encoder_ko.training.run_folder import HISTORY, SETTINGS, RunFolder
 # Features that mean the same in every task.
 _COMMON = ("example_index", "num_tokens", "input_ids", "segment_ids")
 _MASKS = ("input_mask", "is_real_example")
-_HEADS = "task_specific/"
 
 
 def run(tasks: Sequence[FineTuningArgs], family: Family, model: LoadedModel) -> None:
@@ -64,10 +64,10 @@ def run(tasks: Sequence[FineTuningArgs], family: Family, model: LoadedModel) -> 
     num_examples = sum(len(loaded.train) for loaded in splits)
 
     def build(of_trial, replicas):
+        folder = RunFolder(replicas.folder(of_trial.output.folder))
         if of_trial.actions.train:
             job.require_training(of_trial, family, model, num_examples)
-        folder = RunFolder(replicas.folder(of_trial.output.folder))
-        if of_trial.actions.train:  # before those of the tasks, which are in it
+            # Before those of the tasks, which are in it.
             replicas.of_chief(
                 lambda: folder.claim(of_trial.settings, of_trial.output.overwrite)
             )
@@ -238,7 +238,7 @@ def _head_scope(family: Family, scope: str) -> Iterator[None]:
     if family.heads_have_task_name:
         yield
         return
-    with tf.variable_scope(_HEADS + scope):
+    with tf.variable_scope(TASK_SPECIFIC + scope):
         yield
 
 
@@ -255,11 +255,11 @@ def take_task_out(checkpoint: str, prefix: str, family: Family, scope: str) -> N
         own = name
         if checkpoints.OPTIMIZER_STATE.search(name) and name != "global_step":
             continue
-        if name.startswith(_HEADS):
-            if not name.startswith(f"{_HEADS}{scope}/"):
+        if name.startswith(TASK_SPECIFIC):
+            if not name.startswith(f"{TASK_SPECIFIC}{scope}/"):
                 continue
             if not family.heads_have_task_name:
-                own = name[len(f"{_HEADS}{scope}/") :]
+                own = name[len(f"{TASK_SPECIFIC}{scope}/") :]
         tensors[own] = np.asarray(reader.get_tensor(name))
     checkpoints.write_checkpoint(prefix, tensors)
 

@@ -15,11 +15,10 @@ from data.tasks import FineTuningDefaults, Task
 from data.tokenization import Tokenizer, build_tokenizer, resolve_config
 from encoder_ko.finetuning import task_types
 from encoder_ko.finetuning.family import Family
+from encoder_ko.modeling.heads import TASK_SPECIFIC
 from encoder_ko.training import agreement, checkpoints, model_files
 from encoder_ko.training.loaded_model import check_length
 from encoder_ko.training.run_folder import BEST, TASK, RunFolder
-
-_HEADS = "task_specific/"  # of models that name the task's head after it
 
 # What of a task outlives its data files.
 _TASK_FIELDS = (
@@ -162,7 +161,7 @@ def differences_of_labels(checkpoint: Optional[str], task: Task) -> Iterator[str
     except (KeyError, TypeError) as error:
         raise _broken(path, error) from None
     names = checkpoints.checkpoint_shapes(checkpoint)
-    scopes = [name.split("/")[1] for name in names if name.startswith(_HEADS)]
+    scopes = [name.split("/")[1] for name in names if name.startswith(TASK_SPECIFIC)]
     if trained.task_type != task.task_type or (
         scopes and task_types.base.scope_of(task.name) not in scopes
     ):

@@ -14,6 +14,7 @@ from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.gather import gather_positions
 
 # Upstream writes 0.9 = keep probability into the code, whatever the configuration.
+TASK_SPECIFIC = "task_specific/"  # of ELECTRA's heads, before the name of the task
 CLASSIFIER_DROPOUT = 0.1
 
 
@@ -83,7 +84,7 @@ def task_specific_logits(
     Returns:
       float32 [B, L].
     """
-    with tf.variable_scope("task_specific/" + task_name):
+    with tf.variable_scope(TASK_SPECIFIC + task_name):
         variables = layers.dense_variables(
             "dense", pooled.shape.as_list()[-1], num_labels, layers.glorot_uniform()
         )

@@ -100,8 +100,8 @@ def spans(
     logits += _IMPOSSIBLE * (1.0 - possible)[:, :, tf.newaxis]
     start_logits, end_logits = logits[:, :, 0], logits[:, :, 1]
     per_example = 0.5 * (
-        _position_loss(start_logits, features["start_positions"])
-        + _position_loss(end_logits, features["end_positions"])
+        position_loss(start_logits, features["start_positions"])
+        + position_loss(end_logits, features["end_positions"])
     )
     loss = heads.total_loss(per_example, features["is_real_example"], loss_reduction)
     return SpanOutput(loss, per_example, start_logits, end_logits)
@@ -129,10 +129,10 @@ def with_no_answer_loss(
     return output._replace(loss=loss, per_example_loss=per_example)
 
 
-def _position_loss(logits, positions):
-    """-log softmax(logits)[position]: float32 [B, S], S perhaps unknown -> [B]."""
+def position_loss(logits: Tensor, positions: Tensor) -> Tensor:
+    """-log softmax(logits)[position]: float32 [..., S], S perhaps unknown -> [...]."""
     log_probabilities = tf.nn.log_softmax(logits, axis=-1)
-    one_hot = tf.one_hot(positions, depth=tf.shape(logits)[1], dtype=tf.float32)
+    one_hot = tf.one_hot(positions, depth=tf.shape(logits)[-1], dtype=tf.float32)
     return -tf.reduce_sum(one_hot * log_probabilities, axis=-1)
 
 
@@ -179,7 +179,7 @@ def _electra_span_logits(sequence, task_name):
     """Two dense layers, `dense` for the first token and `dense_1` for the last one."""
     rows = _rows(sequence)
     width = rows.shape.as_list()[-1]
-    with tf.variable_scope("task_specific/" + task_name):
+    with tf.variable_scope(heads.TASK_SPECIFIC + task_name):
         ends = [
             layers.dense_variables(name, width, 1, layers.glorot_uniform())
             for name in ("dense", "dense_1")
@@ -225,7 +225,7 @@ def _electra_no_answer_logits(sequence, start_logits, task_name, dropout=None):
     first, start = _first_and_expected_start(sequence, start_logits)
     inputs, width = tf.concat([first, start], -1), first.shape.as_list()[-1]
     sizes = [2 * width, _ELECTRA_NO_ANSWER_WIDTH, 1]
-    with tf.variable_scope("task_specific/" + task_name):
+    with tf.variable_scope(heads.TASK_SPECIFIC + task_name):
         hidden, last = [
             layers.dense_variables(name, size, next_size, layers.glorot_uniform())
             for name, size, next_size in zip(("dense_2", "dense_3"), sizes, sizes[1:])

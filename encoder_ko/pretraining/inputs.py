@@ -36,14 +36,17 @@ def check_records(
         return
     pieces = (data.tokenizer or {}).get("vocab_size")
     if pieces is not None:
-        found, likely = f"is of a vocabulary of {pieces} pieces", pieces
+        found = too_high = f"is of a vocabulary of {pieces} pieces"
+        likely = pieces
     else:
         pieces = _highest_id(data) + 1
-        found = f"has no id above {pieces - 1} in its first {_RECORDS_READ} records"
+        read = f"in its first {_RECORDS_READ} records"
+        found = f"has no id above {pieces - 1} {read}"
+        too_high = f"has the id {pieces - 1} {read}"
         likely = pieces / _LIKELY_ALL
     if pieces > config.vocab_size:
         raise InputError(
-            f"{source} {found.replace('no id above', 'the id')}, and the embedding "
+            f"{source} {too_high}, and the embedding "
             f"table has vocab_size={config.vocab_size} rows. Use the configuration of "
             "that vocabulary, or build the records with the model's."
         )

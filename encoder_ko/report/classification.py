@@ -124,7 +124,7 @@ def _intervals(task, matrix):
 
         return bootstrap_interval(np.eye(size * size), of_sums, matrix.ravel())
 
-    found["macro_f1"] = over_cells(_macro_f1)
+    found["macro_f1"] = over_cells(macro_f1)
     if task.negative_label:
         without = task.label_values.index(task.negative_label)
         others = [index for index in range(size) if index != without]
@@ -135,7 +135,7 @@ def _intervals(task, matrix):
     return found
 
 
-def _macro_f1(hits, true, given):
+def macro_f1(hits, true, given):
     """Over the classes that occur; arrays [C, R]."""
     both = true + given
     f1 = 2 * hits / np.maximum(both, 1)

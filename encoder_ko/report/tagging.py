@@ -10,7 +10,7 @@ from data.features import tagging_inputs
 from data.tasks import Task
 from data.tasks.tag_schemes import scheme_of_labels
 from encoder_ko.finetuning.task_types import TaskType
-from encoder_ko.report.classification import ORDERS
+from encoder_ko.report.classification import ORDERS, macro_f1
 from encoder_ko.report.content import (
     Evaluated,
     Group,
@@ -253,9 +253,7 @@ def _intervals(true, found, compared):
 
 def _macro(drawn, size):
     hits, found, true = drawn.reshape(3, size, -1)
-    both = found + true
-    f1 = 2 * hits / np.maximum(both, 1)
-    return f1.sum(0) / np.maximum((both > 0).sum(0), 1)
+    return macro_f1(hits, true, found)
 
 
 def _listed(task: Task, examples, spans) -> List[str]:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from data.features import character_tags, parsing_inputs
+from data.features import character_tags, parsing_inputs, tagging_inputs
 from data.io.errors import InputError
 from data.io.tables import ReadingOptions
 from data.tasks import expand_groups, get_task, load_split, ungrouped_names
@@ -243,7 +243,7 @@ def test_a_space_is_in_the_entity_that_goes_on_behind_it(
 
 def test_a_parsed_sentence_to_a_record_and_back(tokenizer):
     sentence = ParsedSentence("s", ("비가", "왔다"), (2, 0), (3, 2))
-    built = parsing_inputs.parsing_input(tokenizer, sentence.words, 16)
+    built = tagging_inputs.tagging_input(tokenizer, sentence.words, 16)
     record = parsing_inputs.parsing_record(0, sentence, built)
     assert record["word_mask"] == [0, 1, 0, 1, 0, 0]
     assert record["head_positions"] == [0, 3, 0, 0, 0, 0]
@@ -254,7 +254,7 @@ def test_a_parsed_sentence_to_a_record_and_back(tokenizer):
 
 def test_a_head_that_is_cut_off_is_no_label(tokenizer):
     sentence = ParsedSentence("s", ("비가", "왔다"), (2, 0), (3, 2))
-    built = parsing_inputs.parsing_input(tokenizer, sentence.words, 4)
+    built = tagging_inputs.tagging_input(tokenizer, sentence.words, 4)
     record = parsing_inputs.parsing_record(0, sentence, built)
     assert record["word_mask"] == [0, 1, 0, 0] and record["label_ids"] == [0] * 4
     assert parsing_inputs.arcs_of(built, 2, [0] * 4, [5] * 4) == ([0, 0], [5, 0])

@@ -14,6 +14,7 @@ from encoder_ko.compat import Tensor, tf
 from encoder_ko.modeling import heads, layers
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.gather import gather_positions
+from encoder_ko.modeling.token_heads import position_loss
 
 ARC_WIDTH, RELATION_WIDTH = 512, 256
 DROPOUT = 0.33
@@ -40,12 +41,12 @@ class _Parser:
 
     def __init__(self, sequence, num_relations, dropout):
         self._num_relations = num_relations
-        self._width = sequence.shape.as_list()[-1]
+        input_width = sequence.shape.as_list()[-1]
         rows = tf.cast(sequence, tf.float32)
 
         def project(name, width):
             variables = layers.dense_variables(
-                name, self._width, width, layers.glorot_uniform()
+                name, input_width, width, layers.glorot_uniform()
             )
             hidden = tf.nn.elu(layers.dense(rows, variables))
             if dropout is None:
@@ -125,7 +126,7 @@ def parse(
       loss_reduction: "mean" over all words of the batch, or their "sum".
       dropout: DropoutStream while training.
     """
-    with tf.variable_scope("task_specific/" + scope):
+    with tf.variable_scope(heads.TASK_SPECIFIC + scope):
         parser = _Parser(sequence, num_relations, dropout)
     words = features["word_mask"] > 0
     first = tf.one_hot(tf.zeros_like(features["word_mask"][:, 0]), tf.shape(words)[1])
@@ -135,7 +136,7 @@ def parse(
     labels = features["label_ids"]
     weights = tf.cast(labels > 0, tf.float32)
     losses = weights * (
-        _cross_entropy(arcs, features["head_positions"])
+        position_loss(arcs, features["head_positions"])
         + heads.cross_entropy(relations, tf.maximum(labels - 1, 0))
     )
     total = tf.reduce_sum(losses)
@@ -146,10 +147,3 @@ def parse(
         found,
         tf.argmax(parser.relation_logits(found), -1, output_type=tf.int32),
     )
-
-
-def _cross_entropy(logits, positions):
-    """float32 [B, S, S] and int32 [B, S] -> [B, S]; S may be unknown."""
-    log_probabilities = tf.nn.log_softmax(logits, axis=-1)
-    one_hot = tf.one_hot(positions, depth=tf.shape(logits)[2], dtype=tf.float32)
-    return -tf.reduce_sum(one_hot * log_probabilities, axis=-1)

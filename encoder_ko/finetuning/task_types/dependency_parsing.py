@@ -3,7 +3,7 @@
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from data.evaluation import klue_metrics
-from data.features import parsing_inputs
+from data.features import parsing_inputs, tagging_inputs
 from data.features.model_inputs import Encoded
 from data.records import schema
 from data.tasks import DEPENDENCY_PARSING
@@ -42,13 +42,9 @@ class DependencyParsing(TaskType):
             yield Encoded(parsing_inputs.parsing_record(index, sentence, built), is_cut)
 
     def _input(self, sentence: ParsedSentence):
-        return parsing_inputs.parsing_input(
+        return tagging_inputs.tagging_input(
             self.tokenizer, sentence.words, self.settings.max_seq_length
         )
-
-    def gap(self, examples: Sequence[ParsedSentence]) -> str:
-        """Nothing: many of the relations are rare, and some of them occur nowhere."""
-        return ""
 
     def is_labelled(self, example: ParsedSentence) -> bool:
         return example.heads is not None

@@ -1,5 +1,6 @@
 """Tagging of words: a tag each, by the first piece of the word; or of characters."""
 
+import functools
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
@@ -38,6 +39,10 @@ class Tagging(TaskType):
     def _check(self) -> None:
         super()._check()
         self._scheme = scheme_of_labels(self.task.label_values)
+        # The last text's: its tags and its records are asked for one after the other.
+        self._pieces_of = functools.lru_cache(maxsize=1)(
+            functools.partial(character_tags.pieces_of, self.tokenizer)
+        )
 
     def features(self) -> schema.Features:
         return schema.tagging_features()
@@ -75,7 +80,7 @@ class Tagging(TaskType):
         )
 
     def _pieces(self, sentence: TaggedSentence) -> character_tags.PiecedText:
-        return character_tags.pieces_of(self.tokenizer, "".join(sentence.words))
+        return self._pieces_of("".join(sentence.words))
 
     def _of_units(self, sentence: TaggedSentence) -> TaggedSentence:
         """The sentence with a tag for each unit that has one: word, or piece."""
