@@ -24,7 +24,8 @@ class _Bounded:
 
     def __init__(self, least=None, most=None, above=None, below=None):
         super().__init__()
-        self._bounds = least, most, above, below
+        # absl takes a parser with bounds of 0 for one with bounds of 0.0.
+        self._bounds = tuple(map(_without_zeros, (least, most, above, below)))
 
     def parse(self, argument: Any) -> Any:
         value = super().parse(argument)
@@ -54,6 +55,12 @@ class _Bounded:
             if bound is not None
         ]
         return ", ".join(words) or "a number"
+
+
+def _without_zeros(bound):
+    """1.0 -> 1, as messages show it."""
+    is_whole = isinstance(bound, float) and bound.is_integer()
+    return int(bound) if is_whole else bound
 
 
 class _Integer(_Bounded, flags.IntegerParser):
