@@ -67,6 +67,7 @@ setup(
         "encoder_ko.recipes",
         "encoder_ko.replicas",
         "encoder_ko.report",
+        "encoder_ko.report.finetuning",
         "encoder_ko.training",
         "korean_encoders",
         "korean_encoders.commands",

@@ -6,7 +6,6 @@
 import html
 import math
 import re
-import shlex
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from data.evaluation.baselines import Baseline
@@ -218,16 +217,6 @@ def seed_rows(result: TaskResult) -> List[List[str]]:
     metrics = [percent([result.baseline.metrics[name]]) for name in names]
     rows.append(["baseline"] + metrics + [""])
     return rows
-
-
-def shell_command(arguments: Sequence[str], width: int = 84) -> str:
-    """A command as one types it, broken between arguments where lines get long."""
-    lines = [""]
-    for argument in map(shlex.quote, arguments):
-        if lines[-1] and len(lines[-1]) + len(argument) >= width:
-            lines.append("   ")
-        lines[-1] += f" {argument}" if lines[-1] else argument
-    return " \\\n".join(lines)
 
 
 def published_models(tasks: Sequence[TaskResult]) -> List[str]:

@@ -17,8 +17,9 @@ from encoder_ko.finetuning.family import Family, Hyperparameters
 from encoder_ko.finetuning.splits import Splits, digests, load_splits
 from encoder_ko.optimization.updates import UpdateOptions
 from encoder_ko.replicas import distribution
-from encoder_ko.report import run_page
+from encoder_ko.report import origin
 from encoder_ko.report.content import Evaluated
+from encoder_ko.report.finetuning import run_page
 from encoder_ko.training import checkpoints
 from encoder_ko.training.loaded_model import LoadedModel, require_start
 from encoder_ko.training.run_folder import RunFolder
@@ -168,13 +169,15 @@ class FineTuningRun:
             self._evaluated,
             self._splits.train,
             run_page.RunFacts(
-                model_type=self._family.name,
-                model_config=facts["model_config"],
-                seed=facts["seed"],
-                seconds=facts["seconds"],
-                flags=facts["flags"],
-                versions=results.versions(),
-                start=facts["init_checkpoint"],
+                origin.Made(
+                    model_type=self._family.name,
+                    model_config=facts["model_config"],
+                    seed=facts["seed"],
+                    seconds=facts["seconds"],
+                    flags=facts["flags"],
+                    versions=results.versions(),
+                    start=facts["init_checkpoint"],
+                ),
                 history=facts["history"],
                 data_folder=self._args.data.folder,
                 notes=sorted(filter(None, notes)),

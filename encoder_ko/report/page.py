@@ -2,11 +2,14 @@
 
 import json
 import pkgutil
-from typing import Any, Dict
+from typing import Any, Dict, Sequence
 
 import jinja2
 from markupsafe import Markup
 
+from encoder_ko.report.content import Chart
+
+FILE_NAME = "report.html"
 _ASSETS = "assets/"
 # Of a script's text: what could end the script, or is no part of a line in old ones.
 _IN_SCRIPT = {
@@ -18,12 +21,22 @@ _IN_SCRIPT = {
 }
 
 
-def render(content: Dict[str, Any], data: Dict[str, Any]) -> str:
+def chart_specs(**parts: Sequence[Chart]) -> Dict[str, Any]:
+    """The specifications by the ids that the templates give their charts."""
+    return {
+        f"chart-{name}-{number}": chart.spec
+        for name, charts in parts.items()
+        for number, chart in enumerate(charts)
+    }
+
+
+def render(template: str, content: Dict[str, Any], data: Dict[str, Any]) -> str:
     """The whole page.
 
     Args:
-      content: what the template asks for.
-      data: what the script reads: charts, groups, items.
+      template: one of the assets that extend base.html.
+      content: what it asks for.
+      data: what the script reads: charts and, if the page has them, groups and items.
     """
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_asset),
@@ -32,8 +45,7 @@ def render(content: Dict[str, Any], data: Dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    template = environment.get_template("page.html")
-    text = template.render(
+    text = environment.get_template(template).render(
         content,
         data=script_json(data),
         style=Markup(_asset("page.css")),

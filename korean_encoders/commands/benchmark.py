@@ -33,6 +33,7 @@ from encoder_ko.benchmark import runs as benchmark_runs
 from encoder_ko.benchmark.plan import PlannedTask
 from encoder_ko.benchmark.report import Benchmark, TaskResult
 from encoder_ko.benchmark.runs import RunRecord
+from encoder_ko.report import origin
 from korean_encoders import launch
 from korean_encoders.model_types import FAMILIES
 
@@ -321,12 +322,12 @@ def _command(run: Run) -> str:
     """The command that made the results, or would make them."""
     record = benchmark_runs.read_record(run.folder)
     if not run.is_finished:
-        return report.shell_command(["python3", *run.command])
+        return origin.shell_command(["python3", *run.command])
     if record is None:
         path = benchmark_runs.results_file(run.planned, run.folder)
         return f"# Not run by this benchmark: the flags are in {path}."
     run = run._replace(arguments=list(record.arguments))
-    return report.shell_command(["python3", *run.command])
+    return origin.shell_command(["python3", *run.command])
 
 
 def _facts(finished: Sequence[Run]) -> List[Any]:

@@ -10,6 +10,7 @@ from data.evaluation.baselines import Baseline
 from data.evaluation.published_results import SOURCES, published_results
 from encoder_ko.benchmark import report
 from encoder_ko.benchmark.page import page
+from encoder_ko.report import origin
 
 PNG = b"\x89PNG picture"
 
@@ -182,7 +183,7 @@ def test_marks_of_markdown_in_a_users_words_are_shown_as_they_are():
 
 
 def test_a_command_is_broken_between_its_arguments():
-    text = report.shell_command(["python3", "a.py", "--x=1 2", "--long=12345"], 20)
+    text = origin.shell_command(["python3", "a.py", "--x=1 2", "--long=12345"], 20)
     assert text == "python3 a.py \\\n    '--x=1 2' \\\n    --long=12345"
 
 

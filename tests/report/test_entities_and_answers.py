@@ -4,8 +4,15 @@ import pytest
 
 from data.tasks.question_answering import Answer, Question
 from data.tasks.tagging import TaggedSentence
-from encoder_ko.report import tagging
-from encoder_ko.report.tagging import BORDER, MISSED, RIGHT, SPURIOUS, TYPE, Span
+from encoder_ko.report.finetuning import tagging
+from encoder_ko.report.finetuning.tagging import (
+    BORDER,
+    MISSED,
+    RIGHT,
+    SPURIOUS,
+    TYPE,
+    Span,
+)
 from tests.support import made_up_runs as made_up
 from tests.support.made_up_runs import Page
 

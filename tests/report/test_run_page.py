@@ -7,7 +7,8 @@ import pytest
 
 from data.tasks.classification import Example
 from data.tasks.regression import ScoredPair
-from encoder_ko.report import page, run_page, shown, texts
+from encoder_ko.report import origin, page
+from encoder_ko.report.finetuning import run_page, shown, texts
 from tests.support import made_up_runs as made_up
 from tests.support.made_up_runs import Page
 
@@ -172,7 +173,7 @@ def test_a_page_that_fails_is_a_warning(task_type, tmp_path, caplog):
     outputs = made_up.outputs_of(task_type, rows, PROBABILITIES)
     for error in (OSError("full"), ValueError("odd"), KeyError("gone")):
         with mock.patch.object(page, "render", side_effect=error):
-            with mock.patch.object(run_page.logging, "warning") as warning:
+            with mock.patch.object(origin.logging, "warning") as warning:
                 with pytest.raises(FileNotFoundError):  # there is no page to read
                     made_up.write(tmp_path, task_type, rows, outputs)
         line = warning.call_args[0][0] % warning.call_args[0][1:]

@@ -8,8 +8,9 @@ import numpy as np
 from data.tasks import get_task
 from data.tokenization import build_tokenizer, resolve_config
 from encoder_ko.finetuning import task_types
-from encoder_ko.report import run_page
+from encoder_ko.report import origin
 from encoder_ko.report.content import Evaluated
+from encoder_ko.report.finetuning import run_page
 from encoder_ko.training.run_folder import RunFolder
 from tests.support.paths import ROOT
 
@@ -27,7 +28,7 @@ def task_type_of(name, **settings):
 
 
 def facts(data_folder, **changes):
-    found = run_page.RunFacts(
+    made = origin.Made(
         model_type="bert",
         model_config={"num_hidden_layers": 2, "hidden_size": 8, "vocab_size": 3007},
         seed=12345,
@@ -40,9 +41,8 @@ def facts(data_folder, **changes):
             "numpy": "1.26.4",
         },
         start=None,
-        history=HISTORY,
-        data_folder=str(data_folder),
     )
+    found = run_page.RunFacts(made, history=HISTORY, data_folder=str(data_folder))
     return found._replace(**changes)
 
 

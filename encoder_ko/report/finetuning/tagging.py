@@ -10,7 +10,6 @@ from data.features import tagging_inputs
 from data.tasks import Task
 from data.tasks.tag_schemes import scheme_of_labels
 from encoder_ko.finetuning.task_types import TaskType
-from encoder_ko.report.classification import ORDERS, macro_f1
 from encoder_ko.report.content import (
     Evaluated,
     Group,
@@ -19,7 +18,8 @@ from encoder_ko.report.content import (
     count_and_share,
     percent,
 )
-from encoder_ko.report.texts import named_texts, shown_text
+from encoder_ko.report.finetuning.classification import ORDERS, macro_f1
+from encoder_ko.report.finetuning.texts import named_texts, shown_text
 
 RIGHT, MISSED, SPURIOUS = "right", "missed", "spurious"
 TYPE, BORDER = "type", "border"

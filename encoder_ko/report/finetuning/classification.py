@@ -17,7 +17,7 @@ from encoder_ko.report.content import (
     count_and_share,
     percent,
 )
-from encoder_ko.report.texts import named_texts, shown_text
+from encoder_ko.report.finetuning.texts import named_texts, shown_text
 
 # By whether the examples are errors.
 ORDERS = {True: "the surest first", False: "the least sure first"}

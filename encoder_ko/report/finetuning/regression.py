@@ -6,9 +6,9 @@ import numpy as np
 
 from data.evaluation.intervals import Ratio, bootstrap_interval
 from encoder_ko.finetuning.task_types import TaskType
-from encoder_ko.report import charts
-from encoder_ko.report.classification import shown_pair
 from encoder_ko.report.content import Evaluated, Group, Judgement, PageTable
+from encoder_ko.report.finetuning import charts
+from encoder_ko.report.finetuning.classification import shown_pair
 
 _CLOSE = 0.1  # of the range of scores
 _BANDS = 5

@@ -1,17 +1,11 @@
 """report.html and report.tsv of a fine-tuning run, from what the run has at its end."""
 
-import os
-import sys
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
-
-import jinja2
-from absl import logging
 
 from data.download.fetch import are_published
 from data.evaluation.baselines import Baseline, baseline
 from data.evaluation.intervals import slice_results
 from data.evaluation.published_results import SOURCES, published_results
-from data.io.errors import InputError
 from data.tasks import (
     CLASSIFICATION,
     QUESTION_ANSWERING,
@@ -19,63 +13,42 @@ from data.tasks import (
     TAGGING,
     find_files,
 )
-from encoder_ko.benchmark.report import LABELS, shell_command
-from encoder_ko.compat import tf
+from encoder_ko.benchmark.report import LABELS
 from encoder_ko.finetuning.task_types import TaskType
 from encoder_ko.finetuning.task_types.base import one_cell
-from encoder_ko.report import (
+from encoder_ko.report import origin, page
+from encoder_ko.report.content import Evaluated, Judgement, PageTable, percent, span
+from encoder_ko.report.finetuning import (
     charts,
     classification,
     data_facts,
-    page,
     question_answering,
     regression,
     shown,
     tagging,
 )
-from encoder_ko.report.content import Evaluated, Judgement, PageTable, percent, span
-from encoder_ko.report.texts import named_texts
+from encoder_ko.report.finetuning.texts import named_texts
 from encoder_ko.training.run_folder import RunFolder
 
-PAGE, TABLE = "report.html", "report.tsv"
+TABLE = "report.tsv"
 _JUDGES = {
     CLASSIFICATION: classification.judge,
     REGRESSION: regression.judge,
     TAGGING: tagging.judge,
     QUESTION_ANSWERING: question_answering.judge,
 }
-# What may go wrong in a page is no reason to lose a run, whose results are written.
-_FAILURES = (
-    InputError,
-    jinja2.TemplateError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    OSError,
-    TypeError,
-    ValueError,
-)
 
 
 class RunFacts(NamedTuple):
     """What the page tells of a run.
 
     Attributes:
-      model_type: name of the family. model_size: its configuration as a dict.
-      seed, seconds, flags, versions: as in the result files.
-      start: checkpoint it began from; None = from scratch.
+      made: how it was made.
       history: evaluations. data_folder: where the task's files are.
       notes: what to know beside the metrics.
     """
 
-    model_type: str
-    model_config: Dict[str, Any]
-    seed: int
-    seconds: Dict[str, float]
-    flags: Dict[str, Any]
-    versions: Dict[str, str]
-    start: Any
+    made: origin.Made
     history: Sequence[Dict[str, Any]]
     data_folder: str
     notes: Sequence[str] = ()
@@ -94,16 +67,10 @@ def write(
       evaluated: splits with labels; the page is about the last one.
       train: examples, [] where they were not read.
     """
-    if not evaluated:
-        return
-    try:
-        _write(folder, task_type, evaluated, train, facts)
-    except _FAILURES as error:
-        logging.warning(
-            "%s was not written (%s: %s). The results of the run are complete.",
-            folder(PAGE),
-            type(error).__name__,
-            error,
+    if evaluated:
+        origin.attempt(
+            folder(page.FILE_NAME),
+            lambda: _write(folder, task_type, evaluated, train, facts),
         )
 
 
@@ -115,7 +82,7 @@ def _write(folder, task_type, evaluated, train, facts):
     beaten = baseline(task_type.task, train, main.examples) if train else None
     folder.write_text(TABLE, _table_file(task_type.task, main, judgement, found))
     content = {
-        "title": f"{task_type.task.name}, {facts.model_type.upper()}",
+        "title": f"{task_type.task.name}, {facts.made.model_type.upper()}",
         "kicker": f"Fine-tuning run, {task_type.task.task_type.replace('_', ' ')}",
         "table_file": TABLE,
         **_result_parts(task_type, evaluated, judgement, beaten, facts),
@@ -123,7 +90,7 @@ def _write(folder, task_type, evaluated, train, facts):
         "slices": _slice_table(judgement, found, main),
         "data_charts": found.charts,
         "data_tables": found.tables,
-        **_origin(facts),
+        **origin.how_made(facts.made),
         "files": _files(main, facts.history),
     }
     examples, items, groups = shown.examples(judgement, main, TABLE)
@@ -133,17 +100,13 @@ def _write(folder, task_type, evaluated, train, facts):
         "unk": task_type.tokenizer.config.unk_token,
         "items": items,
         "groups": groups,
-        "charts": {
-            f"chart-{name}-{number}": each.spec
-            for name, found_ in (
-                ("curves", content["curves"]),
-                ("shown", content["shown_charts"]),
-                ("data", content["data_charts"]),
-            )
-            for number, each in enumerate(found_)
-        },
+        "charts": page.chart_specs(
+            curves=content["curves"],
+            shown=content["shown_charts"],
+            data=content["data_charts"],
+        ),
     }
-    folder.write_text(PAGE, page.render(content, data))
+    folder.write_text(page.FILE_NAME, page.render("finetuning.html", content, data))
 
 
 def _parts(content) -> List[Tuple[str, str]]:
@@ -225,10 +188,12 @@ def _cards(
                 "detail": f"{beaten.rule}; {_verdict(value, least, interval)}",
             }
         )
-    seconds = sum(facts.seconds.values())
-    parts = ", ".join(f"{name} {value:,.0f} s" for name, value in facts.seconds.items())
+    seconds = sum(facts.made.seconds.values())
+    parts = ", ".join(
+        f"{name} {value:,.0f} s" for name, value in facts.made.seconds.items()
+    )
     cards.append(
-        {"label": "time", "value": _duration(seconds), "detail": parts}
+        {"label": "time", "value": origin.duration(seconds), "detail": parts}
     )  # fmt: skip
     return cards
 
@@ -239,14 +204,6 @@ def _verdict(value, least, interval) -> str:
     if interval and interval[0] <= least:
         return "beaten, but chance would do as well"
     return f"beaten by {100 * (value - least):.2f} points"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _published(task, split, data_folder):
@@ -324,32 +281,3 @@ def _files(main: Evaluated, history) -> List[Tuple[str, str]]:
         (f"{name}_results.json", "all metrics and settings"),
     ]
     return found + [("history.json", "the evaluations while training")] * bool(history)
-
-
-def _origin(facts: RunFacts) -> Dict[str, Any]:
-    config = facts.model_config
-    machine = f"{facts.versions['platform']}, {os.cpu_count()} processors"
-    gpus = len(tf.config.experimental.list_physical_devices("GPU"))
-    if gpus:
-        machine += f", {gpus} GPU" + "s" * (gpus > 1)
-    size = ", ".join(
-        f"{words} {config[name]:,}"
-        for name, words in (
-            ("num_hidden_layers", "layers"),
-            ("hidden_size", "hidden size"),
-            ("vocab_size", "vocabulary"),
-        )
-        if name in config
-    )
-    return {
-        "facts": [
-            ("Model", f"{facts.model_type}: {size}"),
-            ("Started from", facts.start or "nothing: trained from scratch"),
-            ("Seed", str(facts.seed)),
-            ("TensorFlow", facts.versions["tensorflow"]),
-            ("Python, NumPy", f"{facts.versions['python']}, {facts.versions['numpy']}"),
-            ("Machine", machine),
-        ],
-        "command": shell_command(["python3", *sys.argv]),
-        "settings": sorted((name, str(value)) for name, value in facts.flags.items()),
-    }

@@ -8,14 +8,14 @@ import numpy as np
 from data.evaluation.baselines import is_labelled
 from data.tasks import CLASSIFICATION, REGRESSION, Task
 from encoder_ko.finetuning.task_types import TaskType
-from encoder_ko.report import charts
 from encoder_ko.report.content import (
     Chart,
     Evaluated,
     PageTable,
     count_and_share,
 )
-from encoder_ko.report.texts import (
+from encoder_ko.report.finetuning import charts
+from encoder_ko.report.finetuning.texts import (
     TokenCounts,
     count_tokens,
     key_of,

@@ -7,9 +7,9 @@ import numpy as np
 from data.evaluation import task_metrics
 from data.evaluation.intervals import Interval, Ratio, bootstrap_interval
 from encoder_ko.finetuning.task_types import TaskType
-from encoder_ko.report.classification import ORDERS
 from encoder_ko.report.content import Evaluated, Group, Judgement, PageTable
-from encoder_ko.report.texts import shown_text
+from encoder_ko.report.finetuning.classification import ORDERS
+from encoder_ko.report.finetuning.texts import shown_text
 
 _MARGIN = 600  # characters shown before and behind the answers
 NOTHING = "no answer"
