@@ -13,6 +13,7 @@ from encoder_ko.finetuning import trainer
 from encoder_ko.finetuning.family import Family
 from encoder_ko.finetuning.model_fn import prediction_graph
 from encoder_ko.finetuning.saved_run import FineTunedModel
+from encoder_ko.finetuning.task_types import TaskType
 from encoder_ko.finetuning.trainer import Encoder
 from encoder_ko.training import restoring
 
@@ -74,6 +75,7 @@ class RunPredictor:
             self._features, self._outputs = prediction_graph(encoder)
             del self._outputs["per_example_loss"]
             self._session = restoring.open_session(model.checkpoint)
+        self._is_closed = False
 
     @classmethod
     def load(
@@ -98,13 +100,19 @@ class RunPredictor:
         self.close()
 
     def close(self) -> None:
-        """Frees the session."""
+        """Frees the session; nothing can be predicted afterwards."""
+        self._is_closed = True
         self._session.close()
 
     @property
     def task(self) -> Task:
         """The task it was fine-tuned on."""
         return self._task_type.task
+
+    @property
+    def task_type(self) -> TaskType:
+        """The task with its tokenizer and settings."""
+        return self._task_type
 
     def predict(self, texts: Iterable[Text]) -> List[Dict[str, Any]]:
         """A prediction per text, in their order; texts of similar length share batches.
@@ -115,9 +123,13 @@ class RunPredictor:
 
         Raises:
           InputError: something else than texts; a text where a pair is needed, or a
-            pair where a text is.
+            pair where a text is; the predictor is closed.
           NotFiniteError: a prediction is no number.
         """
+        if self._is_closed:
+            raise InputError(
+                "This predictor is closed: predict before close(), or load it again."
+            )
         if isinstance(texts, str):
             raise InputError(f"{texts[:40]!r} is one text, expected a list of texts.")
         texts = list(texts)

@@ -114,6 +114,16 @@ def test_empty_texts_and_no_texts(nsmc):
             predictor.predict(["재밌다", ("7", "최고")])
 
 
+def test_a_closed_predictor_says_so(nsmc):
+    predictor = predict.Predictor.load(str(nsmc[0]))
+    predictor.close()
+    predictor.close()
+    with pytest.raises(InputError, match=r"is closed: predict before close\(\), or"):
+        predictor.predict(["재밌다"])
+    with pytest.raises(InputError, match="is closed"):
+        predictor.predict([])
+
+
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_batch_holds_at_least_one_text(nsmc, size):
     with pytest.raises(InputError, match=f"batch_size={size}, expected at least 1"):
