@@ -3,7 +3,7 @@
 import itertools
 import json
 import sys
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import BinaryIO, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from .. import tasks
 from ..io.csv_tables import csv_table_of_lines
@@ -147,10 +147,31 @@ def read_items(
         bad_rows = BadRows(source_name(path), reading.max_bad_rows)
     if form == "json":
         return _questions(path, reading, bad_rows)
-    if path == STANDARD_INPUT:
-        lines = rows_of_stream(sys.stdin.buffer, reading, bad_rows)
-    else:
+    if path != STANDARD_INPUT:
         lines = read_rows(path, reading, bad_rows)
+        return _items_of_lines(lines, form, columns, bad_rows, looks_at_tabs)
+    stream = sys.stdin.buffer
+    return items_of_stream(stream, form, columns, reading, bad_rows, looks_at_tabs)
+
+
+def items_of_stream(
+    stream: BinaryIO,
+    form: str,
+    columns: Sequence[str],
+    reading: ReadingOptions,
+    bad_rows: BadRows,
+    looks_at_tabs: bool = False,
+) -> Iterator[Item]:
+    """As `read_items`, for an open stream, which may be empty; not of the form json.
+
+    Args:
+      bad_rows: its ``path`` names the stream in messages.
+    """
+    lines = rows_of_stream(stream, reading, bad_rows)
+    return _items_of_lines(lines, form, columns, bad_rows, looks_at_tabs)
+
+
+def _items_of_lines(lines, form, columns, bad_rows, looks_at_tabs) -> Iterator[Item]:
     if form == "jsonl":
         return _items_of_json(lines, bad_rows)
     if form in _TABLES:

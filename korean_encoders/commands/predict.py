@@ -16,11 +16,9 @@ KorQuAD's form (.json), or - for standard input. From Python:
 
 import contextlib
 import itertools
-import json
-import re
 import sys
 import time
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from absl import flags, logging
 
@@ -37,16 +35,13 @@ from data.io.cli import leaving_on_sigterm
 from data.io.errors import InputError
 from data.io.files import new_file
 from data.io.tables import BadRows, ReadingOptions
-from data.tasks import (
-    CLASSIFICATION,
-    DEPENDENCY_PARSING,
-    QUESTION_ANSWERING,
-    REGRESSION,
-    TAGGING,
-    Task,
-)
 from encoder_ko import cli
 from encoder_ko.compat import tf
+from encoder_ko.inference.output_lines import (
+    OUTPUT_FORMATS,
+    OutputLines,
+    default_format,
+)
 from encoder_ko.inference.predictor import (
     SECONDS_BETWEEN_LINES,
     NotFiniteError,
@@ -77,7 +72,7 @@ _string("output_file", None, "File to write; default: standard output.")
 _enum(
     "output_format",
     None,
-    ["tsv", "jsonl"],
+    OUTPUT_FORMATS,
     "Default: by the ending of the name; else tsv for classes and scores, jsonl for "
     "entities, answers and dependencies.",
 )
@@ -116,7 +111,7 @@ def main():
                 allow_mismatch=FLAGS.allow_mismatch,
             )
         )
-        lines = _Lines(model.task, _output_format(model.task.task_type))
+        lines = OutputLines(model.task, _output_format(model.task.task_type))
         writer = sys.stdout.buffer
         if FLAGS.output_file:
             writer = stack.enter_context(new_file(FLAGS.output_file, FLAGS.overwrite))
@@ -163,9 +158,7 @@ def _output_format(task_type: str) -> str:
     if FLAGS.output_format:
         return FLAGS.output_format
     ending = (FLAGS.output_file or "").lower().rpartition(".")[2]
-    if ending in ("tsv", "jsonl"):
-        return ending
-    return "tsv" if task_type in (CLASSIFICATION, REGRESSION) else "jsonl"
+    return ending if ending in OUTPUT_FORMATS else default_format(task_type)
 
 
 def _blocks(items: Iterator[Item]) -> Iterator[List[Item]]:
@@ -199,77 +192,3 @@ _FORMS = {
     True: "Give two columns (tsv, csv), or two texts per object (jsonl): see --help.",
     False: "Give the texts alone, or name their column with --columns.",
 }
-
-
-class _Lines:
-    """Predictions as lines of a format; the first line of a table is its header."""
-
-    def __init__(self, task: Task, form: str):
-        self._task, self._form = task, form
-        self._header: Optional[List[str]] = None
-
-    def of(self, item: Item, found: Dict[str, Any]) -> Iterator[str]:
-        """The lines of one text: one, or for entities in a table as many as it has."""
-        if self._form == "jsonl":
-            record = {"id": item.item_id, "text": item.text}
-            if item.text_b is not None:
-                record["text_b"] = item.text_b
-            yield json.dumps(dict(record, **found), ensure_ascii=False)
-            return
-        rows = _ROWS[self._task.task_type](found)
-        names = _NAMES[self._task.task_type]
-        if self._task.task_type == CLASSIFICATION:
-            names = names + tuple(self._task.label_names)
-        if self._task.task_type in (CLASSIFICATION, REGRESSION):
-            names += ("is_cut",)
-        texts = [item.text] + ([] if item.text_b is None else [item.text_b])
-        if self._task.task_type in _WITHOUT_TEXTS:
-            texts = []  # long ones, and the entities and answers are parts of them
-        if self._header is None:
-            self._header = ["id", *names, *("text", "text_b")[: len(texts)]]
-            yield "\t".join(self._header)
-        for row in rows:
-            yield "\t".join(map(_cell, [item.item_id, *row, *texts]))
-
-
-_WITHOUT_TEXTS = (TAGGING, QUESTION_ANSWERING, DEPENDENCY_PARSING)
-_NAMES = {
-    CLASSIFICATION: ("prediction",),
-    REGRESSION: ("score",),
-    TAGGING: ("type", "entity", "start", "end", "probability"),
-    QUESTION_ANSWERING: ("answer", "start", "end", "probability"),
-    DEPENDENCY_PARSING: ("number", "word", "head", "relation"),
-}
-
-
-def _class_row(found):
-    return [[found["label"], *found["probabilities"].values(), found["is_cut"]]]
-
-
-def _entity_rows(found):
-    names = ("type", "text", "start", "end", "probability")
-    return [[entity[name] for name in names] for entity in found["entities"]]
-
-
-def _word_rows(found):
-    words = zip(found["words"], found["heads"], found["relations"])
-    return [[number, *row] for number, row in enumerate(words, 1)]
-
-
-_ROWS = {
-    CLASSIFICATION: _class_row,
-    REGRESSION: lambda found: [[found["score"], found["is_cut"]]],
-    TAGGING: _entity_rows,
-    QUESTION_ANSWERING: lambda found: [
-        [found[name] for name in _NAMES[QUESTION_ANSWERING]]
-    ],
-    DEPENDENCY_PARSING: _word_rows,
-}
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, float):
-        return f"{value:.6f}"
-    return re.sub(r"[\t\r\n]", " ", str(value))
