@@ -102,7 +102,7 @@ test-fast: env
 	touch $@
 
 test-hf: .venv-hf/installed
-	.venv-hf/bin/python -m pytest tests/hub
+	.venv-hf/bin/python -m pytest tests/hub tests/benchmark/test_loss_curves.py
 	.venv-hf/bin/python -m pytest tests/inference/test_export_savedmodel.py -k onnx
 
 # Horovod is compiled for the TensorFlow that is there; CMake and a C++ compiler do it.
