@@ -71,8 +71,12 @@ setup(
         "encoder_ko.training",
         "korean_encoders",
         "korean_encoders.commands",
+        "korean_encoders.serving",
     ],
-    package_data={"encoder_ko.report": ["assets/*"]},
+    package_data={
+        "encoder_ko.report": ["assets/*"],
+        "korean_encoders.serving": ["assets/*"],
+    },
     cmdclass={"build_py": BuildWithData},
     entry_points={
         "console_scripts": ["korean-encoders = korean_encoders.console:main"]
@@ -107,7 +111,16 @@ setup(
         ],
         "mecab": ["mecab-python3", "python-mecab-ko-dic"],
         "gpu": ["tensorflow[and-cuda]>=2.15.1,<2.16; python_version >= '3.9'"],
+        # The plain packages: [standard] of either is what makes them heavy.
+        "serve": [
+            "fastapi>=0.115; python_version >= '3.9'",
+            "uvicorn>=0.30; python_version >= '3.9'",
+        ],
         "dev": [
+            # The server, and what its tests ask with.
+            "fastapi>=0.115; python_version >= '3.9'",
+            "uvicorn>=0.30; python_version >= '3.9'",
+            "httpx; python_version >= '3.9'",
             "pytest",
             "pytest-xdist",
             "hypothesis",

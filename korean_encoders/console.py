@@ -34,6 +34,7 @@ COMMANDS: Dict[str, Command] = {
     "finetune": _own("finetune", "run_classifier", "fine-tune, evaluate, predict"),
     "pretrain": _own("pretrain", "run_pretraining", "pre-train on records"),
     "predict": _own("predict", "predict", "predict any text with a fine-tuned run"),
+    "serve": _own("serve", "serve", "a page to try runs, and predictions as JSON"),
     "benchmark": _own("benchmark", "run_benchmark", "one model, all tasks, a report"),
     "recipe": _own("recipe", "run_recipe", "the whole chain of a published model"),
     "convert": _own("convert", "convert_checkpoint", "Hugging Face's files, and back"),

@@ -39,7 +39,7 @@ def render(template: str, content: Dict[str, Any], data: Dict[str, Any]) -> str:
       data: what the script reads: charts and, if the page has them, groups and items.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_asset),
+        loader=jinja2.FunctionLoader(asset),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -48,9 +48,9 @@ def render(template: str, content: Dict[str, Any], data: Dict[str, Any]) -> str:
     text = environment.get_template(template).render(
         content,
         data=script_json(data),
-        style=Markup(_asset("page.css")),
-        script=Markup(_asset("page.js")),
-        vega=Markup(_asset("vega.js")) if data["charts"] else "",
+        style=Markup(asset("page.css")),
+        script=Markup(asset("page.js")),
+        vega=Markup(asset("vega.js")) if data["charts"] else "",
     )
     return writable(text)
 
@@ -66,5 +66,6 @@ def writable(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file of assets/."""
     return (pkgutil.get_data(__package__, _ASSETS + name) or b"").decode("utf-8")
