@@ -205,9 +205,14 @@ class FineTuner:
             data, settings.seed, settings.train_steps, step, self._replicas.share_of
         )
         try:
-            with self._replicas.explained_errors():
+            with self._replicas.explained_errors(), hooks.guarded(
+                self._folder, self._replicas
+            ) as listeners:
                 self._estimator.train(
-                    input_fn, self._replicas.session_hooks(), max_steps=target
+                    input_fn,
+                    self._replicas.session_hooks(),
+                    max_steps=target,
+                    saving_listeners=listeners,
                 )
         except tf.train.NanLossDuringTrainingError:
             raise InputError(

@@ -181,7 +181,13 @@ class Pretrainer:
         )
         session_hooks = self._replicas.session_hooks() + list(session_hooks)
         with self._explained_errors(data), self._replicas.explained_errors():
-            self._estimator.train(input_fn, session_hooks, max_steps=last_step)
+            with hooks.guarded(self._folder, self._replicas) as listeners:
+                self._estimator.train(
+                    input_fn,
+                    session_hooks,
+                    max_steps=last_step,
+                    saving_listeners=listeners,
+                )
         return not self._signal_hook.stopped
 
     @contextlib.contextmanager
@@ -226,7 +232,7 @@ class Pretrainer:
             data, max_steps, fixed=self._hardware.use_tpu
         )
         steps = min(max_steps, -(-data.total // self._eval_batch_size))
-        with self._explained_errors(data):
+        with self._explained_errors(data), hooks.FolderGuard(self._folder):
             metrics = self._estimator.evaluate(
                 input_fn, steps, checkpoint_path=checkpoint
             )

@@ -1,16 +1,18 @@
-"""Session hooks: the step, progress with rate and time left, a stop at a lost loss."""
+"""Session hooks: the step, progress with rate and time left, when and why to stop."""
 
+import contextlib
 import math
 import numbers
 import signal
 import sys
 import threading
 import time
-from typing import Callable, Dict, Optional, Union
+from typing import Callable, Dict, Iterator, List, Optional, Union
 
 from data.io.errors import InputError
 from encoder_ko.compat import Tensor, tf
 from encoder_ko.replicas import distribution
+from encoder_ko.training.run_folder import RunFolder
 
 LOST_LOSS_ADVICE = (
     "Lower --learning_rate or lengthen the warm-up, and pass --overwrite or another "
@@ -221,3 +223,59 @@ class StopOnSignalHook(tf.train.SessionRunHook):
         if self._previous is not None:
             signal.signal(signal.SIGTERM, self._previous)
             self._previous = None
+
+
+class FolderGuard(tf.train.CheckpointSaverListener):
+    """Notices that the folder of a run was deleted; also a context around training.
+
+    To write into a folder that is gone, TensorFlow makes it anew, without the settings
+    that say whose it is: the next run would take it for somebody else's. So nothing is
+    saved there, and what TensorFlow wrote when it happened is deleted.
+
+    Args:
+      folder: RunFolder, already claimed.
+    """
+
+    def __init__(self, folder: RunFolder):
+        self._folder = folder
+        self._writing = False  # whether TensorFlow may make the folder now
+
+    def __enter__(self):
+        self._require_folder()
+        self._writing = True
+        return self
+
+    def before_save(self, session, global_step_value):
+        self._require_folder()
+        self._writing = True
+
+    def after_save(self, session, global_step_value):
+        self._require_folder()
+        self._writing = False
+
+    def __exit__(self, error_type, error, trace):
+        if self._writing and (error is None or isinstance(error, Exception)):
+            self._require_folder()
+        self._writing = False
+
+    def _require_folder(self):
+        if not self._folder.is_deleted():
+            return
+        if self._writing:
+            self._folder.delete_remade()
+        raise InputError(
+            f"{self._folder.path} was moved or deleted while this run was writing to "
+            "it. Put it back, or give the same command again to begin anew."
+        )
+
+
+@contextlib.contextmanager
+def guarded(
+    folder: RunFolder, replicas: distribution.OneReplica
+) -> Iterator[List[tf.train.CheckpointSaverListener]]:
+    """Listeners for training in a folder, which the chief alone writes to."""
+    if not replicas.is_chief:
+        yield []
+        return
+    with FolderGuard(folder) as guard:
+        yield [guard]

@@ -4,6 +4,7 @@ import json
 import os
 from typing import Any, Dict, Optional
 
+from data.io import files
 from data.io.errors import InputError
 from data.io.owned_folder import OwnedFolder
 from encoder_ko.training import checkpoints
@@ -47,14 +48,17 @@ _PREPARED = _of_trials(
     (SETTINGS, "restored_variables.json", TASK)
     + tuple(f"records/{split}.tf_record" for split in ("train", "dev", "test"))
 )
+_BY_TENSORFLOW = (
+    "checkpoint",
+    "model.ckpt-*",
+    "graph.pbtxt",
+    "events.out.tfevents.*",
+    "eval/*",
+)
 _RESULTS = _of_trials(
-    (
-        "checkpoint",
-        "model.ckpt-*",
-        "graph.pbtxt",
-        "events.out.tfevents.*",
+    _BY_TENSORFLOW
+    + (
         BEST + "/*",
-        "eval/*",
         HISTORY,
         "eval_results.*",
         "test_results.*",
@@ -93,6 +97,7 @@ class RunFolder(OwnedFolder):
 
     def __init__(self, path: str):
         super().__init__(path, SETTINGS, _PREPARED + _RESULTS + _MODEL_FILES)
+        self._is_claimed = False
 
     def claim(self, settings: Dict[str, Any], overwrite: bool) -> None:
         """Makes the folder this run's, or resumes the same run in it.
@@ -134,11 +139,20 @@ class RunFolder(OwnedFolder):
                 "--overwrite to delete it."
             )
         self.write_json(SETTINGS, settings)
+        self._is_claimed = True
         checkpoints.adopt_checkpoints(self.path)
 
     def forget_test_results(self) -> None:
         """Deletes the results of an earlier test set."""
         self.delete(self.files(_OF_TEST), (), "")
+
+    def is_deleted(self) -> bool:
+        """Whether the folder, or its file of settings, is gone since `claim`."""
+        return self._is_claimed and not files.exists(self(SETTINGS))
+
+    def delete_remade(self) -> None:
+        """Deletes what TensorFlow writes into a folder that it has made anew."""
+        self.delete(self.files(_BY_TENSORFLOW), (), "")
 
     def _refuse_more_steps(self, found, settings):
         """Says how to train longer, where nothing but that is asked for."""

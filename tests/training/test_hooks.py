@@ -1,10 +1,15 @@
 """Progress lines with rate and time left, and the stop at a lost loss."""
 
+import re
+import shutil
+
 import pytest
 
 from data.io.errors import InputError
 from encoder_ko.compat import tf
+from encoder_ko.replicas import distribution
 from encoder_ko.training import hooks
+from encoder_ko.training.run_folder import RunFolder
 
 
 @pytest.mark.parametrize(
@@ -111,3 +116,80 @@ def test_what_is_lost_can_be_passed_over(capsys):
     lost = float("nan")
     printed = lines(capsys, [lost], gradient_norm=lost, lost_loss_advice=None)
     assert printed == ["step 1/1  loss nan  learning_rate 5e-05  gradient_norm nan"]
+
+
+def train_and_save(folder, delete_at, moment):
+    """Three steps with a checkpoint after each; the folder is deleted at one."""
+
+    class Saver(tf.train.Saver):
+        def save(self, session, path, global_step=None, **options):
+            is_time = global_step == delete_at
+            if is_time and moment == "just before it":
+                shutil.rmtree(folder.path)
+            prefix = super().save(session, path, global_step, **options)
+            if is_time and moment == "while it is written":
+                for name in tf.gfile.ListDirectory(folder.path):
+                    if not name.startswith("model.ckpt"):
+                        tf.gfile.Remove(folder(name))
+            return prefix
+
+    class Delete(tf.train.SessionRunHook):
+        def after_run(self, run_context, run_values):
+            if moment == "between two" and run_values.results == delete_at:
+                shutil.rmtree(folder.path)
+
+        def before_run(self, run_context):
+            return tf.train.SessionRunArgs(train)
+
+    with tf.Graph().as_default():
+        train = tf.assign_add(tf.train.get_or_create_global_step(), 1)
+        scaffold = tf.train.Scaffold(saver=Saver())
+        with hooks.guarded(folder, distribution.OneReplica()) as listeners:
+            saver_hook = tf.train.CheckpointSaverHook(
+                folder.path, save_steps=1, scaffold=scaffold, listeners=listeners
+            )
+            creator = tf.train.ChiefSessionCreator(scaffold)
+            with tf.train.MonitoredSession(creator, [Delete(), saver_hook]) as session:
+                for _ in range(3):
+                    session.run(train)
+
+
+@pytest.mark.parametrize("step", [0, 2])
+@pytest.mark.parametrize("moment", ["just before it", "while it is written"])
+def test_a_folder_that_is_deleted_while_it_is_saved_to_is_no_strangers(
+    tmp_path, step, moment
+):
+    folder = RunFolder(str(tmp_path / "run"))
+    folder.claim({"seed": 1}, overwrite=False)
+    said = re.escape(f"{folder.path} was moved or deleted while this run was writing")
+    with pytest.raises(InputError, match=said):
+        train_and_save(folder, step, moment)
+    assert not folder.files()
+    RunFolder(folder.path).claim({"seed": 1}, overwrite=False)
+
+
+def test_what_is_put_in_place_of_a_deleted_folder_is_left_alone(tmp_path):
+    folder = RunFolder(str(tmp_path / "run"))
+    folder.claim({"seed": 1}, overwrite=False)
+
+    with pytest.raises(InputError, match="was moved or deleted"):
+        train_and_save(folder, 2, "between two")
+    assert not folder.files(), "nothing is saved there"
+
+    folder.claim({"seed": 1}, overwrite=False)
+    with hooks.FolderGuard(folder) as guard:
+        guard.before_save(None, 1)
+        guard.after_save(None, 1)
+        tf.gfile.Remove(folder("run_config.json"))
+        mine = tmp_path / "run" / "model.ckpt-7.index"
+        mine.write_bytes(b"mine")
+        with pytest.raises(InputError, match="was moved or deleted"):
+            guard.before_save(None, 2)
+    assert mine.read_bytes() == b"mine"
+
+
+def test_a_run_that_saves_in_its_folder_is_not_disturbed(tmp_path):
+    folder = RunFolder(str(tmp_path / "run"))
+    folder.claim({"seed": 1}, overwrite=False)
+    train_and_save(folder, None, None)
+    assert tf.train.latest_checkpoint(folder.path) == folder("model.ckpt-3")
