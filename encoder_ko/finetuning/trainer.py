@@ -149,6 +149,8 @@ class FineTuner:
     def _add_entry(self, history, entry, evaluate, dev):
         """The history with an evaluation of the newest checkpoint."""
         newest = checkpoints.newest_checkpoint(self._folder.path)
+        if newest is None:
+            raise self._folder.deleted_error()
         return self.judge(newest, history, entry, evaluate, dev)
 
     def judge(self, checkpoint, history, entry, evaluate, dev):

@@ -263,10 +263,7 @@ class FolderGuard(tf.train.CheckpointSaverListener):
             return
         if self._writing:
             self._folder.delete_remade()
-        raise InputError(
-            f"{self._folder.path} was moved or deleted while this run was writing to "
-            "it. Put it back, or give the same command again to begin anew."
-        )
+        raise self._folder.deleted_error()
 
 
 @contextlib.contextmanager

@@ -150,6 +150,13 @@ class RunFolder(OwnedFolder):
         """Whether the folder, or its file of settings, is gone since `claim`."""
         return self._is_claimed and not files.exists(self(SETTINGS))
 
+    def deleted_error(self) -> InputError:
+        """What to raise then."""
+        return InputError(
+            f"{self.path} was moved or deleted while this run was writing to it. Put "
+            "it back, or give the same command again to begin anew."
+        )
+
     def delete_remade(self) -> None:
         """Deletes what TensorFlow writes into a folder that it has made anew."""
         self.delete(self.files(_BY_TENSORFLOW), (), "")
