@@ -271,7 +271,7 @@ class _JointTuner(trainer.FineTuner):
     """
 
     def _add_entry(self, history, entry, evaluate, dev):
-        newest = checkpoints.newest_checkpoint(self._folder.path)
+        newest = self._newest_checkpoint()
         scores = {}
         for part, data in zip(evaluate, dev):
             found = _judge(part, newest, dict(entry), data, self._encoder.family)

@@ -148,10 +148,13 @@ class FineTuner:
 
     def _add_entry(self, history, entry, evaluate, dev):
         """The history with an evaluation of the newest checkpoint."""
+        return self.judge(self._newest_checkpoint(), history, entry, evaluate, dev)
+
+    def _newest_checkpoint(self) -> str:
         newest = checkpoints.newest_checkpoint(self._folder.path)
         if newest is None:
             raise self._folder.deleted_error()
-        return self.judge(newest, history, entry, evaluate, dev)
+        return newest
 
     def judge(self, checkpoint, history, entry, evaluate, dev):
         """The history with an evaluation of a checkpoint, which is kept if the best.
