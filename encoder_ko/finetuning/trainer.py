@@ -17,6 +17,7 @@ from data.records import input_pipeline
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.family import Family, Hyperparameters
 from encoder_ko.finetuning.model_fn import model_fn_builder, prediction_graph
+from encoder_ko.finetuning.prediction import PredictionSession
 from encoder_ko.finetuning.task_types.base import Outputs, TaskType
 from encoder_ko.replicas import distribution
 from encoder_ko.training import checkpoints, estimator, hooks, restoring
@@ -79,6 +80,9 @@ class FineTuner:
             self._replicas.is_chief
             and checkpoints.newest_checkpoint(folder.path) is None
         )
+        self._prediction = None  # on a TPU its Estimator predicts
+        if not hardware.use_tpu:
+            self._prediction = PredictionSession(encoder, batch_sizes.predict)
         model_fn = model_fn_builder(
             encoder,
             hyperparameters,
@@ -234,11 +238,7 @@ class FineTuner:
     def predict(self, data, checkpoint: str) -> Outputs:
         """What the network puts out for every record, in the order of the file."""
         batches = []
-        for batch in self._estimator.predict(
-            input_pipeline.evaluation_input_fn(data),
-            checkpoint_path=checkpoints.readable(checkpoint),
-            yield_single_examples=False,
-        ):
+        for batch in self._outputs(data, checkpoint):
             real = batch["example_index"] >= 0
             if not np.isfinite(batch["per_example_loss"][real]).all():
                 raise InputError(
@@ -247,6 +247,15 @@ class FineTuner:
                 )
             batches.append(batch)
         return in_order(batches, data.num_examples)
+
+    def _outputs(self, data, checkpoint):
+        if self._prediction:
+            return self._prediction.outputs(data, checkpoint)
+        return self._estimator.predict(
+            input_pipeline.evaluation_input_fn(data),
+            checkpoint_path=checkpoints.readable(checkpoint),
+            yield_single_examples=False,
+        )
 
     def _write_summaries(self, entry):
         """The dev metrics as TensorBoard scalars, in `eval/`."""

@@ -1,0 +1,66 @@
+"""Prediction in a fine-tuning run: one graph and session for all evaluations."""
+
+from typing import Any, Dict, Iterator, Optional
+
+import numpy as np
+
+from data.records import input_pipeline
+from encoder_ko.compat import tf
+from encoder_ko.finetuning.model_fn import prediction_graph
+from encoder_ko.training import checkpoints, restoring
+
+Batch = Dict[str, np.ndarray]
+
+
+class PredictionSession:
+    """The network with the weights of one checkpoint after another.
+
+    Built at the first prediction: a graph that is built and compiled anew for each
+    evaluation costs more than a small evaluation itself.
+
+    Args:
+      encoder: trainer.Encoder.
+      batch_size: examples at a time.
+    """
+
+    def __init__(self, encoder: Any, batch_size: int):
+        self._encoder = encoder
+        self._batch_size = batch_size
+        self._session: Optional[tf.Session] = None
+
+    def outputs(
+        self, data: input_pipeline.FineTuningData, checkpoint: str
+    ) -> Iterator[Batch]:
+        """What the network puts out for each batch of the data, with filling examples.
+
+        Raises:
+          InputError: the checkpoint does not hold this network.
+        """
+        self._restore(checkpoint)
+        for batch in self._batches(data):
+            feed = {self._features[name]: values for name, values in batch.items()}
+            yield self._session.run(self._outputs, feed)
+
+    def _restore(self, checkpoint):
+        if self._session is None:
+            with tf.Graph().as_default():
+                self._features, self._outputs = prediction_graph(self._encoder)
+                self._variables = tf.global_variables()
+                self._saver = tf.train.Saver(self._variables)
+                self._session = tf.Session()
+        restoring.require_variables(checkpoint, self._variables)
+        with self._session.graph.as_default():
+            self._saver.restore(self._session, checkpoints.readable(checkpoint))
+
+    def _batches(self, data) -> Iterator[Batch]:
+        with tf.Graph().as_default():
+            dataset = input_pipeline.evaluation_input_fn(data)(
+                {"batch_size": self._batch_size}
+            )
+            batch = tf.data.make_one_shot_iterator(dataset).get_next()
+            with tf.Session() as session:
+                while True:
+                    try:
+                        yield session.run(batch)
+                    except tf.errors.OutOfRangeError:
+                        return
