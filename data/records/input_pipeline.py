@@ -17,6 +17,12 @@ from .dataset import RecordFiles, plan_reading
 BATCHES_SORTED_TOGETHER = 50
 
 
+def _unconverted(input_fn: Callable[[Dict[str, Any]], Any]):
+    """An input_fn that AutoGraph leaves as it is: rewriting it would take longer."""
+    build = tf.autograph.experimental.do_not_convert(input_fn)
+    return lambda params: build(params)
+
+
 @dataclasses.dataclass(frozen=True)
 class FineTuningData:
     """Unpadded records of one split, and how to batch them.
@@ -101,6 +107,7 @@ def training_input_fn(
       input_fn(params) -> dataset of the pieces of the share.
     """
 
+    @_unconverted
     def input_fn(params):
         share = share_of(params)
         batch_size = share.batch_size
@@ -134,6 +141,7 @@ def evaluation_input_fn(data: FineTuningData) -> Callable[[Dict[str, Any]], Any]
     Filling examples have is_real_example 0 and example_index -1.
     """
 
+    @_unconverted
     def input_fn(params):
         batch_size = params["batch_size"]
         pools = tf.data.TFRecordDataset(data.path).batch(
@@ -305,6 +313,7 @@ def pretraining_input_fn(
       input_fn(params) -> dataset of {name: [B / replicas, length]}.
     """
 
+    @_unconverted
     def input_fn(params):
         share = share_of(params)
         first, last = (batch * share.batch_size for batch in batches)
@@ -345,6 +354,7 @@ def pretraining_evaluation_input_fn(data: RecordFiles, max_steps: int, fixed: bo
       input_fn(params) -> dataset of {name: [B, length]}; `params["batch_size"]` is B.
     """
 
+    @_unconverted
     def input_fn(params):
         batch_size = params["batch_size"]
         serialized = tf.data.TFRecordDataset(list(data.paths))
