@@ -207,12 +207,33 @@ CONFIG = {
 def test_configurations(tmp_path, counts):
     path = str(tmp_path / "config.json")
     tokenizer = TokenizerConfig().to_dict()
+    ratio = st.floats(0, 0.9)
+    of_model = st.fixed_dictionaries(
+        {
+            "vocab_size": st.integers(1, 50000),
+            "num_hidden_layers": st.integers(1, 24),
+            "hidden_act": st.sampled_from(["gelu", "relu", "tanh"]),
+            "hidden_dropout_prob": ratio,
+            "attention_probs_dropout_prob": ratio,
+        }
+    )
+    of_tokenizer = st.fixed_dictionaries(
+        {
+            "max_chars_per_word": st.integers(1, 500),
+            "lower_case": st.booleans(),
+            "strip_accents": st.booleans(),
+            "decompose": st.sampled_from(["none", "letters", "all"]),
+            "added_tokens": st.lists(st.text(min_size=1, max_size=3), max_size=2),
+        }
+    )
     changes = st.dictionaries(
         st.sampled_from(sorted(CONFIG) + sorted(tokenizer)) | TEXT, VALUES, max_size=2
     )
 
-    @generated(st.booleans(), changes, st.data())
-    def check(is_model, changed, data):
+    @generated(st.booleans(), st.data())
+    def check(is_model, data):
+        sound = of_model if is_model else of_tokenizer
+        changed = data.draw(sound | changes)
         content = dict(CONFIG if is_model else tokenizer, **changed)
         content = data.draw(damaged(st.just(json.dumps(content).encode())))
         with open(path, "wb") as writer:

@@ -1,19 +1,23 @@
 """100,000 random strings of all of Unicode against the rules, written a second time.
 
-make test-faults runs it. The rules are those of google-research/bert's and electra's
-tokenization.py (and of KR-BERT-MEDIUM), character by character and without the tables
-and memories of the package; characters newer than Unicode 11.0 are left out of the
-strings, since a Python's own tables may know them otherwise.
+make test-faults runs it. The rules are those of google-research/bert's, albert's and
+electra's tokenization.py (and of KR-BERT-MEDIUM), character by character and without
+the tables and memories of the package; characters newer than Unicode 11.0 are left out
+of the strings, since a Python's own tables may know them otherwise.
 """
 
+import dataclasses
 import os
 import random
+import re
 import unicodedata
 
 import pytest
+import sentencepiece
 
 from data.text.unicode11 import category
 from data.tokenization import build_tokenizer, preset
+from tests.support.paths import ROOT
 from tests.support.shared_data import shared_golden
 
 SEED = int(os.environ.get("FAULT_SEED", 0)) or random.randrange(1, 10**6)
@@ -26,7 +30,8 @@ PRESETS = (
     "electra_lower_nostrip",
     "electra_lower_strip",
 )
-STRINGS = 100000
+SENTENCEPIECE_PRESETS = ("albert_cased", "albert_uncased", "korean_sentencepiece")
+STRINGS = 100000  # of WordPiece, and half as many of SentencePiece
 CJK = (
     "\u4e00-\u9fff \u3400-\u4dbf \U00020000-\U0002a6df \U0002a700-\U0002b73f "
     "\U0002b740-\U0002b81f \U0002b820-\U0002ceaf \uf900-\ufaff \U0002f800-\U0002fa1f"
@@ -140,14 +145,116 @@ def test_random_strings_have_the_pieces_of_the_rules(name, record_property):
             for piece in pieces_of(word, config, vocabulary)
         ]
         assert tokenizer.convert_ids_to_tokens(ids) == expected, ascii(text)
-        found = tokenizer.encode(text)
-        assert found.ids == ids, ascii(text)
-        assert all(0 <= start < end <= len(text) for start, end in found.offsets), (
-            ascii(text)
-        )
+        require_same_alone(tokenizer, text, ids)
         unknown += ids.count(tokenizer.unk_id)
         total += len(ids)
     assert 0 < unknown < total
     record_property(
         f"strings of {name}", f"{len(texts)}, {total} pieces, all equal (seed {SEED})"
+    )
+
+
+def require_same_alone(tokenizer, text, ids, empty_spans=False):
+    """A text alone has the ids that it has in a batch, and spans in it, in order."""
+    found = tokenizer.encode(text)
+    assert found.ids == ids, ascii(text)
+    assert len(found.offsets) == len(ids), ascii(text)
+    last = 0
+    for start, end in found.offsets:
+        assert 0 <= start <= end <= len(text), ascii(text)
+        assert empty_spans or start < end, ascii(text)
+        assert last <= start, ascii(text)
+        last = start
+
+
+# --- SentencePiece -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    """A small model of the samples, with pieces that end in a digit and a comma."""
+    folder = tmp_path_factory.mktemp("model")
+    with open(os.path.join(ROOT, "samples", "corpus", "reviews.txt"), "rb") as reader:
+        text = reader.read()
+    numbers = "\n".join(f"{i},{i:03d},000원에 {i}, {i + 1}, 끝" for i in range(300))
+    (folder / "text.txt").write_bytes(text + numbers.encode())
+    sentencepiece.SentencePieceTrainer.Train(
+        input=str(folder / "text.txt"),
+        model_prefix=str(folder / "spm"),
+        vocab_size=900,
+        split_by_number=False,
+        split_by_unicode_script=False,
+        control_symbols=["[CLS]", "[SEP]", "[MASK]"],
+        pad_id=0,
+        unk_id=1,
+        bos_id=-1,
+        eos_id=-1,
+        minloglevel=2,
+    )
+    return str(folder / "spm.model")
+
+
+def prepared(text, config):
+    """preprocess_text, but for its quotation marks, which are no longer there."""
+    text = re.sub("[\ud800-\udfff]", "\ufffd", text)
+    if config.collapse_spaces:
+        text = " ".join(text.split())
+    if config.decompose == "compatibility":
+        text = unicodedata.normalize("NFKD", text)
+    if config.strip_accents:
+        text = "".join(char for char in text if not unicodedata.combining(char))
+    return text.lower() if config.lower_case else text
+
+
+def encode_pieces(model, text, digit_comma):
+    """encode_pieces: "9," becomes 9 and a comma."""
+    found = []
+    for piece in model.EncodeAsPieces(text):
+        if len(piece) < 2 or piece[-1] != "," or piece[-2] not in "0123456789":
+            found.append(piece)
+            continue
+        parts = model.EncodeAsPieces(piece[:-1].replace("\u2581", ""))
+        if digit_comma == "split" and piece[0] != "\u2581":
+            rest = parts[0][1:]
+            known = rest and model.IdToPiece(model.PieceToId(rest)) == rest
+            parts = ([rest] if known else list(rest)) + parts[1:]
+        found += parts + [","]
+    return found
+
+
+@pytest.mark.parametrize("digit_comma", ["split", "upstream"])
+@pytest.mark.parametrize("name", SENTENCEPIECE_PRESETS)
+def test_random_strings_have_the_sentence_pieces_of_the_rules(
+    model_file, name, digit_comma, record_property
+):
+    config = dataclasses.replace(preset(name), digit_comma=digit_comma)
+    tokenizer = build_tokenizer(config, model_file)
+    model = sentencepiece.SentencePieceProcessor()
+    model.Load(model_file)
+    count = STRINGS // 2 // len(SENTENCEPIECE_PRESETS) // 2
+    generator = random.Random(f"{SEED} {name} {digit_comma}")
+    # A control piece that stands in a text is none; upstream takes it for one.
+    pieces = tokenizer.vocabulary.pieces
+    pieces = [pieces[i] for i in range(len(pieces)) if not model.IsControl(i)]
+    texts = list(strings(generator, count, pieces))
+    texts = [
+        text.replace("가", f"{generator.randint(0, 999)},") if "가" in text else text
+        for text in texts
+    ]
+    unknown = total = splits = 0
+    for text, ids in zip(texts, tokenizer.encode_ids_batch(texts)):
+        plain = prepared(text, config)
+        expected = encode_pieces(model, plain, digit_comma)
+        assert ids == [model.PieceToId(piece) for piece in expected], ascii(text)
+        assert tokenizer.tokenize(text) == expected, ascii(text)
+        require_same_alone(tokenizer, text, ids, empty_spans=True)
+        unknown += ids.count(tokenizer.unk_id)
+        total += len(ids)
+        splits += expected != model.EncodeAsPieces(plain)
+    assert 0 < unknown < total
+    assert splits
+    record_property(
+        f"strings of {name}, {digit_comma}",
+        f"{len(texts)}, {total} pieces, {splits} with a number cut from its comma, "
+        f"all equal (seed {SEED})",
     )
