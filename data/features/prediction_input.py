@@ -3,7 +3,10 @@
 import itertools
 import json
 import sys
+import unicodedata
 from typing import BinaryIO, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from absl import logging
 
 from .. import tasks
 from ..io.csv_tables import csv_table_of_lines
@@ -93,12 +96,25 @@ def refuse_table(
             f"{_column_advice(cells)}; or pass --input_format=text where the tabs "
             "belong to the texts."
         )
+    if len(head) > 1 and _known_columns(cells):
+        logging.warning(
+            "%s is %r, the name of a column, and is predicted as a text. If it is a "
+            "header: %s.",
+            _place(bad_rows, 1),
+            head[0][1],
+            _column_advice(cells),
+        )
     return itertools.chain(head, lines)
+
+
+def _names(cells: Sequence[str]) -> List[str]:
+    """Cells of a header as they are compared: what macOS writes apart is one."""
+    return [unicodedata.normalize("NFC", cell.strip()) for cell in cells]
 
 
 def _known_columns(cells: Sequence[str]) -> List[str]:
     """The cells of a first line that are names of texts in one of the tasks."""
-    return [cell for cell in map(str.strip, cells) if cell in tasks.text_columns()]
+    return [name for name in _names(cells) if name in tasks.text_columns()]
 
 
 def _column_advice(cells: Sequence[str]) -> str:
@@ -215,7 +231,7 @@ def _places(
 ) -> List[int]:
     if len(columns) > 2:
         raise InputError(f"--columns={','.join(columns)}, expected one or two names.")
-    names = [name.strip() for name in cells]
+    names, columns = _names(cells), _names(columns)
     for column in columns:
         if column not in names:
             raise InputError(

@@ -54,7 +54,9 @@ def apply_values(
             values[name].value = values[name].parser.parse(value)
             values[name].using_default_value = False
         except (ValueError, TypeError) as error:
-            raise InputError(f"{source} sets {name}={value!r}: {error}") from None
+            # absl's BooleanParser gives the words and the value as two arguments.
+            reason = error.args[0] if error.args else error
+            raise InputError(f"{source} sets {name}={value!r}: {reason}") from None
 
 
 def fill_in(values: flags.FlagValues, settings: Mapping[str, Any]) -> None:

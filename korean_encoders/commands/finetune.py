@@ -252,7 +252,8 @@ def _args(task, model):
 
 def _chosen_tasks():
     """The tasks, whose questions may have no answer if the user says so."""
-    chosen = [tasks.get_task(name) for name in _required("task_name").split(",")]
+    names = _required("task_name").strip(", ").split(",")
+    chosen = [tasks.get_task(name.strip()) for name in names]
     if not FLAGS.version_2_with_negative:
         return chosen
     if not any(task.task_type == tasks.QUESTION_ANSWERING for task in chosen):

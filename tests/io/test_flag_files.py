@@ -64,6 +64,7 @@ def test_text_in_place_of_a_file():
         ('{"vocab_size": 0}', "sets vocab_size=0: .*lower bound|sets vocab_size=0"),
         ('{"vocab_size": "many"}', "sets vocab_size='many'"),
         ('{"vocab_file": 5}', "sets vocab_file=5: flag value must be a string"),
+        ('{"do_train": "maybe"}', "'maybe': Non-boolean argument to boolean flag$"),
         ("[1]", "must hold one JSON object"),
         ("{", "is not valid JSON"),
     ],

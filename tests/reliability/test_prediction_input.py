@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 
 import pytest
 
@@ -46,6 +47,25 @@ def test_texts_may_have_tabs(tmp_path, content):
     path.write_text(content + "끝\t\t!\n", encoding="utf-8")
     found = texts_of(path, looks_at_tabs=True)
     assert found == (content + "끝\t\t!\n").splitlines()
+
+
+def test_a_header_of_one_column_is_a_text_with_a_warning(tmp_path, caplog):
+    path = tmp_path / "texts.txt"
+    path.write_text("document\n가\n", encoding="utf-8")
+    with caplog.at_level("WARNING"):
+        assert texts_of(path, looks_at_tabs=True) == ["document", "가"]
+    assert caplog.messages == [
+        f"{path}, line 1 is 'document', the name of a column, and is predicted as a "
+        "text. If it is a header: Pass --columns=document."
+    ]
+
+
+def test_columns_are_compared_composed(tmp_path):
+    path = tmp_path / "texts.tsv"
+    decomposed = unicodedata.normalize("NFD", "번호\t글")
+    path.write_text(f"{decomposed}\n1\t가\n", encoding="utf-8")
+    items = read_items(str(path), "tsv", [unicodedata.normalize("NFC", "글")])
+    assert [item.text for item in items] == ["가"]
 
 
 def test_carriage_returns_alone_are_no_line_ends(tmp_path):
