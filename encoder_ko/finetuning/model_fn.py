@@ -16,6 +16,7 @@ def model_fn_builder(
     replicas: Optional[distribution.OneReplica] = None,
     report_path: Optional[str] = None,
     steps_per_loop: int = 1,
+    skip_padding: bool = False,
 ):
     """The model_fn of a TPUEstimator.
 
@@ -27,6 +28,7 @@ def model_fn_builder(
       report_path: where to write which variables were restored; only given when
         training starts at step 0.
       steps_per_loop: updates that a TPU makes in one call.
+      skip_padding: see EncoderModel; no head reads padding.
     """
     replicas = replicas or distribution.OneReplica()
 
@@ -41,6 +43,7 @@ def model_fn_builder(
             dtype=encoder.dtype,
             dropout=dropout,
             only_first_token=encoder.task_type.only_first_token,
+            skip_padding=skip_padding,
         )
         return encoder.task_type.head(encoder.family, model, features, dropout)
 
@@ -99,7 +102,8 @@ def prediction_graph(encoder) -> Tuple[Dict[str, Tensor], Dict[str, Tensor]]:
         dtype = tf.float32 if feature.dtype == "float32" else tf.int32
         shape = [None] if feature.length else [None, None]
         features[feature.name] = tf.placeholder(dtype, shape)
-    spec = model_fn_builder(encoder)(features, None, tf.estimator.ModeKeys.PREDICT, {})
+    build = model_fn_builder(encoder, skip_padding=True)
+    spec = build(features, None, tf.estimator.ModeKeys.PREDICT, {})
     return features, dict(spec.predictions)
 
 

@@ -15,6 +15,7 @@ from encoder_ko.finetuning.model_fn import prediction_graph
 from encoder_ko.finetuning.saved_run import FineTunedModel
 from encoder_ko.finetuning.task_types import TaskType
 from encoder_ko.finetuning.trainer import Encoder
+from encoder_ko.inference import held_weights
 from encoder_ko.training import restoring
 
 # A text, or a pair of texts: a question and its passage.
@@ -74,7 +75,9 @@ class RunPredictor:
         with tf.Graph().as_default(), compat.plain_ops():
             self._features, self._outputs = prediction_graph(encoder)
             del self._outputs["per_example_loss"]
+            hold = held_weights.hold(list(self._outputs.values()))
             self._session = restoring.open_session(model.checkpoint)
+            self._session.run(hold)
         self._is_closed = False
 
     @classmethod

@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
@@ -149,7 +149,10 @@ def build_app(service: Service, local_only: bool = True) -> Guard:
 def _add_predictions(app: FastAPI, service: Service) -> None:
     @app.post(
         "/predict",
-        responses={200: {"model": messages.PredictResponse}, **_ERRORS},
+        responses={
+            200: {"model": messages.PredictResponse, "description": "The predictions."},
+            **_ERRORS,
+        },
         summary="Predict texts",
         tags=["predictions"],
     )
@@ -166,18 +169,18 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
     )
     async def predict_file(
         request: Request,
-        model: Optional[str] = None,
-        input_format: Optional[str] = None,
-        columns: Optional[str] = None,
-        encoding: str = "utf-8",
-        max_bad_rows: int = 0,
-        output_format: Optional[str] = None,
+        model: Optional[str] = Query(None, description="Name of a run."),
+        input_format: Optional[str] = Query(
+            None, description="text (one per line), tsv, csv or jsonl."
+        ),
+        columns: Optional[str] = Query(
+            None, description="One or two columns of a table's header: text,text_b."
+        ),
+        encoding: str = Query("utf-8", description="Of the file, such as cp949."),
+        max_bad_rows: int = Query(0, description="Bad rows to skip.", ge=0),
+        output_format: Optional[str] = Query(None, description="tsv or jsonl."),
     ) -> Any:
-        """The file is the body; the answer is what predict.py writes of it.
-
-        input_format is text (a text per line), tsv, csv or jsonl; columns names one
-        or two columns of a table's header; output_format is tsv or jsonl.
-        """
+        """The file is the body; the answer is what predict.py writes of it."""
         run = service.run_of(model)
         names = tables.listed(columns)
         form = input_format or format_of("", names)
@@ -215,7 +218,12 @@ def _require(name: str, value: str, allowed: Sequence[str]) -> None:
 
 
 def _add_facts(app: FastAPI, service: Service, guard: Guard) -> None:
-    @app.get("/models", summary="The runs that are served", tags=["server"])
+    @app.get(
+        "/models",
+        summary="The runs that are served",
+        tags=["server"],
+        responses={200: {"description": "A list of them."}},
+    )
     async def models() -> Any:
         """Name, task, labels and limits of each run."""
         return JSONResponse([run.facts for run in service.runs.values()])
@@ -224,7 +232,10 @@ def _add_facts(app: FastAPI, service: Service, guard: Guard) -> None:
         "/health",
         summary="Whether the server takes requests",
         tags=["server"],
-        responses={503: {"description": "It is being stopped."}},
+        responses={
+            200: {"description": "It does."},
+            503: {"description": "It is being stopped."},
+        },
     )
     async def health() -> Any:
         """Counts since the start; texts that wait are in no batch yet."""

@@ -2,6 +2,7 @@
 
 import json
 import pkgutil
+import re
 from typing import Any, Dict, List, Sequence
 
 import jinja2
@@ -33,17 +34,26 @@ def trial_page(runs: Sequence[ServedRun], limits: Any) -> str:
 
 def manual_page(openapi: Dict[str, Any]) -> str:
     """What the server answers to, from its description in OpenAPI's form."""
+    schemas = openapi["components"]["schemas"]
     return _render(
         "manual.html",
         title=f"{openapi['info']['title']}: requests",
         operations=_operations(openapi),
-        schemas=[
-            {"name": name, **_schema(schema)}
-            for name, schema in openapi["components"]["schemas"].items()
-            if "properties" in schema
-            and not name.startswith(("HTTPValidation", "ValidationError"))
-        ],
+        schemas=[{"name": n, **_schema(schemas[n])} for n in _mentioned(openapi)],
     )
+
+
+def _mentioned(openapi: Dict[str, Any]) -> List[str]:
+    """The names of the schemas, in the order in which one comes to them."""
+    schemas = openapi["components"]["schemas"]
+    found: List[str] = []
+    text = json.dumps(openapi["paths"])
+    while text:
+        names = re.findall(r"#/components/schemas/(\w+)", text)
+        new = [name for name in dict.fromkeys(names) if name not in found]
+        found += new
+        text = "".join(json.dumps(schemas[name]) for name in new)
+    return found
 
 
 def _operations(openapi: Dict[str, Any]) -> List[Dict[str, Any]]:
@@ -54,7 +64,11 @@ def _operations(openapi: Dict[str, Any]) -> List[Dict[str, Any]]:
             "summary": operation["summary"],
             "description": operation.get("description", ""),
             "parameters": [
-                {"name": each["name"], "type": _type(each["schema"])}
+                {
+                    "name": each["name"],
+                    "type": _type(each["schema"]).replace(" or null", ""),
+                    "description": each.get("description", ""),
+                }
                 for each in operation.get("parameters", ())
             ],
             "body": _body(operation),

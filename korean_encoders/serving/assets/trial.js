@@ -43,7 +43,7 @@
       return box;
     });
     byId("fields").replaceChildren(...boxes.flatMap((box, place) => {
-      const label = element("label", "", names[place]);
+      const label = element("label", names.length > 1 ? "" : "only", names[place]);
       label.htmlFor = box.id;
       return [label, box];
     }));
@@ -111,6 +111,7 @@
       if (asked !== run) return;
       const seconds = (performance.now() - started) / 1000;
       showAnswer(answer, text, label, seconds);
+      byId("answer").scrollIntoView({ block: "nearest" });
     } catch (error) {
       byId("result").replaceChildren(element("p", "error", error.message));
     } finally {
