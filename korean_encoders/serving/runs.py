@@ -71,7 +71,7 @@ def load_runs(
     runs = []
     for (name, path), model in zip(named.items(), models):
         predictor = Predictor(model, **options)
-        facts, found = _facts(name, model), _examples(path, model.task)
+        facts, found = _facts(name, model), _examples(name, path, model.task)
         run = ServedRun(name, predictor, facts, found)
         predictor.predict([run.sample])  # the first one is slow
         logging.info("%s: %s", name, facts["summary"])
@@ -102,7 +102,7 @@ def _facts(name: str, model: FineTunedModel) -> Dict[str, Any]:
 # --- Examples ------------------------------------------------------------------------
 
 
-def _examples(path: str, task: Task) -> List[Dict[str, Any]]:
+def _examples(name: str, path: str, task: Task) -> List[Dict[str, Any]]:
     """Some of dev, where the run's data is still where the run found it."""
     folder = RunFolder(path)
     settings = (folder.read_json(_RESULTS) or {}).get("flags")
@@ -111,7 +111,7 @@ def _examples(path: str, task: Task) -> List[Dict[str, Any]]:
         declared = _declared(settings.get("task_name") or "", task)
         examples = _dev(declared, settings)
     except (InputError, OSError) as error:
-        logging.info("%s: no examples of dev (%s)", path, error)
+        logging.info("%s: no examples of dev (%s)", name, error)
         return []
     order = np.random.RandomState(0).permutation(len(examples))
     shown: List[Dict[str, Any]] = []

@@ -1,7 +1,6 @@
 """The server over HTTP: what it answers, what it refuses, how it ends."""
 
 import asyncio
-import contextlib
 import http.client
 import json
 import os
@@ -21,9 +20,9 @@ from encoder_ko.training.run_folder import RunFolder
 from korean_encoders.commands import predict
 from korean_encoders.commands import serve as command
 from korean_encoders.serving import runs
-from tests.inference.test_export_savedmodel import fine_tuned_model
-from tests.support import fine_tuning_runs
+from tests.support import fine_tuning_runs, served_runs
 from tests.support.paths import ROOT
+from tests.support.served_runs import FAMILIES, running
 
 testclient, app, server, guard_module = (
     pytest.importorskip(name, reason="the extra [serve] needs Python 3.9")
@@ -36,13 +35,6 @@ testclient, app, server, guard_module = (
 )
 pytestmark = pytest.mark.slow
 
-FAMILIES = {
-    "classification": "bert",
-    "regression": "albert",
-    "tagging": "electra",
-    "question_answering": "bert",
-    "dependency_parsing": "electra",
-}
 TEXTS = ["재밌다 영화", "", "ㅋㅋ 😀 뷁 최고", "최고 " * 30]
 PAIRS = [("재밌다", "최고"), ("정말 " * 20, "또 😀")]
 LIMITS = app.Limits(batch_size=4, texts=50, bytes=20000, waiting=1000)
@@ -50,13 +42,8 @@ LIMITS = app.Limits(batch_size=4, texts=50, bytes=20000, waiting=1000)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A run of each task type, with random weights; NSMC's knows its dev set."""
     made = tmp_path_factory.mktemp("served")
-    for task_type, family in FAMILIES.items():
-        fine_tuned_model(made / task_type, family, task_type)
-    data = fine_tuning_runs.write_data(made / "data")
-    settings = {"task_name": "NSMC", "data_dir": str(data)}
-    RunFolder(str(made / "classification")).write_json("run_config.json", settings)
+    served_runs.make(made)
     return made
 
 
@@ -432,24 +419,6 @@ def test_the_manual_lists_what_openapi_describes(client):
 
 
 # --- Batches, and the end -----------------------------------------------------------
-
-
-@contextlib.contextmanager
-def running(guard):
-    """(port, server) of a server in a thread."""
-    bound = server.bind("127.0.0.1", 0)
-    port = bound.getsockname()[1]
-    made = server.DrainingServer(guard)
-    thread = threading.Thread(target=made.run, args=([bound],))
-    thread.start()
-    while not made.started:
-        time.sleep(0.01)
-    try:
-        yield port, made
-    finally:
-        made.should_exit = True
-        thread.join(30)
-        assert not thread.is_alive()
 
 
 def ask(port, body, connection=None):

@@ -32,7 +32,8 @@
       button.setAttribute("aria-pressed", String(button.dataset.run === name));
     }
     byId("summary").textContent = run.summary;
-    byId("ask").textContent = NAMES[run.task_type] ? "Question" : run.is_pair ? "Texts" : "Text";
+    byId("ask").textContent = NAMES[run.task_type] ? "Question and passage"
+      : run.is_pair ? "Texts" : "Text";
     const names = namesOfTexts();
     boxes = names.map((label, place) => {
       const box = element("textarea");
