@@ -141,6 +141,7 @@ def build_app(service: Service, local_only: bool = True) -> Guard:
     guard = Guard(app, local_only, service.limits.bytes)
     _add_errors(app)
     _add_predictions(app, service)
+    _add_files(app, service)
     _add_facts(app, service, guard)
     _add_pages(app, service)
     return guard
@@ -160,6 +161,8 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
         """A prediction per text, in their order, as Predictor.predict gives them."""
         return JSONResponse(await service.predict(request))
 
+
+def _add_files(app: FastAPI, service: Service) -> None:
     @app.post(
         "/predict/file",
         responses={200: {"description": "Predictions, a line each."}, **_ERRORS},
