@@ -68,6 +68,7 @@ setup(
         "encoder_ko.replicas",
         "encoder_ko.report",
         "encoder_ko.report.finetuning",
+        "encoder_ko.report.pretraining",
         "encoder_ko.training",
         "korean_encoders",
         "korean_encoders.commands",

@@ -160,12 +160,16 @@ def _masked_lm(config, features, masked, options, scope, model_class=ElectraMode
         predicted = heads.predict_tokens(
             model, masked.positions, masked.ids, transform_scope=None
         )
-    return _objective(predicted.losses, predicted.predictions(), masked), predicted
+    objective = _objective(
+        predicted.losses, predicted.predictions(), masked, predicted.guesses
+    )
+    return objective, predicted
 
 
-def _objective(losses, predictions, masked):
+def _objective(losses, predictions, masked, guesses=None):
+    targets = objectives.TokenTargets(*masked)
     return objectives.token_objective(
-        "masked_lm", losses, predictions, masked.ids, masked.weights, _EPSILON
+        "masked_lm", losses, predictions, targets, _EPSILON, guesses
     )
 
 

@@ -162,6 +162,13 @@ def classification(
 # --- Predicting tokens -----------------------------------------------------------
 
 
+class TokenGuesses(NamedTuple):
+    """The most probable tokens, falling: int32 and float32 [B, P, K]."""
+
+    tokens: Tensor
+    probabilities: Tensor
+
+
 class TokenPredictions(NamedTuple):
     """Predictions of tokens through the tied embedding table.
 
@@ -186,6 +193,17 @@ class TokenPredictions(NamedTuple):
     def predictions(self) -> Tensor:
         """int32 [B, P], the most probable tokens."""
         return tf.argmax(self.logits(), -1, output_type=tf.int32)
+
+    def guesses(self, count: int) -> TokenGuesses:
+        """The `count` most probable tokens, or all V where these are fewer."""
+        logits, tokens = tf.nn.top_k(
+            self.logits(), min(count, self.bias.shape.as_list()[0])
+        )
+        total = self.exponents.highest[:, 0] + tf.math.log(
+            tf.reduce_sum(self.exponents.sums, -1)
+        )
+        total = tf.reshape(total, tf.shape(self.losses))
+        return TokenGuesses(tokens, tf.exp(logits - total[:, :, None]))
 
 
 def predict_tokens(

@@ -11,9 +11,11 @@ from data.io.errors import InputError
 from data.records.dataset import RecordFiles
 from data.tokenization import Tokenizer, find_vocabulary
 from encoder_ko.finetuning import results
-from encoder_ko.pretraining import trainer
+from encoder_ko.pretraining import inspection, trainer
 from encoder_ko.pretraining.args import EvaluationArgs, Schedule
 from encoder_ko.replicas import distribution
+from encoder_ko.report import origin
+from encoder_ko.report.pretraining import examples, run_page
 from encoder_ko.training import (
     checkpoints,
     collapse,
@@ -26,6 +28,7 @@ from encoder_ko.training.training_log import FILE_NAME, read_log
 
 # Ends of the names of the metrics that the picture shows, losses first.
 _DRAWN = ("loss", "accuracy", "precision", "recall", "auc")
+_EXAMPLES = 12  # records that the page shows
 _BESIDE = {"masked_lm_loss": "unigram_entropy"}  # drawn in the same panel
 
 
@@ -83,6 +86,7 @@ def run(job: PretrainingJob) -> bool:
         _evaluate(job, folder, pretrainer, seconds)
     if replicas.is_chief:
         _draw_curves(job, folder)
+        _write_page(job, folder, seconds)
     return True
 
 
@@ -233,6 +237,45 @@ def _evaluate(job, folder, pretrainer, seconds) -> None:
             "versions": results.versions(),
         },
     )
+
+
+def _write_page(job, folder, seconds) -> None:
+    """`report.html`."""
+    network, checkpoint = job.network, checkpoints.newest_checkpoint(folder.path)
+
+    def course():
+        return run_page.Course(
+            origin.Made(
+                model_type=job.model_type,
+                model_config=network.config.to_dict(),
+                seed=job.schedule.seed,
+                seconds=seconds,
+                flags=job.flags,
+                versions=results.versions(),
+                start=network.init_checkpoint,
+            ),
+            log=read_log(folder(FILE_NAME)),
+            history=folder.read_json(HISTORY) or [],
+            step=checkpoints.saved_step(folder.path),
+            total_steps=job.schedule.train_steps,
+            batch_size=job.schedule.batch_size,
+            max_seq_length=job.data.features[0].length,
+            data=job.data,
+            shown_data=job.eval_data,
+            are_trained_on=job.eval_data.digest == job.data.digest,
+        )
+
+    def inspected():
+        return inspection.inspect(
+            network,
+            job.schedule.seed,
+            job.eval_data,
+            checkpoint,
+            _EXAMPLES,
+            examples.GUESSES,
+        )
+
+    run_page.write(folder, job.tokenizer, course, inspected)
 
 
 def _draw_curves(job: PretrainingJob, folder: RunFolder) -> None:

@@ -64,7 +64,7 @@ def model_fn_builder(network, schedule, surroundings: Surroundings):
 
 def _evaluation_spec(network, schedule, replicas, features):
     random = DropoutStream(schedule.seed, step_of_contents(features["input_ids"]))
-    output = _graph_of_batch(network, features, random, False, replicas.on_tpu)
+    output = graph_of_batch(network, features, random, False, replicas.on_tpu)
     metrics = dict(output.metrics)
     if replicas.on_tpu:
         real = tf.reduce_sum(objectives.real_examples(features))
@@ -85,7 +85,7 @@ def _training_spec(network, schedule, surroundings, features):
     )
     step = distribution.random_step(updates.micro_step(update))
     random = DropoutStream(schedule.seed, step)
-    output = _graph_of_batch(network, features, random, True, on_tpu)
+    output = graph_of_batch(network, features, random, True, on_tpu)
     report_path = folder("restored_variables.json") if surroundings.starts else None
     scaffold_fn = restoring.start_from(
         network.init_checkpoint,
@@ -127,7 +127,7 @@ def _finite(loss):
     return tf.where(tf.math.is_finite(loss), loss, loss.dtype.max)
 
 
-def _graph_of_batch(network, features, random, is_training, use_tpu):
+def graph_of_batch(network, features, random, is_training, use_tpu):
     """The PretrainingOutput of one batch as it was read."""
     if network.masker:
         features = graph_masking.mask_anew(features, *network.masker, random)
@@ -213,6 +213,7 @@ class _Shown:
                 numbers,
                 metrics,
                 schedule.batch_size,
+                tokens,
                 self._masked_tokens,
                 self._unigrams,
                 clock,

@@ -4,7 +4,7 @@ Letters: B batch, S sequence, P predicted positions.
 """
 
 import dataclasses
-from typing import Dict, NamedTuple
+from typing import Callable, Dict, NamedTuple, Optional
 
 from encoder_ko.compat import tf
 from encoder_ko.modeling import heads
@@ -75,12 +75,15 @@ class PretrainingOutput(NamedTuple):
       losses: float32 scalars, the loss of each objective, by name.
       metrics: WeightedMean or Ranking by name, `<objective>_loss`, `..._accuracy`.
       predictions: tensors by name, for inspection.
+      guesses: objective -> function of K that adds heads.TokenGuesses to the graph, for
+        inspection, too.
     """
 
     loss: object
     losses: Dict[str, object]
     metrics: Dict[str, object]
     predictions: Dict[str, object]
+    guesses: Dict[str, Callable[[int], heads.TokenGuesses]]
 
 
 def batch_metrics(metrics) -> Dict[str, object]:
@@ -133,12 +136,14 @@ class Objective(NamedTuple):
 
     Attributes:
       weight: float32 scalar, the tokens that `loss` is the mean of; None = of examples.
+      guesses: as in PretrainingOutput; None = it predicts no tokens.
     """
 
     loss: object
     metrics: Dict[str, object]
     predictions: Dict[str, object]
     weight: object = None
+    guesses: Optional[Callable[[int], heads.TokenGuesses]] = None
 
 
 def combine(objectives: Dict[str, Objective], weights=None) -> PretrainingOutput:
@@ -160,6 +165,11 @@ def combine(objectives: Dict[str, Objective], weights=None) -> PretrainingOutput
         losses={name + "_loss": loss for name, loss in losses.items()},
         metrics=metrics,
         predictions=predictions,
+        guesses={
+            name: objective.guesses
+            for name, objective in objectives.items()
+            if objective.guesses
+        },
     )
 
 
@@ -168,17 +178,34 @@ def accuracy(predictions, labels, weights) -> WeightedMean:
     return WeightedMean(tf.cast(tf.equal(predictions, labels), tf.float32), weights)
 
 
-def token_objective(name, losses, tokens, ids, weights, epsilon) -> Objective:
+class TokenTargets(NamedTuple):
+    """What is to be predicted of a batch.
+
+    Attributes:
+      input_ids: int32 [B, S], what the encoder reads.
+      positions: int32 [B, P]. ids: int32 [B, P], the tokens that belong there.
+      weights: float32 [B, P], 0 = padding.
+    """
+
+    input_ids: object
+    positions: object
+    ids: object
+    weights: object
+
+
+def token_objective(
+    name, losses, tokens, targets: TokenTargets, epsilon, guesses=None
+) -> Objective:
     """Loss and accuracy of predicted tokens.
 
     Args:
       name: prefix of the metrics.
-      losses: float32 [B, P], -log probability of `ids`.
+      losses: float32 [B, P], -log probability of the targets.
       tokens: int32 [B, P], the most probable tokens.
-      ids: int32 [B, P], the tokens that belong there.
-      weights: float32 [B, P], 0 = padding.
       epsilon: added to the sum of the weights.
+      guesses: see Objective.
     """
+    ids, weights = targets.ids, targets.weights
     return Objective(
         loss=heads.weighted_mean(losses, weights, epsilon),
         metrics={
@@ -187,10 +214,11 @@ def token_objective(name, losses, tokens, ids, weights, epsilon) -> Objective:
         },
         predictions={
             name + "_predictions": tokens,
-            name + "_ids": ids,
-            name + "_weights": weights,
+            name + "_losses": losses,
+            **{f"{name}_{key}": value for key, value in targets._asdict().items()},
         },
         weight=tf.reduce_sum(weights),
+        guesses=guesses,
     )
 
 
@@ -234,14 +262,25 @@ def token_objectives(model, features) -> Dict[str, Objective]:
     sizes = [features[name + "_ids"].shape.as_list()[1] for name in names]
     losses = tf.split(predicted.losses, sizes, 1)
     tokens = tf.split(predicted.predictions(), sizes, 1)
+
+    def guesses_of(place):
+        def guesses(count):
+            parts = [tf.split(each, sizes, 1) for each in predicted.guesses(count)]
+            return heads.TokenGuesses(*(part[place] for part in parts))
+
+        return guesses
+
     return {
         name: token_objective(
             name,
             losses[i],
             tokens[i],
-            features[name + "_ids"],
-            features[name + "_weights"],
+            TokenTargets(
+                features["input_ids"],
+                *(features[f"{name}_{key}"] for key in TokenTargets._fields[1:]),
+            ),
             _MASKED_LM_EPSILON,
+            guesses_of(i),
         )
         for i, name in enumerate(names)
     }
@@ -273,6 +312,7 @@ def sentence_objective(name, model, features) -> Objective:
             name + "_accuracy": accuracy(classes, labels, weights),
         },
         predictions={
+            name + "_labels": labels,
             name + "_classes": classes,
             name + "_probabilities": result.probabilities,
         },

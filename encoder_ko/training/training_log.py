@@ -55,6 +55,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
       scalars: name -> scalar, read at the step of the line.
       metrics: name -> scalar that only the step of a line should compute.
       batch_size: sequences per step.
+      tokens: int scalar, those of a batch that are no padding; None = not counted.
       masked_tokens: {"ids": int32, "weights": float32 of one shape, 0 = no token} of a
         batch; given, lines have `unigram_entropy` from step 200 on, and a loss that
         stays at it is mentioned once.
@@ -71,6 +72,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
         scalars: Dict[str, Tensor],
         metrics: Dict[str, Tensor],
         batch_size: int,
+        tokens: Optional[Tensor] = None,
         masked_tokens: Optional[Dict[str, Tensor]] = None,
         unigrams: Optional[collapse.UnigramEntropy] = None,
         clock: Callable[[], float] = time.time,
@@ -79,7 +81,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
         self._path = path
         self._every = every_steps
         self._losses, self._figures, self._metrics = losses, scalars, metrics
-        self._batch_size = batch_size
+        self._batch_size, self._tokens = batch_size, tokens
         self._masked_tokens, self._unigrams = masked_tokens, unigrams
         self._clock = clock
 
@@ -96,11 +98,14 @@ class TrainingLogHook(tf.train.SessionRunHook):
     def _restart(self):
         self._values = {name: [] for name in self._losses}
         self._nonfinite = collections.Counter()
+        self._tokens_seen = 0
         self._started = self._clock()
         self._first_step = self._steps.step
 
     def before_run(self, run_context):
         fetches = {"losses": self._losses}
+        if self._tokens is not None:
+            fetches["tokens"] = self._tokens
         if self._masked_tokens:
             fetches["masked_tokens"] = self._masked_tokens
         if self._ends_line():
@@ -119,6 +124,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
             else:
                 self._nonfinite[name + "_nonfinite"] += 1
                 self._summarize({"nonfinite/" + name: value})
+        self._tokens_seen += int(found.get("tokens", 0))
         if "masked_tokens" in found:
             self._unigrams.add(**found["masked_tokens"])
         if "scalars" in found:
@@ -150,6 +156,8 @@ class TrainingLogHook(tf.train.SessionRunHook):
         }
         entry = {name: float(value) for name, value in dict(means, **scalars).items()}
         entry["sequences_per_second"] = steps * self._batch_size / seconds
+        if self._tokens is not None:
+            entry["tokens_per_second"] = self._tokens_seen / seconds
         self._entries.append(dict(entry, step=self._steps.step, **self._nonfinite))
         with files.open_file(self._path, "ab") as writer:
             writer.write(_line(self._entries[-1]).encode("utf-8"))

@@ -3,6 +3,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data-of-page").textContent);
   const AT_A_TIME = 10;
+  const SERIES = ["--accent", "--second", "--third", "--fourth", "--fifth", "--sixth"];
 
   function element(name, style, text) {
     const made = document.createElement(name);
@@ -102,7 +103,9 @@
       gridColor: colour("--line"), domainColor: colour("--line"),
       tickColor: colour("--line"), titleFontWeight: 400 };
     return { background: "transparent", font: getComputedStyle(document.body).fontFamily,
-      view: { stroke: null }, axis, mark: { color: colour("--accent") },
+      view: { stroke: null }, axis, range: { category: SERIES.map(colour) },
+      legend: { labelColor: colour("--soft"), labelLimit: 260, symbolType: "stroke" },
+      mark: { color: colour("--accent") },
       rule: { color: colour("--bad") }, text: { color: colour("--bad") } };
   }
 
@@ -115,6 +118,11 @@
         .catch((error) => { place.textContent = String(error); });
     }
   }
+
+  // Paper has no folds to open.
+  addEventListener("beforeprint", () => {
+    for (const fold of document.querySelectorAll(".item details")) fold.open = true;
+  });
 
   if (Object.keys(data.charts).length) {
     draw();

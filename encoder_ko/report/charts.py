@@ -1,0 +1,72 @@
+"""Charts as specifications of Vega-Lite 6; the page sets size, fonts and colours."""
+
+from typing import NamedTuple, Sequence
+
+from encoder_ko.report.content import Chart
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+_MOST_POINTS = 400  # of a line
+_FEW_POINTS = 20  # are drawn as points, too
+
+
+class Line(NamedTuple):
+    """A line of a chart: steps and values, as many of both."""
+
+    name: str
+    steps: Sequence[int]
+    values: Sequence[float]
+
+
+def lines(
+    title: str, given: Sequence[Line], note: str = "", height: int = 150
+) -> Chart:
+    """Lines over the steps of training; of many points an even choice and the last."""
+    rows = []  # type: List[Dict[str, Any]]
+    for line in given:
+        every = -(-len(line.steps) // _MOST_POINTS)
+        places = list(range(len(line.steps)))
+        for place in places[::every] + places[-1:] * bool((len(places) - 1) % every):
+            value = float(f"{line.values[place]:.5g}")
+            rows.append({"s": line.steps[place], "v": value, "n": line.name})
+    few = [line.name for line in given if len(line.steps) <= _FEW_POINTS]
+    encoding = {
+        "x": {
+            "field": "s",
+            "type": "quantitative",
+            "title": "step",
+            "axis": {"tickCount": 5},
+        },
+        "y": {
+            "field": "v",
+            "type": "quantitative",
+            "title": None,
+            "scale": {"zero": False},
+            "axis": {"tickCount": 5},
+        },
+        "color": {
+            "field": "n",
+            "type": "nominal",
+            "sort": None,
+            "scale": {"domain": [line.name for line in given]},
+            "legend": {"orient": "top", "title": None} if len(given) > 1 else None,
+        },
+        "tooltip": [
+            {"field": "n", "title": "line"},
+            {"field": "s", "title": "step", "format": ","},
+            {"field": "v", "title": title, "format": ".5~g"},
+        ],
+    }
+    spec = {
+        "$schema": SCHEMA,
+        "height": height,
+        "data": {"values": rows},
+        "encoding": encoding,
+        "layer": [
+            {"mark": {"type": "line", "clip": True}},
+            {
+                "mark": {"type": "point", "filled": True},
+                "transform": [{"filter": {"field": "n", "oneOf": few}}],
+            },
+        ],
+    }
+    return Chart(title, note, spec)
