@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 from absl import logging
 
@@ -15,7 +15,7 @@ from encoder_ko.pretraining import inspection, trainer
 from encoder_ko.pretraining.args import EvaluationArgs, Schedule
 from encoder_ko.replicas import distribution
 from encoder_ko.report import origin
-from encoder_ko.report.pretraining import examples, run_page
+from encoder_ko.report.pretraining import curves, examples, run_page
 from encoder_ko.training import (
     checkpoints,
     collapse,
@@ -29,7 +29,6 @@ from encoder_ko.training.training_log import FILE_NAME, read_log
 # Ends of the names of the metrics that the picture shows, losses first.
 _DRAWN = ("loss", "accuracy", "precision", "recall", "auc")
 _EXAMPLES = 12  # records that the page shows
-_BESIDE = {"masked_lm_loss": "unigram_entropy"}  # drawn in the same panel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -293,16 +292,10 @@ def _draw_curves(job: PretrainingJob, folder: RunFolder) -> None:
     plots.write_curves_png(
         folder("training_curves.png"),
         {
-            name.replace("_", " "): _curves(log, name, "training")
-            + _curves(history, name, "evaluation", marked=True)
-            + _curves(log, _BESIDE.get(name), "entropy of token frequencies")
+            name.replace("_", " "): curves.of_training_and_evaluation(
+                log, history, name
+            )
             for name in metrics + ["learning_rate", "gradient_norm"]
         },
         f"{job.model_type}: step {step} of {job.schedule.train_steps}",
     )
-
-
-def _curves(entries, name, label, marked=False) -> List[plots.Curve]:
-    """The curve of a metric; none where no entry has it."""
-    found = [(entry["step"], entry[name]) for entry in entries if name in entry]
-    return [plots.Curve(label, *zip(*found), marked)] if found else []

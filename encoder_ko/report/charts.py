@@ -1,34 +1,29 @@
 """Charts as specifications of Vega-Lite 6; the page sets size, fonts and colours."""
 
-from typing import NamedTuple, Sequence
+from typing import Any, Dict, List, Sequence
 
+from data.evaluation.plots import Curve
 from encoder_ko.report.content import Chart
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _MOST_POINTS = 400  # of a line
-_FEW_POINTS = 20  # are drawn as points, too
-
-
-class Line(NamedTuple):
-    """A line of a chart: steps and values, as many of both."""
-
-    name: str
-    steps: Sequence[int]
-    values: Sequence[float]
+_FEW_POINTS = 20  # are drawn as dots, too
 
 
 def lines(
-    title: str, given: Sequence[Line], note: str = "", height: int = 150
+    title: str, given: Sequence[Curve], note: str = "", height: int = 150
 ) -> Chart:
     """Lines over the steps of training; of many points an even choice and the last."""
-    rows = []  # type: List[Dict[str, Any]]
+    rows: List[Dict[str, Any]] = []
     for line in given:
         every = -(-len(line.steps) // _MOST_POINTS)
         places = list(range(len(line.steps)))
         for place in places[::every] + places[-1:] * bool((len(places) - 1) % every):
             value = float(f"{line.values[place]:.5g}")
             rows.append({"s": line.steps[place], "v": value, "n": line.name})
-    few = [line.name for line in given if len(line.steps) <= _FEW_POINTS]
+    dotted = [
+        line.name for line in given if line.marked or len(line.steps) <= _FEW_POINTS
+    ]
     encoding = {
         "x": {
             "field": "s",
@@ -65,7 +60,7 @@ def lines(
             {"mark": {"type": "line", "clip": True}},
             {
                 "mark": {"type": "point", "filled": True},
-                "transform": [{"filter": {"field": "n", "oneOf": few}}],
+                "transform": [{"filter": {"field": "n", "oneOf": dotted}}],
             },
         ],
     }

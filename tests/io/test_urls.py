@@ -192,6 +192,7 @@ def test_data_commands(place):
 def test_training_and_its_pictures(place):
     pretrained, finetuned = names(f"{place}/pretrained"), names(f"{place}/finetuned")
     assert {"eval_results.json", "training_curves.png", "vocab.txt"} <= pretrained
+    assert "report.html" in pretrained & finetuned
     assert {"test_results.json", "confusion_matrix_test.png", "task.json"} <= finetuned
     for folder in ("pretrained", "finetuned/best"):
         found = checkpoints.find_checkpoint(f"{place}/{folder}")

@@ -17,6 +17,7 @@ from encoder_ko.pretraining import job as pretraining_job
 from encoder_ko.training import collapse
 from encoder_ko.training.run_folder import RunFolder
 from korean_encoders.commands import pretrain
+from tests.support import made_up_runs
 from tests.support import pretraining_runs as runs
 
 pytestmark = pytest.mark.slow
@@ -64,7 +65,8 @@ def finished(prepared, tmp_path_factory):
             output = tmp_path_factory.mktemp("finished") / model_type
             flags = runs.arguments(prepared(model_type), model_type, output)
             every = 6 if model_type == "bert" else 0
-            assert runs.run(*flags, "--do_eval", f"--eval_every_steps={every}") == 0
+            flags += ["--do_eval", f"--eval_every_steps={every}"]
+            assert runs.run_with_page(*flags) == 0
             outputs[model_type] = output
         return outputs[model_type]
 
@@ -89,6 +91,32 @@ def test_every_objective_is_in_the_results(finished, model_type):
     assert wanted <= set(log[-1])
     picture = (output / "training_curves.png").read_bytes()
     assert picture.startswith(b"\x89PNG") and len(picture) > 10000
+
+
+@pytest.mark.parametrize("model_type", ["bert", "albert", "electra"])
+def test_the_run_ends_with_a_page(finished, prepared, model_type):
+    output = finished(model_type)
+    text = (output / "report.html").read_text(encoding="utf-8")
+    assert len(text.encode("utf-8")) < 2e6
+    page = made_up_runs.Page(text)
+    metrics = runs.read_json(output, "eval_results.json")["metrics"]
+    loss = page.row("loss, all objectives")
+    assert loss[1] == f"{metrics['loss']:.4f}"
+    rows = page.rows[1:]
+    assert len([row for row in rows if row[0].startswith(("masked", "word"))]) >= 2
+    charts = page.data["charts"]
+    names = METRICS[model_type] | {"loss"}
+    assert len([name for name in charts if "curves" in name]) == len(names)
+    assert len([name for name in charts if "training" in name]) == 5
+    log = runs.read_lines(output / "training_log.jsonl")
+    tokens = charts["chart-training-2"]["data"]["values"]
+    lengths = [e["tokens_per_second"] / e["sequences_per_second"] for e in log]
+    assert all(3 <= length <= 16 for length in lengths)  # of 16
+    assert tokens[-1]["v"] == pytest.approx(3 * 8 * sum(lengths), rel=1e-4)
+    assert "records that were trained on, since no others are named" in page.text
+    assert "Record 12" in page.text and "Record 13" not in page.text
+    words = {"bert": "is a random one", "albert": "swapped", "electra": "original, t"}
+    assert words[model_type] in page.text
 
 
 def draw(folder, log, history):
@@ -206,13 +234,23 @@ def test_the_folder_is_a_whole_model(finished, prepared):
 
 
 def test_the_same_command_again_trains_nothing(finished, prepared, caplog):
-    output = finished("bert")
-    before = runs.weights(output)
-    assert runs.run(*runs.arguments(prepared("bert"), "bert", output)) == 0
+    """The examples of its page are the same, though ELECTRA masks in the graph."""
+    output = finished("electra")
+    before, pages = runs.weights(output), [examples_of(output)]
+    flags = runs.arguments(prepared("electra"), "electra", output)
+    assert runs.run_with_page(*flags) == 0
     assert "This run is complete (step 12 of 12)" in caplog.text
     advice = f"--init_checkpoint={output}/model.ckpt-12, another --output_dir"
     assert advice in caplog.text
     assert runs.weights(output) == before
+    pages.append(examples_of(output))
+    assert pages[0] == pages[1] and "Record 12" in pages[0]
+
+
+def examples_of(output):
+    """The examples of a run's page."""
+    text = (output / "report.html").read_text(encoding="utf-8")
+    return text[text.index("<h2>Examples") : text.index("<h2>The data")]
 
 
 def evaluate(output, records, *flags):

@@ -38,6 +38,7 @@ def train(folder, losses, every_steps=2, runs_per_step=1, first_step=0, masked=N
             {"learning_rate": tf.constant(0.5)},
             {"accuracy": tf.constant(0.25)},
             batch_size=8,
+            tokens=tf.constant(60),
             masked_tokens=masked and {n: tf.constant(v) for n, v in masked.items()},
             unigrams=masked and collapse.UnigramEntropy(5),
         )
@@ -63,7 +64,9 @@ def test_a_line_has_means_of_losses_and_the_metrics_of_its_step(tmp_path):
     entries, summary = train(tmp_path, [4.0, 2.0, 3.0, 1.0, 9.0])
     assert [(e["step"], e["loss"]) for e in entries] == [(2, 3.0), (4, 2.0)]
     assert all(e["learning_rate"] == 0.5 and e["accuracy"] == 0.25 for e in entries)
-    assert all(e["sequences_per_second"] > 0 for e in entries)
+    for entry in entries:  # 60 tokens in 8 sequences
+        rate = entry["tokens_per_second"] / entry["sequences_per_second"]
+        assert rate == pytest.approx(7.5)
     assert summary["loss", 4] == 2.0
 
 

@@ -4,6 +4,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence
 
 import numpy as np
 
+from data.evaluation.plots import Curve
 from encoder_ko.report import charts
 from encoder_ko.report.content import Chart
 
@@ -45,16 +46,22 @@ def metric_names(log: Entries, history: Entries) -> List[str]:
 
 
 def of_metrics(log: Entries, history: Entries) -> List[Chart]:
-    """A chart for each metric: training, evaluation."""
-    found = []
-    for name in metric_names(log, history):
-        lines = [
-            _line(log, name, "training"),
-            _line(history, name, "evaluation"),
-            *(_line(log, *beside) for beside in [_BESIDE.get(name)] if beside),
-        ]
-        found.append(charts.lines(label(name), [each for each in lines if each.steps]))
-    return found
+    """A chart for each metric."""
+    return [
+        charts.lines(label(name), of_training_and_evaluation(log, history, name))
+        for name in metric_names(log, history)
+    ]
+
+
+def of_training_and_evaluation(
+    log: Entries, history: Entries, name: str
+) -> List[Curve]:
+    """The curves of a metric, and of what belongs beside it; [] without any."""
+    return [
+        *of_metric(log, name, "training"),
+        *of_metric(history, name, "evaluation", marked=True),
+        *of_metric(log, *_BESIDE.get(name, ("", ""))),
+    ]
 
 
 class Progress(NamedTuple):
@@ -86,24 +93,24 @@ def progress(log: Entries, batch_size: int) -> Progress:
 
 def of_training(log: Entries, seen: Progress) -> List[Chart]:
     """Learning rate, gradient norm, tokens seen, throughput."""
-    named = [
-        ("learning rate", _line(log, "learning_rate", "learning rate")),
-        ("gradient norm", _line(log, "gradient_norm", "gradient norm")),
-        ("tokens seen", charts.Line("tokens seen", *map(_listed, seen))),
-        ("tokens per second", _line(log, "tokens_per_second", "tokens per second")),
-        ("sequences per second", _line(log, "sequences_per_second", "sequences")),
-    ]
-    return [charts.lines(title, [line]) for title, line in named if line.steps]
+    found = []
+    for name in ("learning_rate", "gradient_norm"):
+        found.append((label(name), of_metric(log, name, label(name))))
+    if len(seen.steps):
+        drawn = Curve("tokens seen", seen.steps.tolist(), seen.tokens.tolist())
+        found.append(("tokens seen", [drawn]))
+    for name in ("tokens_per_second", "sequences_per_second"):
+        found.append((label(name), of_metric(log, name, label(name))))
+    return [charts.lines(title, curves) for title, curves in found if curves]
 
 
-def _listed(values: np.ndarray) -> List[Any]:
-    return values.tolist()
-
-
-def _line(entries: Entries, name: str, words: str) -> charts.Line:
+def of_metric(
+    entries: Entries, name: str, words: str, marked: bool = False
+) -> List[Curve]:
+    """The curve of a metric; [] where no entry has it."""
     points = [
         (entry["step"], entry[name])
         for entry in entries
         if name in entry and np.isfinite(entry[name])
-    ]  # type: List[Tuple[int, float]]
-    return charts.Line(words, [s for s, _ in points], [v for _, v in points])
+    ]
+    return [Curve(words, *zip(*points), marked)] if points else []

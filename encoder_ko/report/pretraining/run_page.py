@@ -8,7 +8,7 @@ import numpy as np
 from data.records.dataset import RecordFiles
 from data.tokenization import Tokenizer
 from encoder_ko.report import origin, page
-from encoder_ko.report.content import PageTable
+from encoder_ko.report.content import Chart, PageTable
 from encoder_ko.report.pretraining import curves, examples
 from encoder_ko.training import collapse
 from encoder_ko.training.run_folder import RunFolder
@@ -75,10 +75,10 @@ def write(
 def _content(course: Course, records: Sequence[examples.Shown]):
     """(what the template asks for, the charts by the ids of their parts)."""
     seen = curves.progress(course.log, course.batch_size)
-    drawn = {
+    drawn: Dict[str, Sequence[Chart]] = {
         "curves": curves.of_metrics(course.log, course.history),
         "training": curves.of_training(course.log, seen),
-    }  # type: Dict[str, List[Chart]]
+    }
     content = {
         "title": f"{course.made.model_type.upper()}, pre-training",
         "kicker": f"Pre-training run, step {course.step:,} of {course.total_steps:,}",
