@@ -7,7 +7,6 @@ from encoder_ko.report.content import Chart
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _MOST_POINTS = 400  # of a line
-_FEW_POINTS = 20  # are drawn as dots, too
 
 
 def lines(
@@ -21,9 +20,12 @@ def lines(
         for place in places[::every] + places[-1:] * bool((len(places) - 1) % every):
             value = float(f"{line.values[place]:.5g}")
             rows.append({"s": line.steps[place], "v": value, "n": line.name})
-    dotted = [
-        line.name for line in given if line.marked or len(line.steps) <= _FEW_POINTS
-    ]
+    layers: List[Dict[str, Any]] = [{"mark": {"type": "line", "clip": True}}]
+    dotted = [line.name for line in given if line.marked or len(line.steps) == 1]
+    if dotted:
+        chosen = [{"filter": {"field": "n", "oneOf": dotted}}]
+        mark = {"type": "point", "filled": True}
+        layers.append({"mark": mark, "transform": chosen})
     encoding = {
         "x": {
             "field": "s",
@@ -43,7 +45,9 @@ def lines(
             "type": "nominal",
             "sort": None,
             "scale": {"domain": [line.name for line in given]},
-            "legend": {"orient": "top", "title": None} if len(given) > 1 else None,
+            "legend": {"orient": "top", "title": None, "columns": 2}
+            if len(given) > 1
+            else None,
         },
         "tooltip": [
             {"field": "n", "title": "line"},
@@ -56,12 +60,6 @@ def lines(
         "height": height,
         "data": {"values": rows},
         "encoding": encoding,
-        "layer": [
-            {"mark": {"type": "line", "clip": True}},
-            {
-                "mark": {"type": "point", "filled": True},
-                "transform": [{"filter": {"field": "n", "oneOf": dotted}}],
-            },
-        ],
+        "layer": layers,
     }
     return Chart(title, note, spec)

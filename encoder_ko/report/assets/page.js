@@ -104,7 +104,8 @@
       tickColor: colour("--line"), titleFontWeight: 400 };
     return { background: "transparent", font: getComputedStyle(document.body).fontFamily,
       view: { stroke: null }, axis, range: { category: SERIES.map(colour) },
-      legend: { labelColor: colour("--soft"), labelLimit: 260, symbolType: "stroke" },
+      legend: { labelColor: colour("--soft"), labelLimit: 260, symbolType: "stroke",
+        symbolOpacity: 1, symbolStrokeWidth: 2 },
       mark: { color: colour("--accent") },
       rule: { color: colour("--bad") }, text: { color: colour("--bad") } };
   }
@@ -118,11 +119,6 @@
         .catch((error) => { place.textContent = String(error); });
     }
   }
-
-  // Paper has no folds to open.
-  addEventListener("beforeprint", () => {
-    for (const fold of document.querySelectorAll(".item details")) fold.open = true;
-  });
 
   if (Object.keys(data.charts).length) {
     draw();

@@ -91,7 +91,9 @@ def _content(course: Course, records: Sequence[examples.Shown]):
         "summary": examples.summary(records),
         "guesses": examples.GUESSES,
         "legend": examples.LEGEND,
-        "discriminator_legend": examples.DISCRIMINATOR_LEGEND,
+        "discriminator_legend": examples.DISCRIMINATOR_LEGEND
+        if any(record.tokens for record in records)
+        else (),
         "data_table": _data_table(course, seen),
         **origin.how_made(course.made),
         "files": _files(course),
@@ -129,12 +131,6 @@ def _cards(course: Course, seen: curves.Progress) -> List[Dict[str, str]]:
         title = f"discriminator loss, {split}"
         cards.append((title, f"{last['disc_loss']:.4f}", ", ".join(parts)))
     cards.append(_seen_card(course, seen))
-    rates = [entry["tokens_per_second"] for entry in course.log
-             if "tokens_per_second" in entry]  # fmt: skip
-    if rates:
-        title = "throughput, tokens per second"
-        detail = f"median of {len(rates):,} log lines"
-        cards.append((title, f"{np.median(rates):,.0f}", detail))
     seconds = course.made.seconds
     parts = ", ".join(f"{name} {value:,.0f} s" for name, value in seconds.items())
     cards.append(("time of the last command", origin.duration(sum(seconds.values())),
@@ -147,10 +143,11 @@ def _seen_card(course: Course, seen: curves.Progress) -> Tuple[str, str, str]:
     passes = f"{sequences / course.data.total:.2f} passes over the records"
     if not len(seen.steps):
         return "sequences seen", _short(sequences), passes
+    rate = np.median([entry["tokens_per_second"] for entry in course.log])
     return (
         f"tokens seen, by step {seen.steps[-1]:,}",
         _short(seen.tokens[-1]),
-        f"{sequences:,} sequences, {passes}",
+        f"{passes}; median of {rate:,.0f} tokens per second",
     )
 
 
