@@ -27,6 +27,7 @@ TENSORFLOW_IN_DATA = (
     "data.io.file_system",
     "data.records.schema",
     "data.records.input_pipeline",
+    "data.records.mixing",
 )
 # The door to users' files, and who else opens, lists, renames or deletes what, and why.
 DOOR = ("data.io.file_system", "data.io.files", "data.io.locks")

@@ -12,6 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from . import schema
 from .dataset import RecordFiles, plan_reading
+from .mixing import mixed_records, random_order
 
 # Examples of this many batches are sorted by length before they are cut into batches.
 BATCHES_SORTED_TOGETHER = 50
@@ -240,7 +241,7 @@ def _batches_of_pool(examples, data: FineTuningData, batch_size, shuffle_seed=No
     if shuffle_seed is None:
         return batches
     count = tf.shape(batches["num_tokens"])[0]
-    order = _random_order(count, shuffle_seed)
+    order = random_order(count, shuffle_seed)
     return {name: tf.gather(values, order) for name, values in batches.items()}
 
 
@@ -294,11 +295,12 @@ def pretraining_input_fn(
     batches: Batches,
     shuffle: bool = True,
     share_of: Callable[[Dict[str, Any]], Share] = whole_batches,
+    mix_files: bool = False,
 ) -> Callable[[Dict[str, Any]], Any]:
     """Batches of pre-training records from a position on, epoch after epoch.
 
     In each epoch the files come in another order, and records are shuffled within
-    groups of files (`pretraining_records.plan_reading`), a large file in pieces. The
+    groups of files (`dataset.plan_reading`), a large file in pieces. The
     records before the position are not read, but for those of its group. An epoch ends
     within a batch.
 
@@ -308,6 +310,8 @@ def pretraining_input_fn(
       shuffle: False = files and records in order.
       share_of: params -> what is read of each batch; the others' records are read from
         the files, too, but not decoded.
+      mix_files: whether records are drawn from all files at a time (`mixing`); without
+        `shuffle` they are not.
 
     Returns:
       input_fn(params) -> dataset of {name: [B / replicas, length]}.
@@ -317,6 +321,9 @@ def pretraining_input_fn(
     def input_fn(params):
         share = share_of(params)
         first, last = (batch * share.batch_size for batch in batches)
+        if shuffle and mix_files:
+            mixed = mixed_records(data.paths, data.counts, first, last, seed)
+            return batched(mixed, share)
         plan = plan_reading(data.counts, first, last, seed if shuffle else None)
         groups = tf.data.Dataset.from_tensor_slices((plan.files, plan.seeds))
         paths = tf.constant(data.paths)
@@ -334,7 +341,9 @@ def pretraining_input_fn(
             )
 
         serialized = groups.flat_map(read_group).skip(plan.skipped)
-        serialized = serialized.take(last - first)
+        return batched(serialized.take(last - first), share)
+
+    def batched(serialized, share):
         serialized = serialized.batch(share.batch_size, drop_remainder=True)
         return _decoded(_pieces(serialized, share), data)
 
@@ -381,12 +390,7 @@ def _filled_to(batch, batch_size):
 def _shuffled_piece(piece, group_seed, number):
     """Piece `number` of a group of files; the epoch and group are in the lower bits."""
     seed = group_seed + number * tf.constant([0, 1 << 44], tf.int64)
-    return tf.gather(piece, _random_order(tf.size(piece), seed))
-
-
-def _random_order(count, seed):
-    """A permutation of range(count) that depends on `seed`, int64 [2], alone."""
-    return tf.argsort(tf.random.stateless_uniform([count], seed), stable=True)
+    return tf.gather(piece, random_order(tf.size(piece), seed))
 
 
 def _decoded(batches, data):

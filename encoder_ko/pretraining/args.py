@@ -58,6 +58,7 @@ class Schedule:
       accumulation_steps: parts of a batch that are computed one after another.
       seed: of initial values, order of records, masks and dropout.
       shuffle: whether records are shuffled.
+      mix_files: whether those of all files are shuffled together.
       skip_nonfinite: whether an update that is not finite is counted, not an error;
         it is never applied.
       log_every_steps: updates between lines of the log.
@@ -70,6 +71,7 @@ class Schedule:
     shuffle: bool = True
     skip_nonfinite: bool = False
     log_every_steps: int = 100
+    mix_files: bool = False
 
     def __post_init__(self):
         if self.batch_size % self.accumulation_steps:
@@ -88,6 +90,7 @@ class Schedule:
             shuffle=values.shuffle,
             skip_nonfinite=values.skip_nonfinite,
             log_every_steps=values.log_every_steps,
+            mix_files=values.mix_files,
         )
 
     @property

@@ -177,7 +177,12 @@ class Pretrainer:
             schedule.train_steps * schedule.accumulation_steps,
         )
         input_fn = input_pipeline.pretraining_input_fn(
-            data, schedule.seed, parts, schedule.shuffle, self._replicas.share_of
+            data,
+            schedule.seed,
+            parts,
+            schedule.shuffle,
+            self._replicas.share_of,
+            schedule.mix_files,
         )
         session_hooks = self._replicas.session_hooks() + list(session_hooks)
         with self._explained_errors(data), self._replicas.explained_errors():

@@ -123,6 +123,7 @@ _BOOLEANS = {
     ),
     "electra_objective": (True, "ELECTRA: else masked words, as BERT."),
     "shuffle": (True, "Shuffle the records; else file order."),
+    "mix_files": (False, "Draw records from all files at a time, not from some."),
     "overwrite": (False, "Delete another run's results first."),
 }
 _CHOICES = {
@@ -162,7 +163,7 @@ _FREE_FLAGS = (
 # Flags that decide it, and are not in the settings of earlier runs.
 _NEWER_FLAGS = (
     "uniform_generator untied_generator untied_generator_embeddings disallow_correct "
-    "temperature init_from_group0"
+    "temperature init_from_group0 mix_files"
 ).split()
 
 # Flags that concern some models only.
