@@ -268,13 +268,14 @@ def markdown(found: Dict[Run, Curves], work: Work, window: int) -> str:
 def _draw(found: Dict[Run, Curves], work: Work) -> None:
     from data.evaluation import plots
 
-    window = _window(work)
+    window = max(1, work.steps // 50)
     ends = list(range(window, work.steps + 1, window))
     panels: Dict[str, List[plots.Curve]] = {}
     for run, curves in found.items():
         name = f"{side_by_side.NAMES[run.worker]} {run.precision}"
         panels.setdefault(f"loss, rate {run.learning_rate:g}", []).append(
-            plots.Curve(name, ends, curves.means(window))
+            # Marked, so that a curve can be seen that lies on another.
+            plots.Curve(name, ends, curves.means(window), run.worker != "ours")
         )
     plots.write_curves_png(
         work.path(PICTURE), panels, "Masked words: ours beside Hugging Face"
