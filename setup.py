@@ -90,7 +90,6 @@ setup(
         "sentencepiece>=0.1.96,<0.2.2",  # 0.2.2 breaks ties otherwise
         "konlpy",
         "jinja2>=3.1",
-        "markdown>=3.4",
         "absl-py",
         "six",
         "numpy<2",

@@ -1,7 +1,7 @@
 """The pictures in the report of a benchmark: curves, and how a run predicted."""
 
 import os
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 from data.evaluation import plots
 from data.io import files
@@ -9,24 +9,26 @@ from encoder_ko.benchmark import runs
 from encoder_ko.benchmark.plan import PlannedTask
 from encoder_ko.benchmark.report import Picture
 
+Panels = Dict[str, Sequence[plots.Curve]]
+
 
 def write_pictures(
-    planned: PlannedTask, folders: Dict[int, str], output_dir: str, loss_reduction: str
+    planned: PlannedTask, folders: Dict[int, str], output_dir: str, panels: Panels
 ) -> List[Picture]:
     """Curves of all runs on a task; the first one's picture of its predictions.
 
     Args:
       folders: of the finished runs, by their seeds.
       output_dir: of the report; the pictures go to pictures/ in it.
-      loss_reduction: "sum" where the loss of a batch is that of its examples.
+      panels: see `curve_panels`.
     """
     if not folders:
         return []
     files.make_folder(os.path.join(output_dir, "pictures"))
     name = planned.task.name.lower()
-    pictures = [Picture("Course of the runs", f"pictures/{name}_curves.png")]
+    pictures = [Picture("Course of the runs", f"pictures/{name}_curves.png", True)]
     path = os.path.join(output_dir, pictures[0].path)
-    _draw_curves(planned, folders, path, loss_reduction)
+    plots.write_curves_png(path, panels, "Evaluations and training")
     suffix = "_test" if planned.split == "test" else ""
     seed, folder = next(iter(folders.items()))
     for picture, what in (
@@ -42,9 +44,16 @@ def write_pictures(
     return pictures
 
 
-def _draw_curves(
-    planned: PlannedTask, folders: Dict[int, str], path: str, loss_reduction: str
-) -> None:
+def curve_panels(
+    planned: PlannedTask, folders: Dict[int, str], loss_reduction: str
+) -> Panels:
+    """Name of the axis -> curves of all runs on a task; {} without runs.
+
+    Args:
+      loss_reduction: "sum" where the loss of a batch is that of its examples.
+    """
+    if not folders:
+        return {}
     metric, losses = [], []
     for seed, folder in folders.items():
         of_seed = f", seed {seed}" if len(folders) > 1 else ""
@@ -60,5 +69,4 @@ def _draw_curves(
         ):
             if points:
                 panel.append(plots.Curve(name, *zip(*points), marked))
-    panels = {runs.curve_label(planned): metric, "loss": losses}
-    plots.write_curves_png(path, panels, "Evaluations and training")
+    return {runs.curve_label(planned): metric, "loss": losses}

@@ -9,6 +9,8 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from data.evaluation.baselines import Baseline
+from data.evaluation.intervals import Interval
+from data.evaluation.plots import Curve
 from data.evaluation.published_results import SOURCES, published_results
 from data.tasks import Task
 
@@ -37,7 +39,8 @@ EXPLANATION = (
     "over the seeds. The baseline is what a rule reaches that does not read the text; "
     "it is computed on the same examples. Where these are dev, the best of a run's "
     "evaluations was chosen on them too. An accuracy that is above the baseline by "
-    "less than two standard errors of so many examples may be so by chance. Published "
+    "less than two standard errors of so many examples may be so by chance. Intervals "
+    "of 95% are for so many examples, the mean of those of the seeds. Published "
     "metrics are what the authors report for the public data sets and their own "
     "settings; for tasks marked with * the data here is other data, so that the "
     "metrics cannot be compared. Times are minutes per run."
@@ -51,11 +54,15 @@ class SeedRun(NamedTuple):
       seed: its random seed.
       metrics: name -> value from 0 to 1, of the split that counts.
       seconds: wall time of the run with data, training, evaluation and prediction.
+      intervals: metric -> its 95% interval for so many examples, where it is known.
+      page: path of its report.html as seen from the report's folder; "" without one.
     """
 
     seed: int
     metrics: Dict[str, float]
     seconds: float
+    intervals: Dict[str, Interval] = {}
+    page: str = ""
 
 
 class Picture(NamedTuple):
@@ -63,6 +70,7 @@ class Picture(NamedTuple):
 
     caption: str
     path: str
+    is_of_curves: bool = False
 
 
 class TaskResult(NamedTuple):
@@ -78,6 +86,7 @@ class TaskResult(NamedTuple):
       problem: why runs are missing, or how they differ; "" if there is nothing to say.
       command: that of the first finished seed.
       pictures: those of the first seed, and curves.
+      panels: what the picture of the curves shows: name of the axis -> curves.
     """
 
     task: Task
@@ -89,6 +98,7 @@ class TaskResult(NamedTuple):
     problem: str
     command: str
     pictures: Sequence[Picture]
+    panels: Dict[str, Sequence[Curve]] = {}
 
     @property
     def shown(self) -> Tuple[str, ...]:
@@ -152,12 +162,26 @@ def measured(result: TaskResult) -> str:
     )
 
 
+def interval_cell(result: TaskResult) -> str:
+    """ "84.10–86.02": the ends are means over the seeds; "" where a metric has none."""
+    cells = []
+    for name in result.shown:
+        found = [run.intervals[name] for run in result.runs if name in run.intervals]
+        if not found or len(found) < len(result.runs):
+            return ""
+        low, high = (100 * mean_and_deviation(ends)[0] for ends in zip(*found))
+        cells.append(f"{low:.2f}–{high:.2f}")
+    return " / ".join(cells)
+
+
 def baseline_cell(result: TaskResult) -> str:
     """ "50.35 (always “positive”)"."""
-    metrics = " / ".join(
-        percent([result.baseline.metrics[name]]) for name in result.shown
-    )
-    return f"{metrics} ({result.baseline.rule})"
+    return f"{baseline_metrics(result)} ({result.baseline.rule})"
+
+
+def baseline_metrics(result: TaskResult) -> str:
+    """ "50.35"."""
+    return " / ".join(percent([result.baseline.metrics[name]]) for name in result.shown)
 
 
 def gain(result: TaskResult) -> Optional[float]:
@@ -212,11 +236,20 @@ def seed_rows(result: TaskResult) -> List[List[str]]:
     names = list(result.baseline.metrics)
     rows = [["seed"] + [LABELS[name] for name in names] + ["minutes"]]
     for run in result.runs:
-        metrics = [percent([run.metrics[name]]) for name in names]
+        metrics = [_with_interval(run, name) for name in names]
         rows.append([str(run.seed)] + metrics + [f"{run.seconds / 60:.1f}"])
     metrics = [percent([result.baseline.metrics[name]]) for name in names]
     rows.append(["baseline"] + metrics + [""])
     return rows
+
+
+def _with_interval(run: SeedRun, name: str) -> str:
+    """ "85.00 (84.10–85.90)"."""
+    cell = percent([run.metrics[name]])
+    if name in run.intervals:
+        low, high = run.intervals[name]
+        cell += f" ({100 * low:.2f}–{100 * high:.2f})"
+    return cell
 
 
 def published_models(tasks: Sequence[TaskResult]) -> List[str]:
@@ -280,13 +313,14 @@ def _published_rows(
     return rows
 
 
+def remarks(tasks: Sequence[TaskResult]) -> List[Tuple[str, str]]:
+    """Task -> what is special about its data, and why runs are missing or differ."""
+    found = [(each.name, each.note) for each in tasks if each.note]
+    return found + [(f"{e.task.name}:", e.problem) for e in tasks if e.problem]
+
+
 def _notes(tasks: Sequence[TaskResult]) -> List[str]:
-    lines = [f"- {each.name} {_literal(each.note)}" for each in tasks if each.note]
-    lines += [
-        f"- {each.task.name}: {_literal(each.problem)}"
-        for each in tasks
-        if each.problem
-    ]
+    lines = [f"- {name} {_literal(words)}" for name, words in remarks(tasks)]
     return ["\n".join(lines)] if lines else []
 
 

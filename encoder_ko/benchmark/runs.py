@@ -7,12 +7,13 @@ import json
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from data.evaluation.intervals import Interval, share_interval
 from data.io import files
 from data.io.errors import InputError
 from encoder_ko.benchmark.plan import PlannedTask
 from encoder_ko.benchmark.report import LABELS, SeedRun
 from encoder_ko.compat import tf
-from encoder_ko.training.run_folder import HISTORY
+from encoder_ko.training.run_folder import HISTORY, INTERVALS
 
 RECORD = "benchmark_run.json"
 
@@ -113,7 +114,23 @@ def read_run(planned: PlannedTask, folder: str, seed: int) -> SeedRun:
         seed,
         {name: metrics[name] for name in planned.baseline.metrics},
         record.seconds if record else 0.0,
+        _intervals(planned, folder, metrics),
     )
+
+
+def _intervals(
+    planned: PlannedTask, folder: str, metrics: Dict[str, Any]
+) -> Dict[str, Interval]:
+    """Those of the run's page; without it that of accuracy, which needs no examples."""
+    path = os.path.join(folder, INTERVALS)
+    found = _read_json(path) if files.exists(path) else {}
+    if planned.split in found:
+        return {name: tuple(ends) for name, ends in found[planned.split].items()}
+    if "accuracy" not in metrics:
+        return {}
+    count = planned.sizes[planned.split]
+    hits = int(round(metrics["accuracy"] * count))
+    return {"accuracy": share_interval(hits, count)}
 
 
 def read_facts(planned: PlannedTask, folder: str) -> Dict[str, Any]:

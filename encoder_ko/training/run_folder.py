@@ -12,6 +12,7 @@ from encoder_ko.training import checkpoints
 SETTINGS = "run_config.json"
 TASK = "task.json"  # what was fine-tuned
 HISTORY = "history.json"  # evaluations
+INTERVALS = "intervals.json"  # split -> metric -> 95% interval
 BEST = "best"  # folder of the best checkpoint
 _STEPS = "num_train_steps"
 DIGEST_OF = "sha256 of "  # names of settings that are the digest of a file
@@ -71,6 +72,7 @@ _RESULTS = _of_trials(
         "null_odds.json",
         "report.html",
         "report.tsv",
+        INTERVALS,
         "training_log.jsonl",
         "training_curves.png",
     )
@@ -89,6 +91,7 @@ _OF_TEST = (
     "null_odds.json",
     "report.html",
     "report.tsv",
+    INTERVALS,
 )
 
 

@@ -31,9 +31,10 @@ from encoder_ko import cli
 from encoder_ko.benchmark import page, pictures, plan, report
 from encoder_ko.benchmark import runs as benchmark_runs
 from encoder_ko.benchmark.plan import PlannedTask
-from encoder_ko.benchmark.report import Benchmark, TaskResult
+from encoder_ko.benchmark.report import Benchmark, SeedRun, TaskResult
 from encoder_ko.benchmark.runs import RunRecord
 from encoder_ko.report import origin
+from encoder_ko.report import page as html_page
 from korean_encoders import launch
 from korean_encoders.model_types import FAMILIES
 
@@ -286,22 +287,31 @@ def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:
     names = {run.name for run in runs}
     messages = [f"{name}: {what}" for name, what in problems.items() if name in names]
     messages += _unlike_the_first(finished)
+    folders = {run.seed: run.folder for run in finished}
+    reduction = FAMILIES[FLAGS.model_type].loss_reduction
+    panels = pictures.curve_panels(planned, folders, reduction)
     return TaskResult(
         planned.task,
         planned.split,
         planned.sizes,
         planned.note,
         planned.baseline,
-        [benchmark_runs.read_run(planned, run.folder, run.seed) for run in finished],
+        [_seed_run(run) for run in finished],
         "; ".join(messages),
         _command(finished[0] if finished else runs[0]),
-        pictures.write_pictures(
-            planned,
-            {run.seed: run.folder for run in finished},
-            FLAGS.output_dir,
-            FAMILIES[FLAGS.model_type].loss_reduction,
-        ),
+        pictures.write_pictures(planned, folders, FLAGS.output_dir, panels),
+        panels,
     )
+
+
+def _seed_run(run: Run) -> SeedRun:
+    """The run's metrics, and where its page is."""
+    found = benchmark_runs.read_run(run.planned, run.folder, run.seed)
+    path = os.path.join(run.folder, html_page.FILE_NAME)
+    if not files.exists(path):
+        return found
+    beside = [run.planned.task.name.lower(), f"seed_{run.seed}", html_page.FILE_NAME]
+    return found._replace(page="/".join(beside))
 
 
 def _unlike_the_first(finished: Sequence[Run]) -> List[str]:

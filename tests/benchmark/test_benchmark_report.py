@@ -7,10 +7,12 @@ import pytest
 
 from data import tasks
 from data.evaluation.baselines import Baseline
+from data.evaluation.plots import Curve
 from data.evaluation.published_results import SOURCES, published_results
 from encoder_ko.benchmark import report
 from encoder_ko.benchmark.page import page
 from encoder_ko.report import origin
+from tests.support import made_up_runs
 
 PNG = b"\x89PNG picture"
 
@@ -166,7 +168,7 @@ def test_the_page_is_whole_and_escapes_what_users_write():
     ):
         assert expected in text
     inner = [link[1:] for link in found.links if link.startswith("#")]
-    assert inner == ["results", "beside-published-metrics", "nsmc", "korquad"]
+    assert inner == ["results", "published", "task-0", "task-1", "made"]
     assert set(inner) <= found.ids
 
 
@@ -175,11 +177,12 @@ def test_marks_of_markdown_in_a_users_words_are_shown_as_they_are():
     results = result(metrics=TWO_SEEDS, note=marks, problem=marks)
     report_of_marks = benchmark(results)._replace(title=marks, facts=[("Model", marks)])
     found = Tags()
-    found.feed(page(report_of_marks, lambda path: PNG))
+    html = page(report_of_marks, lambda path: PNG)
+    found.feed(html)
     text = "".join(found.text)
-    for where in ("", "Model: ", "NSMC* ", "NSMC: "):
+    for where in ("", "Model", "NSMC* ", "NSMC: "):
         assert where + marks in text
-    assert "script" not in found.seen
+    assert "<script> C" not in html
 
 
 def test_a_command_is_broken_between_its_arguments():
@@ -199,3 +202,52 @@ def test_published_results():
     for name in tasks.task_names():
         assert set(published_results(name)) <= set(SOURCES)
         assert published_results(name)
+
+
+def run_of(seed, value, low, high):
+    return report.SeedRun(
+        seed, {"accuracy": value, "macro_f1": 0.5}, 60.0, {"accuracy": (low, high)}
+    )
+
+
+def test_intervals_stand_by_each_seed_and_by_their_mean():
+    runs = [run_of(1, 0.85, 0.80, 0.90), run_of(2, 0.87, 0.84, 0.92)]
+    found = result()._replace(runs=runs)
+    assert report.interval_cell(found) == "82.00–91.00"
+    assert report.seed_rows(found)[1][:3] == ["1", "85.00 (80.00–90.00)", "50.00"]
+    # One without makes a mean of the others only.
+    without = [runs[0], runs[1]._replace(intervals={})]
+    assert report.interval_cell(found._replace(runs=without)) == ""
+    both = ANSWERS._replace(
+        runs=[ANSWERS.runs[0]._replace(intervals={"f1": (0.5, 0.7)})]
+    )
+    assert report.interval_cell(both) == ""  # of EM there is none
+
+
+def test_the_page_draws_every_seed_and_leads_to_its_page():
+    runs = [run_of(1, 0.85, 0.8, 0.9)._replace(page="nsmc/seed_1/report.html")]
+    curve = Curve("dev", (10, 20), (80.0, 85.0), True)
+    picture = report.Picture("Course", "pictures/nsmc_curves.png", True)
+    drawn = result()._replace(
+        runs=runs, panels={"dev accuracy (%)": [curve], "loss": []}, pictures=[picture]
+    )
+    hate = result("HATE", TWO_SEEDS, pictures=[])
+    html = page(benchmark(drawn, hate), lambda path: PNG)
+    found = made_up_runs.Page(html)
+    assert "data:image" not in html  # the curves are a chart
+    assert [a["href"] for t, a in found.tags if t == "a" and "seed_1" in a["href"]] == [
+        "nsmc/seed_1/report.html"
+    ]
+    charts = found.data["charts"]
+    assert sorted(charts) == ["chart-overview-0", "chart-task0-0"]
+    assert [row["v"] for row in charts["chart-task0-0"]["data"]["values"]] == [80, 85]
+    points = charts["chart-overview-0"]["data"]["values"]
+    assert points[0] == {"t": "NSMC", "k": "this model, a seed", "v": 85.0,
+                         "w": "this model, a seed"}  # fmt: skip
+    assert {"t": "NSMC", "k": "published", "v": 91.168, "w": "KR-ELECTRA"} in points
+    # Of HATE two published metrics are of dev.
+    of_hate = [row for row in points if row["t"] == "HATE" and row["k"] == "published"]
+    assert [(row["w"], row["v"]) for row in of_hate] == [("KR-BERT-MEDIUM", 57.91)]
+    other = page(benchmark(drawn._replace(note="is a part.")), lambda path: PNG)
+    points = made_up_runs.Page(other).data["charts"]["chart-overview-0"]["data"]
+    assert {row["k"] for row in points["values"]} == {"this model, a seed", "baseline"}

@@ -28,7 +28,7 @@ from encoder_ko.report.finetuning import (
     tagging,
 )
 from encoder_ko.report.finetuning.texts import named_texts
-from encoder_ko.training.run_folder import RunFolder
+from encoder_ko.training.run_folder import INTERVALS, RunFolder
 
 TABLE = "report.tsv"
 _JUDGES = {
@@ -80,6 +80,7 @@ def _write(folder, task_type, evaluated, train, facts):
     judgement = judge(task_type, main, train) if judge else Judgement()
     found = data_facts.data_facts(task_type, main, train)
     beaten = baseline(task_type.task, train, main.examples) if train else None
+    folder.write_json(INTERVALS, {main.split: judgement.intervals})
     folder.write_text(TABLE, _table_file(task_type.task, main, judgement, found))
     content = {
         "title": f"{task_type.task.name}, {facts.made.model_type.upper()}",
@@ -278,6 +279,7 @@ def _files(main: Evaluated, history) -> List[Tuple[str, str]]:
     name = "test" if main.split == "test" else "eval"
     found = [
         (TABLE, f"all {len(main.examples):,} examples of {main.split}, a row each"),
+        (INTERVALS, "the intervals of its metrics"),
         (f"{name}_results.json", "all metrics and settings"),
     ]
     return found + [("history.json", "the evaluations while training")] * bool(history)
