@@ -204,17 +204,25 @@ def parsing_metrics(arcs: Arcs, predictions: Arcs) -> Dict[str, Any]:
     found_heads, found_relations = _joined(predictions)
     check_paired(heads, found_heads)
     right = heads == found_heads
-    named = [
-        np.where(each >= NAMED_RELATIONS, _OTHER_RELATION, each)
-        for each in (relations, found_relations)
-    ]
+    classes, found_classes = relation_classes(relations, found_relations, right)
     return {
         "num_examples": len(arcs),
         "uas": float(np.mean(right)),
         "las": float(np.mean(right & (relations == found_relations))),
         "uas_macro_f1": _macro_f1(heads, found_heads),
-        "las_macro_f1": _macro_f1(named[0], np.where(right, named[1], _WRONG_HEAD)),
+        "las_macro_f1": _macro_f1(classes, found_classes),
     }
+
+
+def relation_classes(
+    relations: np.ndarray, found_relations: np.ndarray, head_is_right: np.ndarray
+) -> Tuple[np.ndarray, np.ndarray]:
+    """True and predicted classes of words for the macro F1 of `parsing_metrics`."""
+    named = [
+        np.where(each >= NAMED_RELATIONS, _OTHER_RELATION, each)
+        for each in (relations, found_relations)
+    ]
+    return named[0], np.where(head_is_right, named[1], _WRONG_HEAD)
 
 
 def _joined(arcs: Arcs) -> List[np.ndarray]:

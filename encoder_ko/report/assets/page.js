@@ -39,6 +39,32 @@
     return all;
   }
 
+  // Arcs of a sentence: paths and places come with the item.
+  function svg(name, attributes, text) {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    if (text !== undefined) made.textContent = text;
+    return made;
+  }
+
+  function tree({ width, height, words, arcs }) {
+    const all = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`,
+      role: "img", "aria-label": "heads and relations" });
+    for (const { path, label, x, y, tip: [end, base, way], style } of arcs) {
+      const arc = svg("g", { class: `arc ${style} ${way < 0 ? "true-arc" : "found-arc"}` });
+      const back = base + 5 * way;
+      arc.append(svg("path", { d: path }),
+        svg("path", { class: "tip", d: `M${end - 3} ${back}L${end} ${base}L${end + 3} ${back}Z` }),
+        svg("text", { x, y }, label));
+      all.append(arc);
+    }
+    for (const [word, x, y] of words) all.append(svg("text", { class: "word", x, y }, word));
+    const scroll = element("div", "scroll");
+    scroll.tabIndex = 0;
+    scroll.append(all);
+    return scroll;
+  }
+
   function card(item) {
     const made = element("li", "item");
     const head = element("div", "head");
@@ -51,6 +77,7 @@
     }
     made.append(head);
     for (const text of item.texts) made.append(textLine(text));
+    if (item.arcs) made.append(tree(item.arcs));
     for (const text of item.texts) if (text.tokens) made.append(tokenLine(text));
     return made;
   }

@@ -8,6 +8,7 @@ from data.evaluation.intervals import slice_results
 from data.evaluation.published_results import SOURCES, published_results
 from data.tasks import (
     CLASSIFICATION,
+    DEPENDENCY_PARSING,
     QUESTION_ANSWERING,
     REGRESSION,
     TAGGING,
@@ -22,6 +23,7 @@ from encoder_ko.report.finetuning import (
     charts,
     classification,
     data_facts,
+    dependency_parsing,
     question_answering,
     regression,
     shown,
@@ -36,6 +38,7 @@ _JUDGES = {
     REGRESSION: regression.judge,
     TAGGING: tagging.judge,
     QUESTION_ANSWERING: question_answering.judge,
+    DEPENDENCY_PARSING: dependency_parsing.judge,
 }
 
 

@@ -24,6 +24,8 @@ _LEGENDS = (
     ("spurious", "spurious"),
     ("type", "wrong type"),
     ("border", "wrong border"),
+    ("wrong-head", "wrong head"),
+    ("wrong-relation", "right head, wrong relation"),
     ("true", "true answer"),
     ("predicted", "predicted answer"),
     ("predicted true", "both"),
@@ -59,6 +61,7 @@ def examples(
         ],
         "left_out": left_out,
         "legend": _legend(items),
+        "has_arcs": any("arcs" in item for item in items),
     }
     return content, items, by_key
 
