@@ -173,7 +173,8 @@ def run_ours(work: Work, run: Run) -> None:
     pretrainer = pretraining_job.build_pretrainer(
         dataclasses.replace(job, network=network), RunFolder(job.output.folder)
     )
-    pretrainer.train(job.data, work.steps, [Watch()])
+    if not pretrainer.train(job.data, work.steps, [Watch()]):
+        raise SystemExit("stopped by a signal")
     _save_rows(work, run.seed, rows)
     losses.save()
     shutil.rmtree(job.output.folder)

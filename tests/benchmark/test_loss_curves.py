@@ -127,3 +127,22 @@ def test_the_rate_is_that_of_electra():
     work = Work("", {}, "", "", 1, 1, 10, 10, 4, {})
     rates = [loss_contenders._rate(work, step) for step in (0, 2, 4, 10, 11)]
     assert rates == pytest.approx([0.0, 0.5 * 0.8, 0.6, 0.0, 0.0])
+
+
+STOPPED = """
+import sys
+from benchmarks import loss_contenders
+from encoder_ko.pretraining.trainer import Pretrainer
+Pretrainer.train = lambda self, *arguments: False
+work = loss_contenders.Work.load(sys.argv[1])
+loss_contenders.run_ours(work, loss_contenders.Run("ours", "float32", 2e-3, 8))
+"""
+
+
+def test_a_stopped_run_has_no_result(trained):
+    folder, _ = trained
+    program = [sys.executable, "-c", STOPPED, str(folder)]
+    done = subprocess.run(program, cwd=ROOT, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr.decode().rstrip().endswith("stopped by a signal")
+    assert not (folder / "ours_float32_0.002_8.json").exists()
