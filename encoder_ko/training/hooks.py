@@ -254,15 +254,14 @@ class FolderGuard(tf.train.CheckpointSaverListener):
         self._writing = False
 
     def __exit__(self, error_type, error, trace):
-        if self._writing and (error is None or isinstance(error, Exception)):
+        if error is None or isinstance(error, Exception):
             self._require_folder()
         self._writing = False
 
     def _require_folder(self):
         if not self._folder.is_deleted():
             return
-        if self._writing:
-            self._folder.delete_remade()
+        self._folder.delete_remade(by_tensorflow=self._writing)
         raise self._folder.deleted_error()
 
 

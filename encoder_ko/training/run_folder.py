@@ -14,6 +14,7 @@ TASK = "task.json"  # what was fine-tuned
 HISTORY = "history.json"  # evaluations
 INTERVALS = "intervals.json"  # split -> metric -> 95% interval
 BEST = "best"  # folder of the best checkpoint
+_LOG = "training_log.jsonl"
 _STEPS = "num_train_steps"
 DIGEST_OF = "sha256 of "  # names of settings that are the digest of a file
 WEIGHTS = DIGEST_OF + "init_checkpoint"
@@ -73,7 +74,7 @@ _RESULTS = _of_trials(
         "report.html",
         "report.tsv",
         INTERVALS,
-        "training_log.jsonl",
+        _LOG,
         "training_curves.png",
     )
 )
@@ -160,9 +161,14 @@ class RunFolder(OwnedFolder):
             "it back, or give the same command again to begin anew."
         )
 
-    def delete_remade(self) -> None:
-        """Deletes what TensorFlow writes into a folder that it has made anew."""
-        self.delete(self.files(_BY_TENSORFLOW), (), "")
+    def delete_remade(self, by_tensorflow: bool) -> None:
+        """Deletes what a run has written since its folder was deleted.
+
+        Args:
+          by_tensorflow: whether TensorFlow was writing, too: it makes the folder anew.
+        """
+        names = (_LOG,) + (_BY_TENSORFLOW if by_tensorflow else ())
+        self.delete(self.files(names), (), "")
 
     def _refuse_more_steps(self, found, settings):
         """Says how to train longer, where nothing but that is asked for."""

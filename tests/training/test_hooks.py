@@ -177,15 +177,18 @@ def test_what_is_put_in_place_of_a_deleted_folder_is_left_alone(tmp_path):
     assert not folder.files(), "nothing is saved there"
 
     folder.claim({"seed": 1}, overwrite=False)
-    with hooks.FolderGuard(folder) as guard:
-        guard.before_save(None, 1)
-        guard.after_save(None, 1)
-        tf.gfile.Remove(folder("run_config.json"))
-        mine = tmp_path / "run" / "model.ckpt-7.index"
-        mine.write_bytes(b"mine")
-        with pytest.raises(InputError, match="was moved or deleted"):
+    mine = tmp_path / "run" / "model.ckpt-7.index"
+    log = tmp_path / "run" / "training_log.jsonl"
+    with pytest.raises(InputError, match="was moved or deleted"):
+        with hooks.FolderGuard(folder) as guard:
+            guard.before_save(None, 1)
+            guard.after_save(None, 1)
+            tf.gfile.Remove(folder("run_config.json"))
+            mine.write_bytes(b"mine")
+            log.write_bytes(b"the next line of this run")
             guard.before_save(None, 2)
     assert mine.read_bytes() == b"mine"
+    assert not log.exists()
 
 
 def test_a_run_that_saves_in_its_folder_is_not_disturbed(tmp_path):
