@@ -86,8 +86,12 @@ def _arguments() -> argparse.Namespace:
     add("--upstream_dir", help="Checkout of google-research/bert.")
     add("--upstream_python", help="Python with TensorFlow 1.15.")
     add("--hf_python", help="Python with torch and transformers.")
-    add("--data_dir", default=_first(DATA_DIRS), help="NSMC.")
-    add("--vocab_file", default=_first(VOCAB_FILES), help="WordPiece vocabulary.")
+    add("--data_dir", default=first_existing(DATA_DIRS), help="NSMC.")
+    add(
+        "--vocab_file",
+        default=first_existing(VOCAB_FILES),
+        help="WordPiece vocabulary.",
+    )
     add("--precisions", nargs="+", default=["float32", "bfloat16"])
     add("--batch_size", type=int, default=32, help="Examples per step.")
     add("--max_seq_length", type=int, default=128, help="Tokens.")
@@ -104,7 +108,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _first(paths: Sequence[str]) -> str:
+def first_existing(paths: Sequence[str]) -> str:
+    """The first of the paths, seen from the root, that is there; else the last."""
     found = [os.path.join(ROOT, path) for path in paths]
     return os.path.normpath(next((p for p in found if os.path.exists(p)), found[-1]))
 

@@ -99,7 +99,7 @@ class TurnTaker:
             sys.exit(0)
         self._wanted = int(line)
         self._steps = self._examples = self._lengths = 0
-        self._busy = _busy_seconds()
+        self._busy = busy_seconds()
         self._own = time.process_time()
         self._started = time.perf_counter()
 
@@ -114,7 +114,7 @@ class TurnTaker:
         own = time.process_time() - self._own
         others = None
         if self._busy is not None:
-            others = max(0.0, _busy_seconds() - self._busy - own) / seconds
+            others = max(0.0, busy_seconds() - self._busy - own) / seconds
         turn = Turn(
             seconds,
             own,
@@ -127,7 +127,7 @@ class TurnTaker:
         print(json.dumps(turn._asdict()), file=self._answers, flush=True)
 
 
-def _busy_seconds() -> Optional[float]:
+def busy_seconds() -> Optional[float]:
     """Processor seconds of the whole machine since it started; None off Linux."""
     if not os.path.exists("/proc/stat"):
         return None
