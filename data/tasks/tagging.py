@@ -1,13 +1,22 @@
 """A tag for each word: the task, and its examples."""
 
+import collections
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ..io.tables import BadRows, ReadingOptions
 from .declarations import TAGGING, FileSet, FineTuningDefaults, Task, one_of
 from .tag_files import RawSentence, read_sentences
-from .tag_schemes import OUTSIDE, recognise, scheme_of_labels
+from .tag_schemes import (
+    BEGIN,
+    INSIDE,
+    OUTSIDE,
+    TagScheme,
+    recognise,
+    scheme_of_labels,
+)
 
 _SHOWN_CHARS = 40
+_SHOWN_TAGS = 5
 _NAVER_TYPES = (
     "PER FLD AFW ORG LOC CVL DAT TIM NUM EVT ANM PLT MAT TRM".split()  # 14 types
 )
@@ -55,7 +64,7 @@ def load_tagged_sentences(
       split: "train", "dev" or "test".
       options: encoding and limits.
       bad_rows: collects the rows that are skipped, and is told of another scheme than
-        the task's.
+        the task's, and of labels in which no entity begins.
 
     Raises:
       InputError: as ``read_sentences`` and ``recognise``; a tag that the task does not
@@ -67,6 +76,8 @@ def load_tagged_sentences(
     scheme = recognise(path, places) or own
     if scheme != own:
         bad_rows.doubt(f"tags are written as {scheme.name} and read as {own.name}")
+    if any((own.parts(value) or "")[1:] == (BEGIN,) for value in task.label_values):
+        _doubt_without_beginnings(sentences, scheme, bad_rows)
     ids = {outside: task.label_values.index(OUTSIDE) for outside in scheme.outside}
     for index, value in enumerate(task.label_values):
         ids[scheme.tag(own.parts(value))] = index
@@ -79,6 +90,25 @@ def load_tagged_sentences(
         tags = sentence.tags and tuple(ids[tag] for tag in sentence.tags)
         found.append(TaggedSentence(sentence.example_id, sentence.words, tags))
     return found
+
+
+def _doubt_without_beginnings(
+    sentences: List[RawSentence], scheme: TagScheme, bad_rows: BadRows
+) -> None:
+    """Tells of a labelled file in which no entity begins, with the tags it has."""
+    seen = collections.Counter(tag for each in sentences for tag in each.tags or ())
+    positions = {(scheme.parts(tag) or ("", BEGIN))[1] for tag in seen}
+    if not seen or BEGIN in positions:
+        return
+    shown = ", ".join(tag[:_SHOWN_CHARS] for tag, _ in seen.most_common(_SHOWN_TAGS))
+    more = f" and {len(seen) - _SHOWN_TAGS} others" * (len(seen) > _SHOWN_TAGS)
+    begin = scheme.tag(("PER", BEGIN))
+    why = "there is no entity in it"
+    if INSIDE in positions:
+        why = "an entity that follows one of its type is read as a part of it"
+    bad_rows.doubt(
+        f"no tag such as {begin} begins an entity, only {shown}{more}: {why}"
+    )
 
 
 def _problem_of(

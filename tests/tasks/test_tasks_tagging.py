@@ -114,6 +114,29 @@ def test_a_sentence_a_line_with_tags_of_another_scheme(load, tags, scheme):
 
 
 @pytest.mark.parametrize(
+    "content, told",
+    [
+        (
+            "철수는 서울로 갔다\tPER-I LOC-I O\n비가 왔다\tO O",
+            "no tag such as PER-B begins an entity, only O, PER-I, LOC-I: an entity "
+            "that follows one of its type is read as a part of it",
+        ),
+        (
+            "김민수\tI-PER\n씨는\tI-PER\n서울로\tI-LOC\n",
+            "no tag such as B-PER begins an entity, only I-PER, I-LOC: an entity",
+        ),
+        (
+            "비가 왔다\tO O",
+            "no tag such as PER-B begins an entity, only O: there is no entity in it",
+        ),
+    ],
+)
+def test_a_file_in_which_no_entity_begins_is_told_with_its_tags(load, content, told):
+    (note,) = load(content).notes
+    assert told in note and "train.tsv: " in note
+
+
+@pytest.mark.parametrize(
     "content, first, second",
     [
         (
