@@ -6,7 +6,7 @@
 # make test-hf   conversions against Hugging Face and ONNX, in .venv-hf (gigabytes)
 # make test-scale   several processes by Horovod, in .venv-scale (built once, 8 minutes)
 # make test-faults   kills, failing disks and generated input, half an hour
-# make test-web   the pages in a browser: Debian's chromium, if it is installed
+# make test-web   the pages in a browser: Debian's chromium, which has to be installed
 # make docs   the pages of docs/ as a site, in build/site
 # make env    the environment in .venv that both use
 # make test-legacy   the tests under Python 3.7 and TensorFlow 1.15, where 3.7 is found
@@ -129,6 +129,9 @@ test-faults: env
 	touch $@
 
 test-web: .venv/web-installed
+	@command -v chromium || command -v chromium-browser || { exec >&2; \
+	    echo "There is no chromium on the PATH. On Debian: apt-get install -y chromium"; \
+	    exit 1; }
 	$(RUN) -m pytest tests/web
 
 lint: env

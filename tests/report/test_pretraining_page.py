@@ -1,6 +1,5 @@
 """The page of a pre-training run, from made-up predictions and a made-up course."""
 
-import types
 from unittest import mock
 
 import numpy as np
@@ -8,18 +7,9 @@ import pytest
 
 from encoder_ko.compat import tf
 from encoder_ko.report import charts, origin
-from encoder_ko.report.pretraining import curves, examples, run_page
-from encoder_ko.training.run_folder import RunFolder
+from encoder_ko.report.pretraining import curves, examples
+from tests.support import made_up_pretraining as pretraining
 from tests.support import made_up_runs as made_up
-
-LOG = [
-    {"step": step, "loss": 3.0, "masked_lm_loss": 2.0, "disc_loss": 0.02,
-     "learning_rate": 1e-4, "gradient_norm": 1.0, "sequences_per_second": 10.0,
-     "tokens_per_second": rate}
-    for step, rate in ((10, 100.0), (20, 50.0))
-]  # fmt: skip
-HISTORY = [{"step": 20, "loss": 2.5, "masked_lm_loss": 1.5, "masked_lm_accuracy": 0.5,
-            "disc_loss": 0.01, "disc_auc": 0.9}]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -27,37 +17,9 @@ def tokenizer():
     return made_up.task_type_of("NSMC").tokenizer
 
 
-def ids_of(tokenizer, *pieces):
-    return tokenizer.convert_tokens_to_ids(pieces)
-
-
 @pytest.fixture(scope="module")
 def found(tokenizer):
-    """[CLS] 정말 좋 ##다 영화 [SEP], 좋 and 영화 hidden, 영화 replaced by 정말."""
-    cls, really, good, ending, film, end, mask, pad = ids_of(
-        tokenizer, "[CLS]", "정말", "좋", "##다", "영화", "[SEP]", "[MASK]", "[PAD]"
-    )
-    arrays = {
-        "input_mask": [[1, 1, 1, 1, 1, 1, 0]],
-        "masked_lm_input_ids": [[cls, really, mask, ending, film, end, pad]],
-        # Position 2 was drawn twice; the last slot is empty.
-        "masked_lm_positions": [[2, 4, 2, 0]],
-        "masked_lm_ids": [[good, film, good, 0]],
-        "masked_lm_weights": [[1.0, 1.0, 1.0, 0.0]],
-        "masked_lm_predictions": [[really, film, really, 0]],
-        "masked_lm_losses": [[np.log(4), np.log(2), np.log(4), 0.0]],
-        "masked_lm_guesses": [[[really, good], [film, good], [really, good], [0, 0]]],
-        "masked_lm_guess_probabilities": [
-            [[0.625, 0.25], [0.5, 0.25], [0.625, 0.25], [0.0, 0.0]]
-        ],
-        "disc_input_ids": [[cls, really, good, ending, really, end, pad]],
-        "disc_labels": [[0, 0, 0, 0, 1, 0, 0]],
-        "disc_probabilities": [[0.001, 0.7, 0.2, 0.1, 0.3, 0.0, 0.9]],
-        "sentence_order_labels": [1],
-        "sentence_order_classes": [0],
-        "sentence_order_probabilities": [[0.8, 0.2]],
-    }
-    return {name: np.array(values) for name, values in arrays.items()}
+    return pretraining.found(tokenizer)
 
 
 def test_hidden_tokens_stand_in_their_text(tokenizer, found):
@@ -105,7 +67,7 @@ def test_what_the_discriminator_saw(tokenizer, found):
 
 def test_moved_tokens_and_ids_without_a_piece(tokenizer, found):
     """Word order prediction beside masks; a table may have more rows than pieces."""
-    really, good = ids_of(tokenizer, "정말", "좋")
+    really, good = pretraining.ids_of(tokenizer, "정말", "좋")
     moved = dict(found, **{
         "wop_positions": np.array([[1, 0]]), "wop_ids": np.array([[good, 0]]),
         "wop_weights": np.array([[1.0, 0.0]]), "wop_losses": np.zeros([1, 2]),
@@ -119,25 +81,8 @@ def test_moved_tokens_and_ids_without_a_piece(tokenizer, found):
     assert ("moved", "1") in record.facts
 
 
-def records(total, digest, **settings):
-    return types.SimpleNamespace(
-        paths=("a", "b"), total=total, digest=digest, settings=settings
-    )
-
-
-def write(folder, tokenizer, found, **changes):
-    """The written page."""
-    data = records(100, "x", masked_lm_prob=0.15)
-    course = run_page.Course(
-        made_up.facts("").made, LOG, HISTORY, 20, 20, 4, 16, data, data, True
-    )._replace(**changes)
-    looked = found if callable(found) else lambda: found
-    run_page.write(RunFolder(str(folder)), tokenizer, lambda: course, looked)
-    return (folder / "report.html").read_text(encoding="utf-8")
-
-
 def test_page_of_an_electra_run(tmp_path, tokenizer, found):
-    page = made_up.Page(write(tmp_path, tokenizer, found))
+    page = made_up.Page(pretraining.write(tmp_path, tokenizer, found))
     assert page.row("masked LM loss")[1:] == ["1.5000", "2.0000"]
     assert page.row("discriminator AUC")[1:] == ["0.9000", ""]
     assert "50.0% of the tokens right, perplexity 4.5" in page.text
@@ -158,26 +103,29 @@ def test_page_of_an_electra_run(tmp_path, tokenizer, found):
 
 def test_what_is_not_known_is_left_out(tmp_path, tokenizer, found):
     """No tokenizer, no log: an evaluation of another program's folder."""
-    text = write(tmp_path, None, found, log=[], are_trained_on=False)
+    text = pretraining.write(tmp_path, None, found, log=[], are_trained_on=False)
     page = made_up.Page(text)
     assert "Record 1" not in page.text and "sequences seen" in page.text
     assert not [name for name in page.data["charts"] if "training" in name]
-    page = made_up.Page(write(tmp_path, tokenizer, found, history=[], step=10,
-                              log=[{"step": 10, "loss": 3.0}]))  # fmt: skip
+    log = [{"step": 10, "loss": 3.0}]
+    text = pretraining.write(tmp_path, tokenizer, found, history=[], step=10, log=log)
+    page = made_up.Page(text)
     assert page.row("loss, all objectives")[1:] == ["3.0000"]
 
 
 def test_records_that_were_not_trained_on_are_said_to_be_so(tmp_path, tokenizer, found):
-    others = records(7, "y")
-    text = write(tmp_path, tokenizer, found, shown_data=others, are_trained_on=False)
+    others = pretraining.records(7, "y")
+    text = pretraining.write(
+        tmp_path, tokenizer, found, shown_data=others, are_trained_on=False
+    )
     page = made_up.Page(text)
     assert "records that were not trained on" in page.text
     assert page.row("records to evaluate")[1] == "7"
 
 
 def test_a_network_at_the_frequencies_of_tokens_is_named(tmp_path, tokenizer, found):
-    log = [dict(entry, unigram_entropy=1.9) for entry in LOG]
-    page = made_up.Page(write(tmp_path, tokenizer, found, log=log))
+    log = [dict(entry, unigram_entropy=1.9) for entry in pretraining.LOG]
+    page = made_up.Page(pretraining.write(tmp_path, tokenizer, found, log=log))
     assert "For 10 steps the masked LM loss (2.00) has not been below" in page.text
     names = {r["n"] for r in page.data["charts"]["chart-curves-2"]["data"]["values"]}
     assert names == {"training", "evaluation", "entropy of token frequencies"}
@@ -193,7 +141,7 @@ def test_a_page_that_fails_is_one_line(tmp_path, tokenizer, error):
 
     with mock.patch.object(origin.logging, "warning") as warning:
         with pytest.raises(FileNotFoundError):  # there is no page to read
-            write(tmp_path, tokenizer, fail)
+            pretraining.write(tmp_path, tokenizer, fail)
     line = warning.call_args[0][0] % warning.call_args[0][1:]
     assert f"report.html was not written ({type(error).__name__}: " in line
     assert "\n" not in line and line.endswith("The results of the run are complete.")
@@ -213,3 +161,16 @@ def test_losses_come_first_and_the_sum_of_one_is_left_out():
     assert names == ["wop_loss", "disc_auc"]
     names = curves.metric_names([{"loss": 1, "wop_loss": 1, "masked_lm_loss": 1}], [])
     assert names == ["loss", "masked_lm_loss", "wop_loss"]
+
+
+def test_an_electra_page_of_a_long_run_stays_below_2_megabytes(tmp_path, tokenizer):
+    """12 records of 512 tokens, 79 of them hidden; 10,000 lines in the log."""
+    log = [
+        dict(entry, step=10 * number)
+        for number in range(1, 5001)
+        for entry in pretraining.LOG
+    ]
+    found = pretraining.found_of_size(tokenizer, records=12, length=512, slots=79)
+    text = pretraining.write(tmp_path, tokenizer, found, log=log)
+    assert "Record 12" in text
+    assert len(text.encode("utf-8")) < 2e6

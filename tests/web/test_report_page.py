@@ -10,8 +10,15 @@ import time
 
 import pytest
 
+from data.evaluation.baselines import Baseline
+from data.evaluation.plots import Curve
+from data.tasks import get_task
 from data.tasks.classification import Example
+from data.tasks.dependency_parsing import ParsedSentence
 from data.tasks.question_answering import Answer, Question
+from encoder_ko.benchmark import page as benchmark_page
+from encoder_ko.benchmark import report
+from tests.support import made_up_pretraining as pretraining
 from tests.support import made_up_runs as made_up
 from tests.support.paths import ROOT
 
@@ -160,4 +167,104 @@ def test_both_answers_stand_in_the_whole_passage(browser, tmp_path):
     assert line.locator(".true").inner_text() == "서울"
     assert line.locator(".predicted").inner_text() == "부산"
     screenshot(page, "answers")
+    page.close()
+
+
+def open_page(browser, path, **options):
+    """(page, problems); the page has drawn its charts."""
+    sizes = {"viewport": {"width": 1180, "height": 900}}
+    page = browser.new_page(**dict(sizes, **options))
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text))
+    page.goto(path.as_uri())
+    page.wait_for_selector(".chart svg")
+    return page, problems
+
+
+def look(browser, path, name):
+    """Opens a page light, dark, on a phone and on paper; (light page, its problems)."""
+    for words, options in (
+        ("dark", {"color_scheme": "dark"}),
+        ("narrow", {"viewport": {"width": 360, "height": 740}}),
+    ):
+        page, problems = open_page(browser, path, **options)
+        assert not problems
+        if words == "narrow":
+            assert page.evaluate("document.documentElement.scrollWidth") == 360
+        screenshot(page, f"{name}_{words}")
+        page.close()
+    page, problems = open_page(browser, path)
+    screenshot(page, f"{name}_light")
+    page.pdf(path=os.path.join(SCREENSHOTS, f"{name}.pdf"))
+    return page, problems
+
+
+def background(page, selector):
+    style = f"getComputedStyle(document.querySelector('{selector}')).backgroundColor"
+    return page.evaluate(style)
+
+
+def test_the_page_of_a_pretraining_run(browser, tmp_path):
+    tokenizer = made_up.task_type_of("NSMC").tokenizer
+    found = pretraining.found_of_size(tokenizer, records=12, length=128, slots=19)
+    pretraining.write(tmp_path, tokenizer, found)
+    page, problems = look(browser, tmp_path / "report.html", "pretraining")
+    assert not problems
+    assert page.locator(".chart svg").count() == 10
+    assert page.locator("article.record").count() == 12
+    assert page.locator("article.record").first.locator(".guess").count() == 19 * 5
+    # What the discriminator missed is seen.
+    colours = {
+        background(page, f".tokens {style}")
+        for style in ("span", ".right", ".missed", ".spurious")
+    }
+    assert len(colours) >= 3
+    page.close()
+
+
+def test_the_page_of_a_benchmark(browser, tmp_path):
+    runs = [
+        report.SeedRun(seed, {"accuracy": 0.8 + seed / 50, "macro_f1": 0.8}, 60.0,
+                       {"accuracy": (0.8, 0.9)}, f"nsmc/seed_{seed}/report.html")
+        for seed in (1, 2)
+    ]  # fmt: skip
+    curves = [Curve(f"dev, seed {seed}", (1, 2), (70.0, 80.0), True) for seed in (1, 2)]
+    result = report.TaskResult(
+        get_task("NSMC"), "test", {"test": 500}, "",
+        Baseline("always “negative”", {"accuracy": 0.5, "macro_f1": 0.3}),
+        runs, "", "python3 run_classifier.py", [], {"dev accuracy (%)": curves},
+    )  # fmt: skip
+    text = benchmark_page.page(report.Benchmark("작은 모델", [], [result]), bytes)
+    (tmp_path / "report.html").write_text(text, encoding="utf-8")
+    (tmp_path / "nsmc" / "seed_1").mkdir(parents=True)
+    (tmp_path / "nsmc" / "seed_1" / "report.html").write_text("<title>run 1</title>")
+    page, problems = look(browser, tmp_path / "report.html", "benchmark")
+    assert not problems
+    assert page.locator(".chart svg").count() == 2
+    page.click("text=nsmc/seed_1/report.html")
+    assert page.title() == "run 1"
+    page.close()
+
+
+def test_arcs_of_a_parse(browser, tmp_path):
+    task_type = made_up.task_type_of("KLUE-DP", max_seq_length=32)
+    words = ("<b>나는</b>", "새", "책을", "샀다.")
+    sentences = [ParsedSentence("a", words, (4, 3, 4, 0), (0, 0, 0, 0))]
+    names = [task_type.task.label_values[0]] * 4
+    task_type.predictions = lambda *_: [{"heads": [4, 4, 4, 0], "relations": names}]
+    task_type.metrics = lambda *_: {"uas": 0.75, "las": 0.75, "las_macro_f1": 0.5,
+                                    "uas_macro_f1": 0.5}  # fmt: skip
+    made_up.write(tmp_path, task_type, sentences, {}, history=[])
+    page, problems = look(browser, tmp_path / "report.html", "parse")
+    assert not problems
+    assert page.locator("#items text.word").all_text_contents() == list(words)
+    assert page.locator("#items .true-arc").count() == 4
+    assert page.locator("#items .found-arc").count() == 1
+    ends = page.locator("#items text.word").evaluate_all(
+        "all => all.map(word => word.getBoundingClientRect())"
+        ".map(box => [box.left, box.right])"
+    )
+    for (_, right), (left, _) in zip(ends, ends[1:]):
+        assert right < left  # no word is written over another
     page.close()
