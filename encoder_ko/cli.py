@@ -149,6 +149,12 @@ def _refusals_as_os_errors():
             if words in error.message:
                 before = error.message.partition(f"; {words}")[0].splitlines()[-1]
                 raise OSError(number, words, before.rpartition(": ")[2]) from error
+        damage = compat.checkpoint_damage(error.message)
+        if damage:
+            raise InputError(
+                f"A checkpoint is damaged ({damage}). Fetch or copy it again, or use "
+                "another one."
+            ) from error
         place = _URL.search(error.message)
         if place and not isinstance(error, _DEFECTS):
             raise InputError(

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import functools
 import os
+import re
 import sys
 from typing import Any, Callable, Iterator, List, Sequence, TypeVar, Union
 
@@ -257,3 +258,12 @@ def _ask_for_huge_pages(library, pages: int):
     # the freed block back otherwise. Never touched, it takes no memory.
     library.malloc(2**26)
     library.free(block)
+
+
+_DAMAGE = re.compile(".*(?:TensorBundle at |on the restored bytes|Read less bytes).*")
+
+
+def checkpoint_damage(message: str) -> str:
+    """The line in which TensorFlow says that a checkpoint is damaged; "" if none."""
+    found = _DAMAGE.search(message)
+    return found.group().strip()[:300] if found else ""

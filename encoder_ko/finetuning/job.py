@@ -374,7 +374,6 @@ def build_tuner(
 
 def _step_of(checkpoint: str) -> int:
     if "global_step" in checkpoints.checkpoint_shapes(checkpoint):
-        return int(
-            tf.train.load_variable(checkpoints.readable(checkpoint), "global_step")
-        )
+        names = ["global_step"]
+        return int(checkpoints.read_tensors(checkpoint, names)["global_step"])
     return 0

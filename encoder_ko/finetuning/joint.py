@@ -249,8 +249,7 @@ def take_task_out(checkpoint: str, prefix: str, family: Family, scope: str) -> N
       checkpoint: of all tasks. prefix: of the files to write.
       scope: of the task.
     """
-    reader = tf.train.load_checkpoint(checkpoints.readable(checkpoint))
-    tensors = {}
+    names = {}  # there -> here
     for name in checkpoints.checkpoint_shapes(checkpoint):
         own = name
         if checkpoints.OPTIMIZER_STATE.search(name) and name != "global_step":
@@ -260,8 +259,11 @@ def take_task_out(checkpoint: str, prefix: str, family: Family, scope: str) -> N
                 continue
             if not family.heads_have_task_name:
                 own = name[len(f"{TASK_SPECIFIC}{scope}/") :]
-        tensors[own] = np.asarray(reader.get_tensor(name))
-    checkpoints.write_checkpoint(prefix, tensors)
+        names[name] = own
+    tensors = checkpoints.read_tensors(checkpoint, names)
+    checkpoints.write_checkpoint(
+        prefix, {names[name]: tensor for name, tensor in tensors.items()}
+    )
 
 
 class _JointTuner(trainer.FineTuner):

@@ -50,7 +50,7 @@ class PredictionSession:
                 self._session = tf.Session()
         restoring.require_variables(checkpoint, self._variables)
         with self._session.graph.as_default():
-            self._saver.restore(self._session, checkpoints.readable(checkpoint))
+            checkpoints.restore(self._saver, self._session, checkpoint)
 
     def _batches(self, data) -> Iterator[Batch]:
         with tf.Graph().as_default():

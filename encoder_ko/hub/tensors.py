@@ -13,7 +13,6 @@ import numpy as np
 from data.io import files
 from data.io.errors import InputError
 from data.io.text_encoding import POINTER_BYTES, refuse_lfs_pointer
-from encoder_ko.compat import tf
 from encoder_ko.hub.weight_map import Tensors
 from encoder_ko.training import checkpoints
 
@@ -37,13 +36,8 @@ _DTYPES = {
 
 def read_checkpoint(prefix: str) -> Tensors:
     """The variables of a TensorFlow checkpoint, without those of an optimizer."""
-    names = checkpoints.checkpoint_shapes(prefix)
-    reader = tf.train.load_checkpoint(checkpoints.readable(prefix))
-    return {
-        name: _widened(reader.get_tensor(name))
-        for name in names
-        if not checkpoints.OPTIMIZER_STATE.search(name)
-    }
+    tensors = checkpoints.read_tensors(prefix)
+    return {name: _widened(tensor) for name, tensor in tensors.items()}
 
 
 def write_checkpoint(prefix: str, tensors: Tensors) -> None:

@@ -25,6 +25,7 @@ from encoder_ko.training import agreement
 
 _TOKENIZER = "tokenizer.json"
 _ADDED = "added_tokens.json"
+_SPECIAL = "special_tokens_map.json"
 
 
 def import_tokenizer(
@@ -175,6 +176,9 @@ def _added_tokens(folder, config) -> List[_Token]:
             )
         if token.text not in config.special_tokens:
             _check_rules(token, settings, config)
+    for token in _special_pieces(folder, set(found) | set(config.special_tokens)):
+        _check_rules(token, {}, config)
+        found[token.text] = token
     return sorted(found.values(), key=lambda token: token.id)
 
 
@@ -187,6 +191,46 @@ def _listed_tokens(folder) -> Iterator[Tuple[_Token, Dict[str, Any]]]:
         yield _Token(record["content"], int(index), CONFIG_FILE_NAME), record
     for text, index in _read(folder, _ADDED).items():
         yield _Token(text, int(index), _ADDED), {}
+
+
+def _special_pieces(folder, known) -> Iterator[_Token]:
+    """Further special tokens that are pieces of the vocabulary, but in no list of ids.
+
+    So older versions of Hugging Face's library write a token that has taken the place
+    of an unused piece.
+
+    Raises:
+      InputError: the vocabulary has no such piece.
+    """
+    ids: Optional[Dict[str, int]] = None
+    for name in (CONFIG_FILE_NAME, _SPECIAL):
+        for token in _read(folder, name).get("additional_special_tokens") or ():
+            text = token["content"] if isinstance(token, dict) else token
+            if text in known:
+                continue
+            known.add(text)
+            ids = _vocabulary_ids(folder) if ids is None else ids
+            if text not in ids:
+                raise InputError(
+                    f"{os.path.join(folder, name)} lists the special token {text!r}, "
+                    f"which is not in the vocabulary and has no id in {_ADDED} or "
+                    f"{_TOKENIZER}: take it out, or give the file that has its id."
+                )
+            yield _Token(text, ids[text], name)
+
+
+def _vocabulary_ids(folder) -> Dict[str, int]:
+    path = os.path.join(folder, "vocab.txt")
+    if files.exists(path):
+        pieces = load_vocabulary(path).pieces
+    elif "vocab" in (_read(folder, _TOKENIZER).get("model") or {}):
+        vocabulary = _read(folder, _TOKENIZER)["model"]["vocab"]
+        if isinstance(vocabulary, dict):
+            return {piece.strip(): index for piece, index in vocabulary.items()}
+        pieces = [piece for piece, _ in vocabulary]
+    else:
+        pieces = [piece.piece for piece in read_model(find_vocabulary(folder)).pieces]
+    return {piece: index for index, piece in enumerate(pieces)}
 
 
 def _read(folder, name):
@@ -227,6 +271,7 @@ def _import_vocabulary(folder, target, added, vocab_size) -> str:
     listed = len(pieces)
     model = _read(folder, _TOKENIZER).get("model") or {}
     if model.get("type") == "WordPiece":
+        _require_an_id_each(os.path.join(folder, _TOKENIZER), model["vocab"])
         for piece, index in sorted(model["vocab"].items(), key=lambda item: item[1]):
             if "\n" not in piece.strip():  # no word has one, and no line can
                 token = _Token(piece.strip(), index, _TOKENIZER)
@@ -244,6 +289,18 @@ def _import_vocabulary(folder, target, added, vocab_size) -> str:
     names = _fill_holes(pieces, folder)
     files.write_text(copy, "".join(name + "\n" for name in names))
     return copy
+
+
+def _require_an_id_each(path: str, ids: Dict[str, int]) -> None:
+    """Raises InputError if a vocabulary gives two pieces the same id."""
+    found: Dict[int, str] = {}
+    for piece, index in ids.items():
+        if index in found:
+            raise InputError(
+                f"{path} gives the id {index} to both {found[index]!r} and {piece!r}: "
+                "it is damaged. Fetch the file again."
+            )
+        found[index] = piece
 
 
 def _import_model(folder, target, added, vocab_size) -> str:

@@ -23,6 +23,7 @@ from typing import (
 import numpy as np
 
 from data.io.errors import InputError
+from encoder_ko.training import checkpoints
 
 Tensors = Dict[str, np.ndarray]
 
@@ -230,13 +231,7 @@ def _check_values(name, tensor, source):
             f"{source}: {name} is {tensor.dtype}, expected float32. Convert the "
             "file to float32 first; rounding is not done silently."
         )
-    broken = np.argwhere(~np.isfinite(tensor))
-    if len(broken):
-        raise InputError(
-            f"{source}: {name} holds {len(broken)} values that are not finite, the "
-            f"first of them {tensor[tuple(broken[0])]} at {broken[0].tolist()}. The "
-            "model is broken: use an earlier checkpoint, or fetch the file again."
-        )
+    checkpoints.require_finite(name, tensor, source)
 
 
 def _check_names(known, tensors, source):

@@ -22,7 +22,7 @@ from data.tokenization import CONFIG_FILE_NAME
 from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.saved_run import FineTunedModel
-from encoder_ko.training import restoring
+from encoder_ko.training import checkpoints, restoring
 from encoder_ko.training.run_folder import TASK
 
 INPUT_NAMES = ("input_ids", "input_mask", "segment_ids")
@@ -109,11 +109,17 @@ def restored(model: FineTunedModel) -> Iterator:
     """Yields (session, InferenceGraph) with the model's weights.
 
     Raises:
-      InputError: the checkpoint lacks a variable, or has it in another shape.
+      InputError: the checkpoint lacks a variable, has it in another shape, or with a
+        value that is not finite.
     """
     with tf.Graph().as_default():
         graph = build_graph(model)
         with restoring.open_session(model.checkpoint) as session:
+            for variable in tf.global_variables():
+                name = compat.variable_name(variable)
+                checkpoints.require_finite(
+                    name, session.run(variable), model.checkpoint
+                )
             yield session, graph
 
 

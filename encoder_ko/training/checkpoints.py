@@ -1,18 +1,20 @@
 """Checkpoints as files: finding, reading and keeping them."""
 
 import atexit
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import tempfile
-from typing import Dict, List, Mapping, Optional
+from typing import Dict, Iterable, List, Mapping, Optional
 
 import numpy as np
 
 from data.io import files
 from data.io.errors import InputError
 from data.io.text_encoding import POINTER_BYTES, refuse_lfs_pointer
+from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.training import missing_weights
 
@@ -113,17 +115,89 @@ def checkpoint_shapes(checkpoint: str) -> Dict[str, List[int]]:
     """Variable name -> shape.
 
     Raises:
-      InputError: a file is missing, or they are no TensorFlow checkpoint.
+      InputError: a file is missing or cut off, or they are no TensorFlow checkpoint.
     """
-    try:
-        shapes = dict(tf.train.list_variables(readable(checkpoint)))
-    except (tf.errors.OpError, ValueError) as error:
-        _refuse_lfs_pointers(_index_and_data(checkpoint))
-        raise InputError(
-            f"{checkpoint} could not be read as a TensorFlow checkpoint: {error}"
-        ) from error
+    with _explained(checkpoint):
+        reader = tf.train.load_checkpoint(readable(checkpoint))
+    shapes = dict(sorted(reader.get_variable_to_shape_map().items()))
     require_files(checkpoint)
+    types = reader.get_variable_to_dtype_map()
+    _require_bytes(checkpoint, shapes, types)
     return shapes
+
+
+def read_tensors(
+    checkpoint: str, names: Optional[Iterable[str]] = None
+) -> Dict[str, np.ndarray]:
+    """The tensors of these names; None = all, but for those of an optimizer.
+
+    Raises:
+      InputError: as `checkpoint_shapes`, or its contents are damaged.
+    """
+    if names is None:
+        found = checkpoint_shapes(checkpoint)
+        names = [name for name in found if not OPTIMIZER_STATE.search(name)]
+    reader = tf.train.load_checkpoint(readable(checkpoint))
+    with _explained(checkpoint):
+        return {name: np.asarray(reader.get_tensor(name)) for name in names}
+
+
+def restore(saver: tf.train.Saver, session: tf.Session, checkpoint: str) -> None:
+    """Restores what the saver knows.
+
+    Raises:
+      InputError: the checkpoint's contents are damaged.
+    """
+    with _explained(checkpoint):
+        saver.restore(session, readable(checkpoint))
+
+
+_READ_AGAIN = "Fetch or copy it again, or use another checkpoint."
+
+
+@contextlib.contextmanager
+def _explained(checkpoint):
+    """Says it in one line where a checkpoint cannot be read."""
+    try:
+        yield
+    except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        _refuse_lfs_pointers(_index_and_data(checkpoint))
+        reason = (
+            compat.checkpoint_damage(str(error)) or str(error).partition("\n")[0][:200]
+        )
+        raise InputError(
+            f"{checkpoint} could not be read as a TensorFlow checkpoint: its files are "
+            f"damaged, or something else ({reason}). {_READ_AGAIN}"
+        ) from error
+
+
+def _require_bytes(checkpoint, shapes, types):
+    """Raises InputError if the data files are shorter than their tensors together."""
+    expected = sum(
+        int(np.prod(shape, dtype=np.int64)) * types[name].size
+        for name, shape in shapes.items()
+        if types[name] != tf.string
+    )
+    paths = [p for p in _index_and_data(checkpoint) if not p.endswith(".index")]
+    found = sum(map(files.file_size, paths))
+    if found < expected:
+        raise InputError(
+            f"{checkpoint} is cut off: {os.path.basename(paths[0])} has {found:,} of "
+            f"at least {expected:,} bytes. {_READ_AGAIN}"
+        )
+
+
+def require_finite(name: str, tensor: np.ndarray, source: str) -> None:
+    """Raises InputError if a tensor of a checkpoint, `source`, has NaN or infinity."""
+    broken = np.argwhere(~np.isfinite(tensor))
+    if len(broken):
+        raise InputError(
+            f"{source}: {name} holds {len(broken)} values that are not finite, the "
+            f"first of them {tensor[tuple(broken[0])]} at {broken[0].tolist()}. The "
+            "model is broken: use an earlier checkpoint, or fetch the file again."
+        )
 
 
 def require_files(checkpoint: str) -> None:

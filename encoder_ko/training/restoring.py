@@ -197,7 +197,7 @@ def open_session(checkpoint: str, variables: Optional[list] = None) -> tf.Sessio
     variables = tf.global_variables() if variables is None else variables
     require_variables(checkpoint, variables)
     session = tf.Session()
-    tf.train.Saver(variables).restore(session, checkpoints.readable(checkpoint))
+    checkpoints.restore(tf.train.Saver(variables), session, checkpoint)
     return session
 
 

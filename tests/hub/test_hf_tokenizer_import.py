@@ -140,7 +140,7 @@ def test_a_piece_with_a_line_end_does_not_move_those_behind_it(tmp_path):
         ({"나는": -1}, "gives '나는' the id -1, but"),
         (
             {"나는": 5, "집": 5},
-            "id 5 is '나는' in the vocabulary and '집' in tokenizer",
+            "tokenizer.json gives the id 5 to both '나는' and '집': ",
         ),
     ],
 )
@@ -207,6 +207,32 @@ def test_added_tokens_give_the_ids_that_hugging_face_gives(tmp_path):
     expected = [theirs.encode(text, add_special_tokens=False).ids for text in texts]
     assert ours.encode_ids_batch(texts) == expected
     assert [ours.encode(text).ids for text in texts] == expected
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "special_tokens_map.json"])
+@pytest.mark.parametrize("token", ["[SUBJ]", {"content": "[SUBJ]", "lstrip": False}])
+def test_special_tokens_that_took_the_place_of_a_piece(tmp_path, name, token):
+    """As older versions of Hugging Face's library write them: without their ids."""
+    vocabulary(tmp_path, PIECES[:-1] + ["[SUBJ]"])
+    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
+    write_json(tmp_path, "tokenizer_config.json", settings)
+    settings["additional_special_tokens"] = ["[CLS]", token]
+    write_json(tmp_path, name, settings)
+    tokenizer, pieces = imported(tmp_path)
+    assert tokenizer.config.added_tokens == ("[SUBJ]",)
+    assert len(pieces) == len(PIECES)
+    assert tokenizer.encode("나는[SUBJ]가").ids == [5, 9, 8]
+
+
+def test_a_special_token_without_an_id_is_refused(tmp_path):
+    vocabulary(tmp_path)
+    settings = {"additional_special_tokens": ["가", "[SUBJ]"]}
+    write_json(tmp_path, "special_tokens_map.json", settings)
+    with pytest.raises(InputError) as raised:
+        imported(tmp_path)
+    assert "special_tokens_map.json lists the special token '[SUBJ]', which is" in str(
+        raised.value
+    )
 
 
 def test_added_tokens_go_back_to_hugging_face(tmp_path):

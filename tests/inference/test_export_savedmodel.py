@@ -17,6 +17,7 @@ from encoder_ko import cli
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import saved_run, task_types
 from encoder_ko.inference import onnx_file, saved_model, throughput
+from encoder_ko.training import checkpoints
 from encoder_ko.training.run_folder import RunFolder
 from korean_encoders.commands import export
 from korean_encoders.model_types import FAMILIES
@@ -278,6 +279,16 @@ def test_a_failed_export_leaves_nothing(tmp_path):
     model = fine_tuned_model(tmp_path / "run", "bert", tasks.CLASSIFICATION)
     os.remove(os.path.join(model.path, "tokenizer_config.json"))
     with pytest.raises(InputError, match="tokenizer_config.json is missing"):
+        saved_model.write_saved_model(model, str(tmp_path / "serving"))
+    assert os.listdir(str(tmp_path)) == ["run"]
+
+
+def test_weights_that_are_not_finite_are_not_exported(tmp_path):
+    model = fine_tuned_model(tmp_path / "run", "bert", tasks.CLASSIFICATION)
+    tensors = checkpoints.read_tensors(model.checkpoint)
+    tensors["bert/pooler/dense/bias"][1] = np.nan
+    checkpoints.write_checkpoint(model.checkpoint, tensors)
+    with pytest.raises(InputError, match=r"bert/pooler/dense/bias holds 1 .* at \[1\]"):
         saved_model.write_saved_model(model, str(tmp_path / "serving"))
     assert os.listdir(str(tmp_path)) == ["run"]
 

@@ -123,6 +123,69 @@ def test_an_index_without_its_data(tmp_path):
         assert str(raised.value) == expected
 
 
+WEIGHTS = {"w": [[1.5] * 300] * 4, "global_step": 7}
+
+
+def damage(prefix, name, change):
+    path = f"{prefix}.{name}"
+    with open(path, "rb") as reader:
+        content = change(bytearray(reader.read()))
+    with open(path, "wb") as writer:
+        writer.write(content)
+
+
+def flipped(content):
+    content[2000] ^= 1
+    return content
+
+
+def restored(prefix):
+    with tf.Graph().as_default():
+        tf.get_variable("w", [4, 300])
+        restoring.open_session(prefix).close()
+
+
+@pytest.mark.parametrize("read", [checkpoints.checkpoint_shapes, restored])
+@pytest.mark.parametrize(
+    "name, change, message",
+    [
+        (
+            "data-00000-of-00001",
+            lambda content: content[:2000],
+            "is cut off: model.ckpt.data-00000-of-00001 has 2,000 of at least 4,8",
+        ),
+        ("data-00000-of-00001", lambda content: b"", "has 0 of at least 4,8"),
+        ("index", lambda content: content[:60], "could not be read as a TensorFlow"),
+    ],
+)
+def test_a_checkpoint_that_is_cut_off(tmp_path, read, name, change, message):
+    prefix = save(tmp_path / "model.ckpt", WEIGHTS)
+    damage(prefix, name, change)
+    with pytest.raises(InputError) as raised:
+        read(prefix)
+    assert message in str(raised.value)
+    assert str(raised.value).endswith(
+        "Fetch or copy it again, or use another checkpoint."
+    )
+    assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize("read", [checkpoints.read_tensors, restored])
+def test_a_checkpoint_with_a_changed_bit(tmp_path, read):
+    prefix = save(tmp_path / "model.ckpt", WEIGHTS)
+    damage(prefix, "data-00000-of-00001", flipped)
+    with pytest.raises(InputError, match="its files are damaged, .*hecksum"):
+        read(prefix)
+
+
+def test_tensors_are_read_by_name(tmp_path):
+    prefix = save(tmp_path / "model.ckpt", WEIGHTS)
+    assert checkpoints.read_tensors(prefix, ["global_step"]) == {"global_step": 7}
+    found = checkpoints.read_tensors(prefix)
+    assert list(found) == ["w"]
+    assert found["w"].tolist() == WEIGHTS["w"]
+
+
 def test_one_of_two_data_files(tmp_path):
     prefix = save(tmp_path / "model.ckpt", {"w": [1.0]})
     whole = tmp_path / "model.ckpt.data-00000-of-00001"
