@@ -57,10 +57,10 @@ def test_what_the_discriminator_saw(tokenizer, found):
     ]
     assert dict(examples.summary([record])) == {
         "masked tokens": "2",
-        "right at once": "1 (50.0%)",
-        "among the 5 best guesses": "2 (100.0%)",
+        "masked, right at once": "1 (50.0%)",
+        "masked, among the 5 best guesses": "2 (100.0%)",
         "replaced tokens": "1",
-        "of them found": "0 (0.0%)",
+        "replaced, found": "0 (0.0%)",
         "originals taken for replaced": "1 (20.0%)",
     }
 
@@ -77,8 +77,11 @@ def test_moved_tokens_and_ids_without_a_piece(tokenizer, found):
     })  # fmt: skip
     (record,) = examples.shown_records(tokenizer, moved)
     assert record.hidden[0].kind == "moved" and record.hidden[0].seen == "정말"
-    assert record.text[2] == ("좋", "missed", 1, "[id 9999]")
-    assert ("moved", "1") in record.facts
+    assert record.text[2] == ("좋", "missed moved", 1, "[id 9999]")
+    assert ("moved", "1, 0 right at once") in record.facts
+    assert "moved" in dict(examples.legend([record]))
+    (record,) = examples.shown_records(tokenizer, found)
+    assert "moved" not in dict(examples.legend([record]))
 
 
 def test_page_of_an_electra_run(tmp_path, tokenizer, found):

@@ -78,6 +78,7 @@ def opened(browser, page_file, request):
     page.goto(page_file.as_uri())
     page.wait_for_selector(".chart svg")
     page.seconds = time.time() - started
+    wait_for_charts(page)
     yield page, problems, requests
     page.close()
 
@@ -178,8 +179,14 @@ def open_page(browser, path, **options):
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text))
     page.goto(path.as_uri())
-    page.wait_for_selector(".chart svg")
+    wait_for_charts(page)
     return page, problems
+
+
+def wait_for_charts(page):
+    """They are drawn one after another."""
+    every = "all => all.every(chart => chart.querySelector('svg'))"
+    page.wait_for_function(f"({every})([...document.querySelectorAll('.chart')])")
 
 
 def look(browser, path, name):

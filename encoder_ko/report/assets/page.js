@@ -137,19 +137,27 @@
       rule: { color: colour("--bad") }, text: { color: colour("--bad") } };
   }
 
-  function draw() {
-    for (const [id, spec] of Object.entries(data.charts)) {
-      const place = document.getElementById(id);
-      const sized = { ...spec, width: "container",
-        autosize: { type: "fit-x", contains: "padding" } };
-      vegaEmbed(place, sized, { config: theme(), actions: false, renderer: "svg" })
-        .catch((error) => { place.textContent = String(error); });
+  function draw(id) {
+    const place = document.getElementById(id);
+    const sized = { ...data.charts[id], width: "container",
+      autosize: { type: "fit-x", contains: "padding" } };
+    return vegaEmbed(place, sized, { config: theme(), actions: false, renderer: "svg" })
+      .catch((error) => { place.textContent = String(error); });
+  }
+
+  // One after another, so that a page of many charts is there after the first.
+  async function drawAll(ids) {
+    for (const id of ids) {
+      await draw(id);
+      await new Promise((resolve) => setTimeout(resolve));
     }
   }
 
-  if (Object.keys(data.charts).length) {
-    draw();
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-    matchMedia("print").addEventListener("change", draw);
+  const ids = Object.keys(data.charts);
+  if (ids.length) {
+    drawAll(ids);
+    const drawAgain = () => ids.forEach(draw);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAgain);
+    matchMedia("print").addEventListener("change", drawAgain);
   }
 })();

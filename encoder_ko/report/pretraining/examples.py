@@ -23,6 +23,7 @@ LEGEND = (
     ("right", "the best guess is right"),
     ("missed", "it is another one, which stands below"),
 )
+MOVED_LEGEND = (("moved", "moved to another place, not masked"),)
 DISCRIMINATOR_LEGEND = (
     ("right", "replaced, and found"),
     ("missed", "replaced, not noticed"),
@@ -176,8 +177,7 @@ def _counted(hidden) -> List[Tuple[str, str]]:
         chosen = [each for each in hidden if each.kind == kind]
         if chosen:
             right = sum(each.is_right for each in chosen)
-            facts.append((kind, str(len(chosen))))
-            facts.append(("right at once", str(right)))
+            facts.append((kind, f"{len(chosen)}, {right} right at once"))
     return facts
 
 
@@ -203,6 +203,7 @@ def _text(pieces, ids, hidden) -> List[Tuple[str, str, int, str]]:
         if each:
             guess = each.guesses[0][0] if each.guesses else ""
             style = "right" if each.is_right else "missed"
+            style += " moved" if each.kind == _HIDDEN["wop"] else ""
             found.append(
                 [each.piece, style, each.number, "" if each.is_right else guess]
             )
@@ -230,6 +231,12 @@ def _judged(pieces, found, row, original, length):
     return tokens
 
 
+def legend(records: Sequence[Shown]) -> Sequence[Tuple[str, str]]:
+    """Style -> what it says of a hidden token."""
+    is_moved = any(e.kind == _HIDDEN["wop"] for r in records for e in r.hidden)
+    return LEGEND + MOVED_LEGEND * is_moved
+
+
 def percent(share: float) -> str:
     """ "0.1%", "43%"; below 0.05% "0%"."""
     return f"{100 * share:.0f}%" if share >= 0.1 else f"{100 * share:.1f}%"
@@ -244,10 +251,10 @@ def summary(records: Sequence[Shown]) -> List[Tuple[str, str]]:
             first = sum(each.is_right for each in chosen)
             listed = sum(any(g[2] for g in each.guesses) for each in chosen)
             rows.append((f"{kind} tokens", f"{len(chosen):,}"))
-            rows.append(("right at once", count_and_share(first, len(chosen))))
+            rows.append((f"{kind}, right at once", count_and_share(first, len(chosen))))
             if any(each.guesses for each in chosen):
                 best = count_and_share(listed, len(chosen))
-                rows.append((f"among the {GUESSES} best guesses", best))
+                rows.append((f"{kind}, among the {GUESSES} best guesses", best))
     styles = [(before, style) for r in records for _, before, _, style in r.tokens]
     if styles:
         replaced = [style for before, style in styles if before]
@@ -255,6 +262,6 @@ def summary(records: Sequence[Shown]) -> List[Tuple[str, str]]:
         found = count_and_share(replaced.count("right"), len(replaced))
         wrong = count_and_share(others.count("spurious"), len(others))
         rows.append(("replaced tokens", f"{len(replaced):,}"))
-        rows.append(("of them found", found))
+        rows.append(("replaced, found", found))
         rows.append(("originals taken for replaced", wrong))
     return rows

@@ -90,7 +90,7 @@ def _content(course: Course, records: Sequence[examples.Shown]):
         "source": _source(course),
         "summary": examples.summary(records),
         "guesses": examples.GUESSES,
-        "legend": examples.LEGEND,
+        "legend": examples.legend(records),
         "discriminator_legend": examples.DISCRIMINATOR_LEGEND
         if any(record.tokens for record in records)
         else (),
