@@ -326,7 +326,9 @@
       showFile(parts, answer, byId("output").value);
     } catch (error) {
       const stopped = error.name === "AbortError";
-      finish(stopped ? "Stopped." : error.message, stopped ? "note" : "error");
+      const words = error.name === "TypeError"
+        ? "The answer broke off: the server's log says why." : error.message;
+      finish(stopped ? "Stopped." : words, stopped ? "note" : "error");
     }
   }
 
