@@ -430,28 +430,32 @@ def ask(port, body, connection=None):
 
 
 def test_requests_at_the_same_time_share_batches(service):
+    """The first has a batch of its own; what comes meanwhile waits together."""
     batcher = service.batchers["classification"]
+    before = batcher.num_batches, batcher.num_texts
     expected = service.runs["classification"].predictor.predict(TEXTS)
+    gate, answers = threading.Event(), {}
+
+    def client(port, number):
+        body = {"model": "classification", "inputs": [TEXTS[number % len(TEXTS)]]}
+        answers[number] = ask(port, body)[1]["predictions"]
+
     with running(app.build_app(service)) as (port, _):
-        before = batcher.num_batches, batcher.num_texts
-        wrong = []
-
-        def client():
-            for number in range(12):
-                place = number % len(TEXTS)
-                body = {"model": "classification", "inputs": [TEXTS[place]]}
-                _, found = ask(port, body)
-                if found["predictions"] != [close_to(expected[place])]:
-                    wrong.append(found)
-
-        threads = [threading.Thread(target=client) for _ in range(8)]
+        service._thread.submit(gate.wait, 30)
+        threads = [
+            threading.Thread(target=client, args=(port, number)) for number in range(8)
+        ]
         for thread in threads:
             thread.start()
+        while batcher.waiting < 7:
+            time.sleep(0.005)
+        gate.set()
         for thread in threads:
             thread.join()
-    assert not wrong
-    assert batcher.num_texts - before[1] == 96
-    assert batcher.num_batches - before[0] < 70
+    for number, found in answers.items():
+        assert found == [close_to(expected[number % len(TEXTS)])]
+    assert len(answers) == batcher.num_texts - before[1] == 8
+    assert batcher.num_batches - before[0] == 3  # 1, and 7 by fours
 
 
 async def slow(scope, receive, send):
@@ -497,13 +501,15 @@ def test_no_request_is_lost_when_the_server_ends(keep_alive):
             threads = [threading.Thread(target=client, args=(port,)) for _ in range(16)]
             for thread in threads:
                 thread.start()
-            time.sleep(0.25)
+            wanted = len(answered) + 50
+            while len(answered) < wanted and not lost:
+                time.sleep(0.005)
             made.should_exit = True
             for thread in threads:
                 thread.join(20)
         guard.is_stopping = False
     assert not lost
-    assert len(answered) == guard.num_requests > 100
+    assert len(answered) == guard.num_requests
 
 
 def test_sigterm_ends_the_command_once_all_is_answered(folder):
@@ -534,7 +540,7 @@ def test_sigterm_ends_the_command_once_all_is_answered(folder):
             target=lambda: found.append(ask(port, {"inputs": texts})[1])
         )
         thread.start()
-        while not json.loads(health(port))["waiting"]:
+        while not any(json.loads(health(port))[name] for name in ("waiting", "texts")):
             time.sleep(0.005)
         process.send_signal(signal.SIGTERM)
         thread.join(60)
