@@ -96,6 +96,39 @@ def test_the_probabilities_of_run_classifier(nsmc):
         assert predictor.task.name == "NSMC"
 
 
+@pytest.mark.parametrize(
+    "family, task_type, changes",
+    [
+        ("bert", "classification", {}),
+        ("albert", "regression", {}),
+        ("electra", "tagging", {}),
+        ("electra", "dependency_parsing", {}),
+        ("bert", "question_answering", {}),
+        ("albert", "question_answering", {"unanswerable": True}),
+        ("electra", "question_answering", {"unanswerable": True}),
+    ],
+)
+def test_padding_makes_no_difference(tmp_path, family, task_type, changes):
+    """A text is predicted alike alone, where nothing is padded, and beside others."""
+    fine_tuned_model(tmp_path / "run", family, task_type, **changes)
+    texts = ["재밌다", "최고 영화 정말 배우 또", "ㅋㅋ 너무 " * 9]
+    if task_type in ("regression", "question_answering"):
+        texts = [("배우 또", text) for text in texts]
+    with predict.Predictor.load(str(tmp_path / "run")) as predictor:
+        together = predictor.predict(texts)
+        alone = [predictor.predict([text])[0] for text in texts]
+    assert together == [close_to(each) for each in alone]
+
+
+def close_to(expected):
+    """Floats of nested values may differ in their last digits."""
+    if isinstance(expected, dict):
+        return {name: close_to(value) for name, value in expected.items()}
+    if isinstance(expected, list):
+        return [close_to(value) for value in expected]
+    return pytest.approx(expected, abs=1e-5) if type(expected) is float else expected
+
+
 def test_empty_texts_and_no_texts(nsmc):
     with predict.Predictor.load(str(nsmc[0])) as predictor:
         assert predictor.predict([]) == []

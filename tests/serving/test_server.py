@@ -20,6 +20,7 @@ from encoder_ko.training.run_folder import RunFolder
 from korean_encoders.commands import predict
 from korean_encoders.commands import serve as command
 from korean_encoders.serving import runs
+from tests.inference.test_predict import close_to
 from tests.support import fine_tuning_runs, served_runs
 from tests.support.paths import ROOT
 from tests.support.served_runs import FAMILIES, running
@@ -61,15 +62,6 @@ def client(service):
         app.build_app(service), base_url="http://127.0.0.1:8000"
     ) as made:
         yield made
-
-
-def close_to(expected):
-    """Floats of nested values may differ in their last digits."""
-    if isinstance(expected, dict):
-        return {name: close_to(value) for name, value in expected.items()}
-    if isinstance(expected, list):
-        return [close_to(value) for value in expected]
-    return pytest.approx(expected, abs=1e-5) if type(expected) is float else expected
 
 
 def inputs_of(task_type):
