@@ -437,10 +437,11 @@ def test_requests_at_the_same_time_share_batches(service):
         threads = [
             threading.Thread(target=client, args=(port, number)) for number in range(8)
         ]
-        for thread in threads:
+        threads[0].start()
+        wait_until(lambda: batcher._work is not None and not batcher.waiting)
+        for thread in threads[1:]:
             thread.start()
-        while batcher.waiting < 7:
-            time.sleep(0.005)
+        wait_until(lambda: batcher.waiting == 7)
         gate.set()
         for thread in threads:
             thread.join()
@@ -448,6 +449,13 @@ def test_requests_at_the_same_time_share_batches(service):
         assert found == [close_to(expected[number % len(TEXTS)])]
     assert len(answers) == batcher.num_texts - before[1] == 8
     assert batcher.num_batches - before[0] == 3  # 1, and 7 by fours
+
+
+def wait_until(condition):
+    deadline = time.time() + 60
+    while not condition():
+        assert time.time() < deadline
+        time.sleep(0.005)
 
 
 async def slow(scope, receive, send):
@@ -494,8 +502,7 @@ def test_no_request_is_lost_when_the_server_ends(keep_alive):
             for thread in threads:
                 thread.start()
             wanted = len(answered) + 50
-            while len(answered) < wanted and not lost:
-                time.sleep(0.005)
+            wait_until(lambda: len(answered) >= wanted or lost)  # noqa: B023
             made.should_exit = True
             for thread in threads:
                 thread.join(20)
@@ -532,8 +539,7 @@ def test_sigterm_ends_the_command_once_all_is_answered(folder):
             target=lambda: found.append(ask(port, {"inputs": texts})[1])
         )
         thread.start()
-        while not any(json.loads(health(port))[name] for name in ("waiting", "texts")):
-            time.sleep(0.005)
+        wait_until(lambda: health(port)["waiting"] or health(port)["texts"])
         process.send_signal(signal.SIGTERM)
         thread.join(60)
         assert len(found[0]["predictions"]) == 1000
@@ -549,7 +555,7 @@ def test_sigterm_ends_the_command_once_all_is_answered(folder):
 def health(port):
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("GET", "/health")
-    return connection.getresponse().read()
+    return json.loads(connection.getresponse().read())
 
 
 # --- The command --------------------------------------------------------------------
