@@ -9,6 +9,7 @@ Under a Python with Horovod (make test-scale makes one in .venv-scale).
 """
 
 import argparse
+import glob
 import json
 import os
 import statistics
@@ -53,7 +54,8 @@ def main():
 
 def _options():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", default="samples/corpus/*.txt")
+    corpus = os.path.join(ROOT, "samples", "corpus", "*.txt")
+    parser.add_argument("--corpus", default=corpus)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--batch_size", type=int, default=16, help="of a process")
@@ -64,15 +66,27 @@ def _options():
 
 
 def _prepare(folder, options):
-    """Vocabulary, records and configuration of a small BERT."""
+    """Vocabulary, full records and configuration of a small BERT."""
+    os.mkdir(f"{folder}/corpus")
+    for number, path in enumerate(sorted(glob.glob(options.corpus))):
+        # One document, cut into rows of the same length: what they wait for is not
+        # that one of them has more tokens in its half of the batch.
+        with open(path, encoding="utf-8") as reader:
+            lines = [line for line in reader if line.strip()]
+        with open(f"{folder}/corpus/{number}.txt", "w", encoding="utf-8") as writer:
+            writer.writelines(lines)
     for command in (
         ["data.train_vocab", f"--vocab_size={WORDS}"],
-        ["data.create_pretraining_data", f"--vocab_file={folder}/vocab.txt"],
+        [
+            "data.create_pretraining_data",
+            f"--vocab_file={folder}/vocab.txt",
+            "--short_seq_prob=0",
+        ],
     ):
         output = folder if "train_vocab" in command[0] else f"{folder}/records"
         subprocess.run(
             [sys.executable, "-m", *command]
-            + [f"--input_file={options.corpus}", f"--output_dir={output}"],
+            + [f"--input_file={folder}/corpus/*.txt", f"--output_dir={output}"],
             cwd=ROOT,
             check=True,
         )
