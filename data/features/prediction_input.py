@@ -30,6 +30,9 @@ _TABLES = {"tsv": table_of_lines, "csv": csv_table_of_lines}
 # Names of the texts in a JSON object, the first that are there count.
 _KEYS = (("text", "text_b"), ("question", "context"))
 
+# The column of a header, and the key of an object, that is no text.
+_ID = "id"
+
 # Lines of a text file that show whether it is a table.
 _LOOKED_AT = 100
 
@@ -136,10 +139,10 @@ def read_items(
     """Reads what to predict, in order; an empty line is an empty text.
 
     text: a text per line. tsv and csv: one column, or two for a pair, without a header;
-    with `columns`, a header in which these are looked for; a csv file may have quoted
-    cells, and its empty lines count for nothing. jsonl: an object per line with "text"
-    and "text_b", or "question" and "context", and "id" where there is one. json:
-    questions in the form of SQuAD 1.1 and KorQuAD 1.0.
+    with `columns`, a header in which these are looked for, and "id"; a csv file may
+    have quoted cells, and its empty lines count for nothing. jsonl: an object per line
+    with "text" and "text_b", or "question" and "context", and "id" where there is one.
+    json: questions in the form of SQuAD 1.1 and KorQuAD 1.0.
 
     Args:
       path: a file, or "-" for standard input.
@@ -221,9 +224,13 @@ def _items_of_table(form, lines, columns, bad_rows) -> Iterator[Item]:
                 f"{_place(bad_rows, 1)}: {len(cells)} columns, expected one text or "
                 "two. Name those of the header with --columns=text,text_b."
             )
+    names = _names(cells) if columns else []
+    id_place = names.index(_ID) if _ID in names else None
     for row in rows:
         texts = (row.cells[place] for place in places)
-        yield Item(str(row.line_number), _place(bad_rows, row.line_number), *texts)
+        number = str(row.line_number)
+        item_id = number if id_place is None else row.cells[id_place] or number
+        yield Item(item_id, _place(bad_rows, row.line_number), *texts)
 
 
 def _places(

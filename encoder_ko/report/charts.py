@@ -31,14 +31,14 @@ def lines(
             "field": "s",
             "type": "quantitative",
             "title": "step",
-            "axis": {"tickCount": 5},
+            "axis": _axis(rows, "s", ","),
         },
         "y": {
             "field": "v",
             "type": "quantitative",
             "title": None,
             "scale": {"zero": False},
-            "axis": {"tickCount": 5},
+            "axis": _axis(rows, "v", ".4~g"),
         },
         "color": {
             "field": "n",
@@ -63,3 +63,11 @@ def lines(
         "layer": layers,
     }
     return Chart(title, note, spec)
+
+
+def _axis(rows, field, number_format) -> Dict[str, Any]:
+    """Round numbers, or the only value: next to it a round one would be wrong."""
+    values = sorted({row[field] for row in rows})
+    if len(values) == 1:
+        return {"values": values, "format": number_format}
+    return {"tickCount": 5}

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -157,9 +157,22 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
         summary="Predict texts",
         tags=["predictions"],
     )
-    async def predict(request: messages.PredictRequest) -> Any:
+    async def predict(request: messages.PredictRequest, connection: Request) -> Any:
         """A prediction per text, in their order, as Predictor.predict gives them."""
-        return JSONResponse(await service.predict(request))
+        answer = asyncio.ensure_future(service.predict(request))
+        left = asyncio.ensure_future(_disconnected(connection))
+        await asyncio.wait([answer, left], return_when=asyncio.FIRST_COMPLETED)
+        left.cancel()
+        if not answer.done():  # nobody waits for the texts that are in no batch yet
+            answer.cancel()
+            return Response(status_code=499)
+        return JSONResponse(answer.result())
+
+
+async def _disconnected(connection: Request) -> None:
+    """Returns when the client has left."""
+    while (await connection.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _add_files(app: FastAPI, service: Service) -> None:
@@ -294,6 +307,8 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def failed(request: Request, error: HTTPException) -> Any:
+        if error.status_code == 400:  # the body, before anything looks at it
+            return answer(422, "The request is not JSON in UTF-8, or nested too deep.")
         return answer(error.status_code, str(error.detail), error.headers)
 
     @app.exception_handler(Exception)

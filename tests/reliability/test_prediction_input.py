@@ -60,6 +60,17 @@ def test_a_header_of_one_column_is_a_text_with_a_warning(tmp_path, caplog):
     ]
 
 
+def test_ids_of_a_table_with_a_header_are_kept(tmp_path):
+    path = tmp_path / "ratings_test.txt"
+    path.write_text(NSMC + "\t또\t1\n", encoding="utf-8")
+    items = list(read_items(str(path), "tsv", ["document"]))
+    assert [(item.item_id, item.text) for item in items] == [
+        ("7", "최고"),
+        ("8", "별로"),
+        ("4", "또"),  # the number of its line
+    ]
+
+
 def test_columns_are_compared_composed(tmp_path):
     path = tmp_path / "texts.tsv"
     decomposed = unicodedata.normalize("NFD", "번호\t글")

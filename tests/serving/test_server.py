@@ -243,6 +243,16 @@ JSON = {"content-type": "application/json"}
             "51 texts, expected at most 50: send them in parts, or as a file to",
         ),
         (
+            {"content": b'{"inputs": ["\xff"]}', "headers": JSON},
+            422,
+            "The request is not JSON in UTF-8, or nested too deep.",
+        ),
+        (
+            {"content": b"[" * 19000, "headers": JSON},
+            422,
+            "The request is not JSON in UTF-8, or nested too deep.",
+        ),
+        (
             {"json": {"inputs": ["가" * 20000], "model": "tagging"}},
             413,
             "The request is larger than 20,000 bytes: send less at a time, or start",
@@ -449,6 +459,23 @@ def test_requests_at_the_same_time_share_batches(service):
         assert found == [close_to(expected[number % len(TEXTS)])]
     assert len(answers) == batcher.num_texts - before[1] == 8
     assert batcher.num_batches - before[0] == 3  # 1, and 7 by fours
+
+
+def test_texts_of_a_client_that_has_left_are_not_computed(service):
+    batcher = service.batchers["classification"]
+    before, gate = batcher.num_texts, threading.Event()
+    with running(app.build_app(service)) as (port, _):
+        service._thread.submit(gate.wait, 30)
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        body = json.dumps({"model": "classification", "inputs": TEXTS[:1] * 9})
+        connection.request("POST", PREDICT, body, {"Content-Type": "application/json"})
+        wait_until(lambda: batcher.waiting == 5)  # four are in a batch
+        connection.close()
+        wait_until(lambda: not batcher.waiting)
+        gate.set()
+        found = ask(port, {"model": "classification", "inputs": TEXTS[:1]})[1]
+    assert len(found["predictions"]) == 1
+    assert batcher.num_texts - before == 5
 
 
 def wait_until(condition):
