@@ -59,15 +59,19 @@ def apply_values(
             raise InputError(f"{source} sets {name}={value!r}: {reason}") from None
 
 
-def fill_in(values: flags.FlagValues, settings: Mapping[str, Any]) -> None:
+def fill_in(
+    values: flags.FlagValues, settings: Mapping[str, Any], as_given: bool = False
+) -> None:
     """Gives values to those flags that were not given; other names are passed over.
 
     Args:
       settings: flag name -> value of the flag's type.
+      as_given: whether they count as given, so that no other default replaces them.
     """
     for name, value in settings.items():
         if name in values and values[name].using_default_value:
             values[name].value = value
+            values[name].using_default_value = not as_given
 
 
 def read_settings(source: str) -> Dict[str, Any]:

@@ -22,7 +22,7 @@ from encoder_ko.report.content import Evaluated
 from encoder_ko.report.finetuning import run_page
 from encoder_ko.training import checkpoints
 from encoder_ko.training.loaded_model import LoadedModel, require_start
-from encoder_ko.training.run_folder import RunFolder
+from encoder_ko.training.run_folder import BEST, RunFolder
 
 
 def run(args: FineTuningArgs, family: Family, model: LoadedModel) -> None:
@@ -104,6 +104,8 @@ class FineTuningRun:
         if args.actions.train:
             require_training(args, family, model, len(splits.train))
         self.folder = RunFolder(replicas.folder(args.output.folder))
+        if args.output.overwrite and not args.actions.train:
+            _refuse_to_delete(self.folder)
         replicas.of_chief(
             lambda: self.folder.claim(args.settings, args.output.overwrite)
         )
@@ -313,6 +315,15 @@ class FineTuningRun:
 
 def _steps(args: FineTuningArgs, num_examples: int) -> int:
     return int(num_examples / args.batch_sizes.train * args.training.num_epochs)
+
+
+def _refuse_to_delete(folder: RunFolder) -> None:
+    """Raises InputError if the folder has a trained model: it is what is evaluated."""
+    if checkpoints.find_checkpoint(folder(BEST)):
+        raise InputError(
+            f"--overwrite would delete the model of {folder.path}, which is to be "
+            "evaluated: leave it out, or pass --do_train=true."
+        )
 
 
 def require_training(

@@ -9,7 +9,7 @@ from absl import logging
 from data.evaluation import plots
 from data.io.errors import InputError
 from data.records.dataset import RecordFiles
-from data.tokenization import Tokenizer, find_vocabulary
+from data.tokenization import Tokenizer
 from encoder_ko.finetuning import results
 from encoder_ko.pretraining import inspection, trainer
 from encoder_ko.pretraining.args import EvaluationArgs, Schedule
@@ -94,24 +94,6 @@ def _prepare(job: PretrainingJob, folder: RunFolder) -> None:
     model_files.write_model_files(
         folder, job.model_type, job.network.config, job.tokenizer
     )
-
-
-def settings_of_run(output_dir: str) -> Dict[str, Any]:
-    """Values of flags with which the run in a folder can be evaluated.
-
-    Returns:
-      The run's settings, with its own copies of configuration and vocabulary; none
-      where the folder holds no run of pre-training.
-    """
-    folder = RunFolder(output_dir)
-    found = folder.read_json(SETTINGS) or {}
-    if "model_type" not in found:
-        return {}
-    config_file = f"{found['model_type']}_config_file"
-    files = {config_file: folder(config_file.replace("_file", ".json"))}
-    if found["tokenizer"]:
-        files["vocab_file"] = find_vocabulary(output_dir)
-    return dict(found, **files)
 
 
 def _claimed_settings(job: PretrainingJob, folder: RunFolder) -> Dict[str, Any]:

@@ -1,7 +1,7 @@
 """The files of a model: configuration, vocabulary and checkpoint, named or found."""
 
 import os
-from typing import Any, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional
 
 from data.io import files
 from data.io.errors import InputError
@@ -193,3 +193,23 @@ def write_model_files(
         files.copy(path, folder(name))
     folder.write_text(CONFIG_FILE_NAME, tokenizer.config.to_json_string())
     return name
+
+
+def settings_of_run(output_dir: str) -> Dict[str, Any]:
+    """Values of flags with which the run in a folder can be evaluated.
+
+    Returns:
+      The run's settings, with its own copies of configuration and vocabulary where it
+      has them; none where the folder holds no run.
+    """
+    folder = RunFolder(output_dir)
+    found = folder.read_json(SETTINGS) or {}
+    if "model_type" not in found:
+        return {}
+    name = f"{found['model_type']}_config"
+    if not files.exists(folder(f"{name}.json")):
+        return found
+    own = {f"{name}_file": folder(f"{name}.json")}
+    if found.get("tokenizer"):
+        own["vocab_file"] = find_vocabulary(output_dir)
+    return dict(found, **own)

@@ -14,6 +14,7 @@ import os
 from absl import flags
 
 from data import tasks
+from data.io import flag_files
 from data.io.errors import InputError
 from data.io.files import is_folder
 from data.tokenization import named_vocabulary
@@ -199,6 +200,7 @@ _FREE_FLAGS = (
 def main():
     electra_settings.apply(FLAGS, electra_settings.FINETUNING)
     electra_settings.finetuning_defaults(FLAGS)
+    _take_settings_of_run()
     chosen = _chosen_tasks()
     _required("output_dir")
     if not (FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict):
@@ -243,6 +245,22 @@ def main():
         job.run(args[0], family, model)
     else:
         joint.run([_in_own_folder(each) for each in args], family, model)
+
+
+# What names the files of a model.
+_MODEL_FLAGS = ("model_dir", "init_checkpoint", "vocab_file", "spm_model_file") + tuple(
+    f"{name}_config_file" for name in FAMILIES
+)
+
+
+def _take_settings_of_run():
+    """A run that is evaluated or predicts again needs no settings of its training."""
+    if FLAGS.do_train or not FLAGS.output_dir or electra_settings.names_a_size(FLAGS):
+        return
+    settings = model_files.settings_of_run(FLAGS.output_dir)
+    if not all(FLAGS[name].using_default_value for name in _MODEL_FLAGS):
+        settings = {k: v for k, v in settings.items() if k not in _MODEL_FLAGS}
+    flag_files.fill_in(FLAGS, settings, as_given=True)
 
 
 def _args(task, model):

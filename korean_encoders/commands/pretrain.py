@@ -22,10 +22,9 @@ from encoder_ko.compat import tf
 from encoder_ko.optimization.optimizers import ADAM_FLAGS, OPTIMIZERS
 from encoder_ko.pretraining import inputs, job, trainer
 from encoder_ko.pretraining.args import EvaluationArgs, OptimizerArgs, Schedule
-from encoder_ko.training import agreement, checkpoints, estimator
+from encoder_ko.training import agreement, checkpoints, estimator, model_files
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.loaded_model import check_length, load_tokenizer, require_start
-from encoder_ko.training.model_files import ModelFiles
 from encoder_ko.training.run_folder import weights_setting
 from korean_encoders.commands import electra_settings, masking_flags
 from korean_encoders.model_types import MODEL_TYPES
@@ -240,7 +239,7 @@ def job_of_flags():
 
 def _set_defaults():
     if not FLAGS.do_train and FLAGS.output_dir:
-        flag_files.fill_in(FLAGS, job.settings_of_run(FLAGS.output_dir))
+        flag_files.fill_in(FLAGS, model_files.settings_of_run(FLAGS.output_dir))
     for name, value in RECIPES[FLAGS.model_type].defaults.items():
         if FLAGS[name].value is None:
             FLAGS[name].value = value
@@ -325,7 +324,7 @@ def _model_config():
 
 def _files():
     start = FLAGS.do_train and FLAGS.init_checkpoint
-    return ModelFiles(
+    return model_files.ModelFiles(
         FLAGS[f"{FLAGS.model_type}_config_file"].value,
         named_vocabulary(FLAGS.vocab_file, FLAGS.spm_model_file),
         checkpoints.require_checkpoint(start) if start else None,
