@@ -286,8 +286,8 @@ def test_comma_separated_files(nsmc, tmp_path):
     assert run(*command, f"--output_file={target}") == 0
     rows = runs.read_rows(target)[1:]
     assert [(row[0], row[-1]) for row in rows] == [
-        ("2", '재밌다, "최고" 영화'),
-        ("5", "또"),
+        ("7", '재밌다, "최고" 영화'),
+        ("8", "또"),
     ]
 
 
@@ -313,8 +313,8 @@ def test_tables_on_standard_input(monkeypatch, form, comma):
     pipe(monkeypatch, table)
     items = list(read_items("-", form, ["document"]))
     assert [(item.item_id, item.text) for item in items] == [
-        ("2", "재밌다"),
-        ("3", "최고"),
+        ("7", "재밌다"),
+        ("8", "최고"),
     ]
     pipe(monkeypatch, table)
     with pytest.raises(InputError, match="line 1 is a header. Pass --columns=document"):
