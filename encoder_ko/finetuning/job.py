@@ -1,6 +1,7 @@
 """A whole fine-tuning run: data, records, training, evaluation, prediction, results."""
 
 import dataclasses
+import os
 import time
 from typing import Any, Callable, Dict, Iterator, Sequence
 
@@ -40,28 +41,38 @@ def run(args: FineTuningArgs, family: Family, model: LoadedModel) -> None:
 
 
 def run_trials(
-    args: FineTuningArgs, build: Callable[[FineTuningArgs, Any], Any]
+    args: FineTuningArgs,
+    build: Callable[[FineTuningArgs, Any], Any],
+    scopes: Sequence[str] = ("",),
 ) -> None:
     """Does a run, once or for each of its trials.
 
     Args:
       build: (arguments, replicas) -> what has `run`, which returns the metrics.
+      scopes: folders of its models in its own one.
+
+    Raises:
+      InputError: as `build`; --overwrite would delete a model that is to be evaluated.
     """
+    folder = RunFolder(args.output.folder)
+    if args.output.overwrite and not args.actions.train:
+        names = [os.path.join(scope, BEST, "*.index") for scope in scopes]
+        if folder.files(names + [f"trial_*/{name}" for name in names]):
+            raise folder.overwriting_error()
     replicas = args.hardware.replicas()
     replicas.require_equal(dict(args.flags, **args.settings))
     if args.training.num_trials == 1:
         build(args, replicas).run()
         return
     seeds = [args.training.seed + trial for trial in range(args.training.num_trials)]
-    parent = RunFolder(args.output.folder)
-    replicas.of_chief(lambda: parent.claim(args.settings, args.output.overwrite))
+    replicas.of_chief(lambda: folder.claim(args.settings, args.output.overwrite))
     scores = []
     for trial, seed in enumerate(seeds, 1):
         logging.info("Trial %d of %d, seed %d", trial, args.training.num_trials, seed)
-        of_trial = args.of_trial(seed, parent(f"trial_{trial}"))
+        of_trial = args.of_trial(seed, folder(f"trial_{trial}"))
         scores.append(build(of_trial, replicas).run())
     if scores[0]:
-        for name, value in results.summarize_trials(parent, seeds, scores).items():
+        for name, value in results.summarize_trials(folder, seeds, scores).items():
             if isinstance(value, dict):
                 logging.info(
                     "%s: mean %.4f, standard deviation %.4f over %d seeds",
@@ -104,8 +115,6 @@ class FineTuningRun:
         if args.actions.train:
             require_training(args, family, model, len(splits.train))
         self.folder = RunFolder(replicas.folder(args.output.folder))
-        if args.output.overwrite and not args.actions.train:
-            _refuse_to_delete(self.folder)
         replicas.of_chief(
             lambda: self.folder.claim(args.settings, args.output.overwrite)
         )
@@ -315,15 +324,6 @@ class FineTuningRun:
 
 def _steps(args: FineTuningArgs, num_examples: int) -> int:
     return int(num_examples / args.batch_sizes.train * args.training.num_epochs)
-
-
-def _refuse_to_delete(folder: RunFolder) -> None:
-    """Raises InputError if the folder has a trained model: it is what is evaluated."""
-    if checkpoints.find_checkpoint(folder(BEST)):
-        raise InputError(
-            f"--overwrite would delete the model of {folder.path}, which is to be "
-            "evaluated: leave it out, or pass --do_train=true."
-        )
 
 
 def require_training(

@@ -83,7 +83,7 @@ def run(tasks: Sequence[FineTuningArgs], family: Family, model: LoadedModel) -> 
         ]
         return _JointRun(of_trial, family, model, parts, num_examples, replicas, folder)
 
-    job.run_trials(args, build)
+    job.run_trials(args, build, scopes)
 
 
 def _own_settings(args: FineTuningArgs, scope: str) -> Dict[str, Any]:

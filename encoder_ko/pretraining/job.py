@@ -107,10 +107,7 @@ def _claimed_settings(job: PretrainingJob, folder: RunFolder) -> Dict[str, Any]:
             "--do_train=true."
         )
     if job.output.overwrite:
-        raise InputError(
-            f"--overwrite would delete the model of {job.output.folder}, which is to "
-            "be evaluated: leave it out, or pass --do_train=true."
-        )
+        raise folder.overwriting_error()
     return dict(job.settings, records=found.get("records"))
 
 

@@ -14,7 +14,7 @@ TASK = "task.json"  # what was fine-tuned
 HISTORY = "history.json"  # evaluations
 INTERVALS = "intervals.json"  # split -> metric -> 95% interval
 BEST = "best"  # folder of the best checkpoint
-_LOG = "training_log.jsonl"
+LOG = "training_log.jsonl"  # of pre-training
 _STEPS = "num_train_steps"
 DIGEST_OF = "sha256 of "  # names of settings that are the digest of a file
 WEIGHTS = DIGEST_OF + "init_checkpoint"
@@ -74,7 +74,7 @@ _RESULTS = _of_trials(
         "report.html",
         "report.tsv",
         INTERVALS,
-        _LOG,
+        LOG,
         "training_curves.png",
     )
 )
@@ -161,13 +161,20 @@ class RunFolder(OwnedFolder):
             "it back, or give the same command again to begin anew."
         )
 
+    def overwriting_error(self) -> InputError:
+        """What to raise where --overwrite would delete what is to be evaluated."""
+        return InputError(
+            f"--overwrite would delete the model of {self.path}, which is to be "
+            "evaluated: leave it out, or pass --do_train=true."
+        )
+
     def delete_remade(self, by_tensorflow: bool) -> None:
         """Deletes what a run has written since its folder was deleted.
 
         Args:
           by_tensorflow: whether TensorFlow was writing, too: it makes the folder anew.
         """
-        names = (_LOG,) + (_BY_TENSORFLOW if by_tensorflow else ())
+        names = (LOG,) + (_BY_TENSORFLOW if by_tensorflow else ())
         self.delete(self.files(names), (), "")
 
     def _refuse_more_steps(self, found, settings):

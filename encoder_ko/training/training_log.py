@@ -18,8 +18,9 @@ from data.io.errors import InputError
 from encoder_ko.compat import Tensor, tf
 from encoder_ko.training import collapse
 from encoder_ko.training.hooks import StepHook
+from encoder_ko.training.run_folder import LOG
 
-FILE_NAME = "training_log.jsonl"
+FILE_NAME = LOG
 
 
 def read_log(path: str) -> List[Dict[str, Any]]:

@@ -193,6 +193,12 @@ def test_two_tasks_train_one_encoder(tmp_path, caplog, capfd):
     before = runs.read_json(out, "korsts", "eval_results.json")["metrics"]
     assert runs.run(*flags, "--do_train=false") == 0
     assert runs.read_json(out, "korsts", "eval_results.json")["metrics"] == before
+    # What is to be evaluated is not deleted; a new training may delete it.
+    capfd.readouterr()
+    assert runs.run(*flags, "--do_train=false", "--overwrite") == 1
+    assert f"--overwrite would delete the model of {out}," in capfd.readouterr().err
+    assert runs.run(*flags, "--overwrite") == 0
+    assert runs.read_json(out, "korsts", "eval_results.json")["metrics"] == before
     # A single run of the task has the same results with this model.
     alone = runs.arguments(
         data / "nsmc",
