@@ -221,13 +221,13 @@ def _special_pieces(folder, known) -> Iterator[_Token]:
 
 def _vocabulary_ids(folder) -> Dict[str, int]:
     path = os.path.join(folder, "vocab.txt")
+    listed = (_read(folder, _TOKENIZER).get("model") or {}).get("vocab")
     if files.exists(path):
         pieces = load_vocabulary(path).pieces
-    elif "vocab" in (_read(folder, _TOKENIZER).get("model") or {}):
-        vocabulary = _read(folder, _TOKENIZER)["model"]["vocab"]
-        if isinstance(vocabulary, dict):
-            return {piece.strip(): index for piece, index in vocabulary.items()}
-        pieces = [piece for piece, _ in vocabulary]
+    elif isinstance(listed, dict):
+        return {piece.strip(): index for piece, index in listed.items()}
+    elif listed is not None:
+        pieces = [piece for piece, _ in listed]
     else:
         pieces = [piece.piece for piece in read_model(find_vocabulary(folder)).pieces]
     return {piece: index for index, piece in enumerate(pieces)}

@@ -13,8 +13,8 @@ from encoder_ko.modeling import fused, layers
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.gather import gather_positions
 
-# Upstream writes 0.9 = keep probability into the code, whatever the configuration.
 TASK_SPECIFIC = "task_specific/"  # of ELECTRA's heads, before the name of the task
+# Upstream writes 0.9 = keep probability into the code, whatever the configuration.
 CLASSIFIER_DROPOUT = 0.1
 
 

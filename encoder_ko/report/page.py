@@ -2,7 +2,7 @@
 
 import json
 import pkgutil
-from typing import Any, Dict, Sequence
+from typing import Any, Callable, Dict, Sequence
 
 import jinja2
 from markupsafe import Markup
@@ -38,21 +38,29 @@ def render(template: str, content: Dict[str, Any], data: Dict[str, Any]) -> str:
       content: what it asks for.
       data: what the script reads: charts and, if the page has them, groups and items.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(asset),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template(template).render(
-        content,
+    parts = dict(
         data=script_json(data),
         style=Markup(asset("page.css")),
         script=Markup(asset("page.js")),
         vega=Markup(asset("vega.js")) if data["charts"] else "",
     )
-    return writable(text)
+    return html(template, dict(content, **parts), asset)
+
+
+def html(template: str, content: Dict[str, Any], load: Callable[[str], str]) -> str:
+    """A template with its content, which is escaped unless it is Markup.
+
+    Args:
+      load: the text of a template by its name.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(load),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return writable(environment.get_template(template).render(content))
 
 
 def script_json(data: Dict[str, Any]) -> Markup:

@@ -5,7 +5,6 @@ import pkgutil
 import re
 from typing import Any, Dict, List, Sequence
 
-import jinja2
 from markupsafe import Markup
 
 from encoder_ko.report import page
@@ -119,16 +118,8 @@ def _type(schema: Dict[str, Any]) -> str:
 
 
 def _render(template: str, **content: Any) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_asset),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     style = Markup(page.asset("page.css") + _asset("serving.css"))
-    text = environment.get_template(template).render(content, style=style)
-    return page.writable(text)
+    return page.html(template, dict(content, style=style), _asset)
 
 
 def _asset(name: str) -> str:
