@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+import uuid
 from typing import BinaryIO, Iterator, List
 
 from . import locks
@@ -21,6 +22,7 @@ from .file_system import file_system, is_remote
 
 TEMPORARY_SUFFIX = ".incomplete"
 PATTERN_SIGN = re.compile(r"[*?[]")
+_MACHINE = uuid.uuid4().hex[:8]  # two may have processes of the same number
 
 
 # --- Reading ---------------------------------------------------------------------
@@ -174,9 +176,8 @@ def new_file(path: str, overwrite: bool = False) -> Iterator[BinaryIO]:
     """A binary file to write; it gets its name only after the last byte.
 
     Args:
-      path: the final name. Until then the bytes are in a file beside it, named after
-        it, the process and `TEMPORARY_SUFFIX`, which is removed when writing fails;
-        one that a killed process left there is removed, too.
+      path: the final name. Until then the bytes are in `temporary_name(path)`, which is
+        removed when writing fails, as is what a killed process left there.
       overwrite: whether an existing file may be replaced.
 
     Raises:
@@ -189,6 +190,11 @@ def new_file(path: str, overwrite: bool = False) -> Iterator[BinaryIO]:
             yield stream
 
 
+def temporary_name(path: str) -> str:
+    """Where this process, and no other on any machine, writes a file."""
+    return f"{path}.{_MACHINE}.{os.getpid()}{TEMPORARY_SUFFIX}"
+
+
 @contextlib.contextmanager
 def _new(path: str, overwrite: bool) -> Iterator[str]:
     """A temporary name for a file, which gets its own at the end."""
@@ -196,7 +202,7 @@ def _new(path: str, overwrite: bool) -> Iterator[str]:
         raise InputError(
             f"{path} exists already. Pass --overwrite to replace it, or another name."
         )
-    temporary = f"{path}.{os.getpid()}{TEMPORARY_SUFFIX}"
+    temporary = temporary_name(path)
     try:
         _remove_left_behind(path, temporary)
         yield temporary
@@ -218,7 +224,7 @@ def _remove_left_behind(path: str, ours: str) -> None:
     if is_remote(path):  # locks are not known there
         return
     folder, name = os.path.split(path)
-    names = re.compile(re.escape(name) + r"\.\d+" + re.escape(TEMPORARY_SUFFIX))
+    names = re.compile(re.escape(name) + r"(\.\w{8})?\.\d+" + TEMPORARY_SUFFIX)
     for other in filter(names.fullmatch, list_folder(folder)):
         other = os.path.join(folder, other)
         if other != ours and not is_folder(other) and locks.hold(other):

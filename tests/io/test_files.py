@@ -236,7 +236,7 @@ def test_of_two_that_lock_at_once_the_later_has_it(tmp_path, monkeypatch):
 
 
 def test_full_disks_keep_their_number(tmp_path):
-    (tmp_path / f"x.{os.getpid()}.incomplete").symlink_to("/dev/full")
+    os.symlink("/dev/full", files.temporary_name(str(tmp_path / "x")))
     with pytest.raises(
         InputError, match="x could not be written: .*No space"
     ) as raised:

@@ -11,6 +11,7 @@ import pytest
 
 from data.evaluation import plots
 from data.io.cli import parse_into
+from data.io.files import temporary_name
 from data.records.dataset import open_records
 from encoder_ko.compat import tf
 from encoder_ko.pretraining import job as pretraining_job
@@ -527,7 +528,7 @@ def test_damaged_records_are_named(prepared, tmp_path, capfd):
 def test_a_full_disk_is_named(prepared, tmp_path, capfd):
     output = tmp_path / "out"
     output.mkdir()
-    (output / f"training_log.jsonl.{os.getpid()}.incomplete").symlink_to("/dev/full")
+    os.symlink("/dev/full", temporary_name(str(output / "training_log.jsonl")))
     message = failing(capfd, *runs.arguments(prepared("bert"), "bert", output))
     assert f"The disk of {output} is full. Make room and give the same" in message
 
@@ -548,7 +549,7 @@ def test_a_disk_that_fills_up_around_training_is_named(
 ):
     output = tmp_path / "out"
     shutil.copytree(str(finished("bert")), str(output))
-    (output / f"{name}.{os.getpid()}.incomplete").symlink_to("/dev/full")
+    os.symlink("/dev/full", temporary_name(str(output / name)))
     flags = runs.arguments(prepared("bert"), "bert", output)
     message = failing(capfd, *flags, "--do_eval")
     assert f"{output / name} could not be written: " in message

@@ -11,6 +11,7 @@ import pytest
 from data import train_vocab
 from data.corpus.reader import stream_documents
 from data.io.errors import InputError
+from data.io.files import temporary_name
 from data.tokenization import (
     TokenizerConfig,
     build_tokenizer,
@@ -438,8 +439,8 @@ def test_overwriting_leaves_no_vocabulary_of_another_algorithm(tmp_path):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
 @pytest.mark.parametrize("algorithm", ["wordpiece", "unigram"])
 def test_no_vocabulary_without_its_settings(tmp_path, algorithm):
-    temporary = tmp_path / f"tokenizer_config.json.{os.getpid()}.incomplete"
-    temporary.symlink_to("/dev/full")
+    path = str(tmp_path / "tokenizer_config.json")
+    os.symlink("/dev/full", temporary_name(path))
     with pytest.raises(InputError, match="tokenizer_config.json could not be written"):
         train(tmp_path, f"--algorithm={algorithm}", "--vocab_size=1800")
     assert not list(tmp_path.iterdir())
