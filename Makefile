@@ -5,6 +5,7 @@
 # make test-fast   those of about two seconds or less
 # make test-hf   conversions against Hugging Face and ONNX, in .venv-hf (gigabytes)
 # make test-scale   several processes by Horovod, in .venv-scale (built once, 8 minutes)
+# make test-beam   data on Apache Beam, in .venv-beam
 # make test-faults   kills, failing disks and generated input, half an hour
 # make test-web   the pages in a browser: Debian's chromium, which has to be installed
 # make docs   the pages of docs/ as a site, in build/site
@@ -63,8 +64,8 @@ TASKS = NSMC,HATE,PAWS,KorNLI,QuestionPair,KorSTS,NaverNER,KorQuAD
 SEEDS = 12345
 SETTINGS =
 
-.PHONY: env demo recipe benchmark test test-fast test-legacy test-hf test-scale test-faults \
-    test-web lint docs clean
+.PHONY: env demo recipe benchmark test test-fast test-legacy test-hf test-scale test-beam \
+    test-faults test-web lint docs clean
 
 env: .venv/installed
 
@@ -119,6 +120,18 @@ test-hf: .venv-hf/installed
 test-scale: .venv-scale/installed
 	.venv-scale/bin/python -m pytest tests/replicas/test_processes.py
 
+# Pins of constraints-beam.txt stand in place of those of constraints.txt.
+.venv-beam/installed: setup.py constraints.txt constraints-beam.txt
+	$(venv) .venv-beam$(if $(PYTHON),, || $(no_python))
+	awk -F== 'NR == FNR { pinned[$$1]; print; next } !($$1 in pinned)' \
+	    constraints-beam.txt constraints.txt > .venv-beam/constraints.txt
+	.venv-beam/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -c .venv-beam/constraints.txt -e '.[dev,beam]'
+	touch $@
+
+test-beam: .venv-beam/installed
+	.venv-beam/bin/python -m pytest tests/beam
+
 # The files are named, since make test leaves them out. FAULT_SEED repeats a run.
 test-faults: env
 	$(RUN) -m pytest tests/reliability/faults_*.py
@@ -167,5 +180,5 @@ test-legacy:
 endif
 
 clean:
-	rm -rf .venv .venv-legacy .venv-hf .venv-scale .uv build *.egg-info
+	rm -rf .venv .venv-legacy .venv-hf .venv-scale .venv-beam .uv build *.egg-info
 	rm -rf .pytest_cache .ruff_cache .mypy_cache

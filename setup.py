@@ -39,6 +39,7 @@ setup(
         "albert_ko",
         "bert_ko",
         "data",
+        "data.beam",
         "data.corpus",
         "data.download",
         "data.evaluation",
@@ -110,6 +111,8 @@ setup(
             "onnxruntime; python_version >= '3.10'",
         ],
         "mecab": ["mecab-python3", "python-mecab-ko-dic"],
+        # Beam 2.72, the tested one, needs Python 3.10.
+        "beam": ["apache-beam>=2.60; python_version >= '3.10'"],
         "gpu": ["tensorflow[and-cuda]>=2.15.1,<2.16; python_version >= '3.9'"],
         # The plain packages: [standard] of either is what makes them heavy.
         "serve": [

@@ -9,6 +9,10 @@ Output: TFRecord files of the features that google-research/{bert,albert,electra
 and manifest.json beside them. The bytes depend on the input, the settings and the seed,
 not on the number of processes. A build that was stopped resumes when the same
 command is given again.
+
+On other machines, with Apache Beam:
+
+    python -m data.create_pretraining_data --runner=FlinkRunner ... -- Beam's options
 """
 
 import itertools
@@ -17,11 +21,14 @@ from typing import List, Optional, Sequence, Tuple
 
 from absl import flags
 
+from .beam.records import engine_on
+from .beam.runner import RUNNERS, BeamRunner, split_options
 from .io.cli import parse, run
 from .io.errors import InputError
 from .io.files import file_size, is_same_place
 from .io.globs import matching_files
-from .pretraining.builder import Build, build_shards
+from .pretraining.build import Build
+from .pretraining.builder import build_shards
 from .pretraining.instances import InstanceOptions
 from .pretraining.masking import MaskingOptions
 from .pretraining.named_files import build_files
@@ -100,6 +107,13 @@ def define_flags(values: flags.FlagValues) -> None:
     integer("num_processes", 1, "Worker processes.", 1)
     integer("max_bad_rows", 0, "Lines that may be left out.", 0)
     integer("block_bytes", None, "Text per shard; default by corpus, 0.5 to 4 MiB.", 1)
+    flags.DEFINE_enum(
+        "runner",
+        None,
+        RUNNERS,
+        "Builds with Apache Beam; its options stand after --.",
+        flag_values=values,
+    )
     boolean(
         "overwrite",
         False,
@@ -202,15 +216,18 @@ def _summary(manifest: Manifest, seconds: float, place: str) -> str:
 
 def main(argv: Sequence[str]) -> None:
     """Runs the command; `argv[0]` is its name."""
-    values = parse(define_flags, argv, __doc__)
+    words, beam_options = split_options(argv)
+    values = parse(define_flags, words, __doc__)
     if values is None:
         return
     started = time.time()
+    runner = BeamRunner.from_flags(values, beam_options)
     build, output_files = _build_of_flags(values)
+    engine = engine_on(runner, build) if runner else None
     if output_files:
-        manifest = build_files(build, output_files)
+        manifest = build_files(build, output_files, engine)
     else:
-        manifest = build_shards(build)
+        manifest = build_shards(build, engine=engine)
     place = ", ".join(output_files) or build.output_dir
     print(_summary(manifest, time.time() - started, place))
 

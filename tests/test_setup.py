@@ -32,7 +32,7 @@ def test_the_missions_packages_are_required():
 
 
 def test_extras_for_what_only_some_need():
-    expected = {"hf", "onnx", "mecab", "gpu", "dev", "docs", "web", "serve"}
+    expected = {"hf", "onnx", "mecab", "beam", "gpu", "dev", "docs", "web", "serve"}
     assert expected == set(SETUP["extras_require"])
 
 

@@ -20,6 +20,7 @@ from typing import (
     List,
     NamedTuple,
     Tuple,
+    TypeVar,
     cast,
 )
 
@@ -28,6 +29,7 @@ from ..io.errors import InputError
 from ..io.text_encoding import refuse_foreign_encoding, refuse_lfs_pointer
 
 OpenFile = Callable[[str, str], Any]  # (path, mode)
+_Part = TypeVar("_Part", bound=Any)
 
 DEFAULT_BLOCK_BYTES = 1 << 20
 MAX_LINE_CHARACTERS = 100000
@@ -46,6 +48,12 @@ class Part(NamedTuple):
     offset: int  # bytes of the (uncompressed) file before it
     data: bytes
     read: int  # bytes read from the (compressed) file to get it
+    is_cut: bool = False  # the beginning of a giant line, and its line end
+
+    @property
+    def size(self) -> int:
+        """Bytes of text."""
+        return len(self.data)
 
 
 class Block(NamedTuple):
@@ -93,24 +101,46 @@ def read_blocks(
     Raises:
       InputError: a file cannot be read.
     """
-    index, parts, size = 0, [], 0
-    for path in paths:
-        for part in _parts(path, -(-block_bytes // 4), open_file):
-            parts.append(part)
-            size += len(part.data)
-            if size >= block_bytes:
-                yield Block(index, tuple(parts))
-                index, parts, size = index + 1, [], 0
-    if parts:
-        yield Block(index, tuple(parts))
+    parts = (
+        part for path in paths for part in read_parts(path, block_bytes, open_file)
+    )
+    for index, held in enumerate(grouped(parts, block_bytes)):
+        yield Block(index, held)
+
+
+def grouped(parts: Iterable[_Part], block_bytes: int) -> Iterator[Tuple[_Part, ...]]:
+    """The parts of each block.
+
+    Args:
+      parts: those of all files, in order; `Part`s, or anything else that has their
+        `size`.
+      block_bytes: as `read_blocks`.
+    """
+    held: List[_Part] = []
+    size = 0
+    for part in parts:
+        held.append(part)
+        size += part.size
+        if size >= block_bytes:
+            yield tuple(held)
+            held, size = [], 0
+    if held:
+        yield tuple(held)
 
 
 def _unpacked(raw: BinaryIO) -> BinaryIO:
     return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
 
 
-def _parts(path: str, part_bytes: int, open_file: OpenFile) -> Iterator[Part]:
-    """Cuts one file into parts of about `part_bytes`, where documents end."""
+def read_parts(
+    path: str, block_bytes: int, open_file: OpenFile = files.open_file
+) -> Iterator[Part]:
+    """Cuts one file where documents end, into parts of about a quarter of a block.
+
+    Raises:
+      InputError: the file cannot be read.
+    """
+    part_bytes = -(-block_bytes // 4)
     line, offset, pending, position = 1, 0, b"", 0
     try:
         with open_file(path, "rb") as raw:
@@ -125,11 +155,14 @@ def _parts(path: str, part_bytes: int, open_file: OpenFile) -> Iterator[Part]:
                 if chunk:
                     end = _last_boundary(pending, len(pending) >= 2 * part_bytes)
                 data, size, pending = pending[:end], end, pending[end:]
-                if len(pending) > _MAX_LINE_BYTES and b"\n" not in pending and not end:
+                is_cut = (
+                    len(pending) > _MAX_LINE_BYTES and b"\n" not in pending and not end
+                )
+                if is_cut:
                     data, size, pending = _shortened(pending, stream, part_bytes)
                 if data:
                     read = raw.tell() - position
-                    yield Part(path, line, offset, data, read)
+                    yield Part(path, line, offset, data, read, is_cut)
                     position += read
                     line += data.count(b"\n")
                     offset += size

@@ -1,44 +1,30 @@
 """Builds the records of a corpus with many processes, and resumes after a stop.
 
 The parent process reads blocks of text and hands them out; a worker turns each into one
-shard (`shards.py`). The manifest notes finished shards; those are passed over when the
-same build is started again. Shards are numbered by block, so that neither the number of
-processes nor the order in which they finish can be seen in the result.
+shard (`shards.py`). On other machines an engine does both (`data.beam.records`). The
+manifest notes finished shards; those are passed over when the same build is started
+again. Shards are numbered by block, so that neither the number of processes nor the
+order in which they finish can be seen in the result.
 """
 
-import dataclasses
 import functools
-import os
 import sys
 import time
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Sequence
 
 from tqdm import tqdm
 
 from ..corpus.reader import Block, read_blocks, refuse_bad_lines, refuse_empty
 from ..io.errors import InputError
-from ..io.files import exists, file_size, remove
 from ..io.owned_folder import OwnedFolder
 from ..io.parallel import map_in_order
 from ..io.progress import progress_bar
-from ..records.manifest import (
-    MANIFEST_NAME,
-    Manifest,
-    load_manifest,
-    require_settings,
-    save_manifest,
-)
-from ..tokenization import (
-    Tokenizer,
-    TokenizerConfig,
-    build_tokenizer,
-    require_same_tokenizer,
-)
+from ..records.manifest import MANIFEST_NAME, Manifest, save_manifest
 from ..tokenization.unknown_pieces import PieceCounts
-from .shards import ShardOptions, ShardReport, build_shard
+from .build import ENGINES_FILES, Build, is_whole, shard_name
+from .resume import continue_or_begin
+from .shards import ShardReport, build_shard
 
-_SHARD_NAME = "pretraining-{:05d}.tfrecord"
-_SHARD_PATTERN = "pretraining-*.tfrecord"
 _SECONDS_BETWEEN_SAVES = 1.0
 _COUNTS = (
     "instances",
@@ -51,79 +37,31 @@ _COUNTS = (
 )
 # A corpus of which so many blocks hold nothing but documents of one sentence.
 _BLOCKS_BEFORE_GIVING_UP = 8
-RESTART = "Pass --overwrite to build anew, or choose another place."
 
 
-@dataclasses.dataclass(frozen=True)
-class Build:
-    """One build of records.
+class BuiltShard(NamedTuple):
+    """A shard that is there now, and what remains of its block."""
 
-    Attributes:
-      input_files: the corpus, in the order in which it is read.
-      output_dir: where shards and manifest go.
-      options: what the records hold.
-      config: settings of the tokenizer.
-      vocab_file: its vocabulary.
-      block_bytes: text per shard.
-      num_processes: worker processes; 1 = all is done in this one.
-      max_bad_rows: lines of the corpus that may be left out.
-      overwrite: whether records of another build, or finished ones, are replaced; a
-        stopped build of the same settings and text resumes all the same.
-    """
-
-    input_files: Tuple[str, ...]
-    output_dir: str
-    options: ShardOptions
-    config: TokenizerConfig
-    vocab_file: str
-    block_bytes: int
-    num_processes: int = 1
-    max_bad_rows: int = 0
-    overwrite: bool = False
-
-    @property
-    def folder(self) -> OwnedFolder:
-        """Where shards go, and the manifest: the state of the build."""
-        return OwnedFolder(self.output_dir, MANIFEST_NAME, [_SHARD_PATTERN])
-
-    def settings(self) -> Dict[str, Any]:
-        """What decides the records, by flag name, but for the tokenizer."""
-        instances, masking = self.options.instances, self.options.masking
-        settings = {
-            "input_file": [
-                [os.path.basename(path), size] for path, size in self.input_sizes()
-            ],
-            "block_bytes": self.block_bytes,
-            "random_seed": self.options.random_seed,
-            "model_type": instances.model_type,
-            "max_seq_length": instances.max_seq_length,
-            "dupe_factor": instances.dupe_factor,
-        }
-        if instances.model_type != "electra":
-            settings.update(
-                short_seq_prob=instances.short_seq_prob,
-                random_next_sentence=instances.random_next_sentence,
-                max_predictions_per_seq=masking.max_predictions_per_seq,
-                masked_lm_prob=masking.masked_lm_prob,
-                do_whole_word_mask=masking.whole_words,
-                ngram=masking.ngram,
-                favor_shorter_ngram=masking.favor_shorter_ngram,
-                wop_prob=masking.wop_prob,
-                wop_ngram=masking.wop_ngram,
-            )
-        return settings
-
-    def input_sizes(self) -> List[Tuple[str, int]]:
-        """The files of the corpus with their sizes in bytes."""
-        return [(path, file_size(path)) for path in self.input_files]
+    name: str
+    read: int  # `Block.read`
+    crc32: int  # `Block.crc32`
+    report: ShardReport
 
 
-def build_shards(build: Build, intermediate: bool = False) -> Manifest:
+# Builds what a manifest lacks, and tells the bar what was read for shards that it has.
+Engine = Callable[[Build, Manifest, tqdm], Iterator[BuiltShard]]
+
+
+def build_shards(
+    build: Build, intermediate: bool = False, engine: Optional[Engine] = None
+) -> Manifest:
     """Builds the shards that are missing in `build.output_dir`.
 
     Args:
       intermediate: whether the shards are a step to something else, so that finished
         ones are of use even if `build.overwrite`.
+      engine: builds the shards, and compares the text of those that are there; None =
+        `build.num_processes` of this machine.
 
     Returns:
       The manifest, complete.
@@ -133,32 +71,32 @@ def build_shards(build: Build, intermediate: bool = False) -> Manifest:
         sentence only; the folder holds other records; a file cannot be read or written.
     """
     folder = build.folder
-    manifest = _continue_or_begin(build, folder, intermediate)
-    if manifest.complete and all(
-        is_whole(folder(name), entry) for name, entry in manifest.files.items()
-    ):
-        return manifest
+    manifest = continue_or_begin(build, folder, intermediate, engine is None)
+    if engine is None:
+        if manifest.complete and all(
+            is_whole(folder(name), entry) for name, entry in manifest.files.items()
+        ):
+            return manifest
+        engine = _build_with_processes
     manifest.complete = False
     started = saved = time.time()
     built = 0
     unknown, warning = PieceCounts(), ""
     with progress_bar(build.input_files) as bar:
-        missing = _missing(build, manifest, bar)
-        build_one = functools.partial(_build_one, build)
-        for name, text, report in map_in_order(build_one, missing, build.num_processes):
-            manifest.files[name] = _entry(report)
+        for name, read, crc32, report in engine(build, manifest, bar):
+            manifest.files[name] = manifest_entry(report)
             unknown.add_counts(report.tokens, report.unknown, report.example)
             if not warning:
                 warning = unknown.warning("The corpus")
                 if warning:
                     bar.write(f"Warning: {warning}", sys.stderr)
-            manifest.texts[name] = text.crc32
+            manifest.texts[name] = crc32
             _check_lines(build, manifest, report.problems)
             _check_documents(build, manifest)
             built += report.instances
             rate = built / (time.time() - started)
             bar.set_postfix_str(f"{rate:,.0f} instances/s", refresh=False)
-            bar.update(text.read)
+            bar.update(read)
             if time.time() - saved > _SECONDS_BETWEEN_SAVES:
                 save_manifest(manifest, folder(MANIFEST_NAME))
                 saved = time.time()
@@ -166,131 +104,45 @@ def build_shards(build: Build, intermediate: bool = False) -> Manifest:
     return manifest
 
 
-def _entry(report: ShardReport) -> Dict[str, Any]:
+def manifest_entry(report: ShardReport) -> Dict[str, Any]:
     """What the manifest keeps of a shard."""
     entry = dict(report._asdict(), problems=len(report.problems))
     del entry["unknown"], entry["example"]
     return entry
 
 
-def _continue_or_begin(
-    build: Build, folder: OwnedFolder, intermediate: bool
-) -> Manifest:
-    """The manifest of the same build, stopped or finished, or a new one.
-
-    What the settings can be wrong about is found before anything is removed.
-
-    Raises:
-      InputError: there are other records, and they are not to be overwritten.
-    """
-    tokenizer = _tokenizer(build.config, build.vocab_file)
-    manifest = Manifest(build.settings(), tokenizer.identity())
-    folder.lock()
-    found = load_manifest(folder(MANIFEST_NAME))
-    shards = folder.files([_SHARD_PATTERN])
-    if found:
-        for path in folder.left_behind():
-            remove(path)
-        anew = build.overwrite and found.complete and not intermediate
-        if not anew and _goes_on(build, found):
-            return found
-    elif shards and not build.overwrite:
-        raise InputError(
-            f"{build.output_dir} holds records without a {MANIFEST_NAME}, for "
-            f"example {os.path.basename(shards[0])}. {RESTART}"
-        )
-    folder.delete(shards, build.input_files, "which is to be read")
-    save_manifest(manifest, folder(MANIFEST_NAME))
-    return manifest
-
-
-def _goes_on(build: Build, found: Manifest) -> bool:
-    """Whether the build that was found is continued; False = it may be replaced.
-
-    Raises:
-      InputError: it is another one, and not to be overwritten.
-    """
-    if not found.files:  # it was stopped before it had anything to lose
-        return False
-    try:
-        require_same_settings(build, found, build.output_dir)
-        require_same_text(build, found, build.output_dir)
-    except InputError:
-        if build.overwrite:
-            return False
-        raise
-    return True
-
-
-def require_same_settings(build: Build, found: Manifest, source: str) -> None:
-    """Raises InputError if `found` belongs to other settings or another tokenizer."""
-    require_settings(found.settings, build.settings(), source, RESTART)
-    tokenizer = _tokenizer(build.config, build.vocab_file)
-    require_same_tokenizer(found.tokenizer, tokenizer, source)
-
-
-def require_same_text(build: Build, found: Manifest, source: str) -> None:
-    """Reads the part of the corpus that `found` was made of, which is soon done.
-
-    Raises:
-      InputError: it is other text, in files of the same names and sizes.
-    """
-    left = dict(found.texts)
-    if not left:
-        return
-    with progress_bar(build.input_files, "comparing") as bar:
-        for block in read_blocks(build.input_files, build.block_bytes):
-            name = _SHARD_NAME.format(block.index)
-            if left.pop(name, block.crc32) != block.crc32:
-                first = block.parts[0]
-                raise InputError(
-                    f"{source} was made of other text: the corpus has changed since, "
-                    f"in {first.path}, line {first.line}, or after it. {RESTART}"
-                )
-            bar.update(block.read)
-            if not left:
-                return
-    raise InputError(f"{source} was made of more text than there is now. {RESTART}")
-
-
-def _missing(
+def _build_with_processes(
     build: Build, manifest: Manifest, bar: tqdm
-) -> Iterator[Tuple[str, Block]]:
-    """Blocks whose shards are not there yet, with the names of these."""
+) -> Iterator[BuiltShard]:
+    """The engine of this machine."""
+    missing = _missing(build, manifest, bar)
+    return map_in_order(
+        functools.partial(build_block, build), missing, build.num_processes
+    )
+
+
+def _missing(build: Build, manifest: Manifest, bar: tqdm) -> Iterator[Block]:
+    """Blocks whose shards are not there yet."""
     folder = build.folder
     for block in read_blocks(build.input_files, build.block_bytes):
-        name = _SHARD_NAME.format(block.index)
+        name = shard_name(block.index)
         entry = manifest.files.get(name)
         if entry and is_whole(folder(name), entry):
             bar.update(block.read)
         else:
-            yield name, block
+            yield block
 
 
-def is_whole(path: str, entry: Dict[str, Any]) -> bool:
-    """Whether a file that a manifest lists is there and as long as it says."""
-    return exists(path) and file_size(path) == entry["bytes"]
+def build_block(build: Build, block: Block) -> BuiltShard:
+    """Builds one shard, in whatever process.
 
-
-class _Text(NamedTuple):
-    """What is left of a block when its shard is built: `Block.read` and `.crc32`."""
-
-    read: int
-    crc32: int
-
-
-@functools.lru_cache(maxsize=1)
-def _tokenizer(config: TokenizerConfig, vocab_file: str) -> Tokenizer:
-    """Built once per process: its memory of words is what makes it fast."""
-    return build_tokenizer(config, vocab_file)
-
-
-def _build_one(build: Build, task: Tuple[str, Block]) -> Tuple[str, _Text, ShardReport]:
-    """Builds one shard, in whatever process."""
-    name, block = task
-    tokenizer = _tokenizer(build.config, build.vocab_file)
-    report = build_shard(block, build.folder(name), tokenizer, build.options)
-    return name, _Text(block.read, block.crc32), report
+    Raises:
+      InputError: it cannot be written.
+    """
+    name = shard_name(block.index)
+    path = build.folder(name)
+    report = build_shard(block, path, build.tokenizer, build.options)
+    return BuiltShard(name, block.read, block.crc32, report)
 
 
 def _check_lines(build: Build, manifest: Manifest, problems: Sequence[str]) -> None:
@@ -319,9 +171,15 @@ def _finish(build: Build, manifest: Manifest, folder: OwnedFolder) -> None:
     """Marks the build as complete.
 
     Raises:
-      InputError: there was no text, or no document of two sentences; then nothing is
-        left that could be taken for records.
+      InputError: too many lines were left out; there was no text, or no document of two
+        sentences, and then nothing is left that could be taken for records.
     """
+    left_out = manifest.total("problems")
+    if left_out > build.max_bad_rows:  # also by builds that this one resumes
+        raise InputError(
+            f"{left_out} lines of the corpus are bad and --max_bad_rows="
+            f"{build.max_bad_rows}. Raise it, or fix the corpus and pass --overwrite."
+        )
     try:
         if not manifest.files or not manifest.total("instances"):
             refuse_empty(build.input_files)
@@ -332,3 +190,4 @@ def _finish(build: Build, manifest: Manifest, folder: OwnedFolder) -> None:
     manifest.totals = {name: manifest.total(name) for name in _COUNTS}
     manifest.complete = True
     save_manifest(manifest, folder(MANIFEST_NAME))
+    folder.delete(folder.files(ENGINES_FILES), (), "")

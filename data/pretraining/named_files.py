@@ -25,22 +25,22 @@ from ..io.files import (
 from ..io.locks import LOCK_NAME
 from ..records.manifest import MANIFEST_NAME, Manifest, load_manifest, save_manifest
 from ..records.tfrecords import split_frames
-from .builder import (
-    RESTART,
-    Build,
-    build_shards,
-    is_whole,
-    require_same_settings,
-    require_same_text,
-)
+from .build import Build, is_whole
+from .builder import Engine, build_shards
+from .resume import RESTART, require_same_settings, require_same_text
 
 
-def build_files(build: Build, output_files: Sequence[str]) -> Manifest:
+def build_files(
+    build: Build, output_files: Sequence[str], engine: Optional[Engine] = None
+) -> Manifest:
     """Builds records into files of given names, as upstream's --output_file does.
 
     Shards are built in `build.output_dir`, which should be for them alone, and then
     shared out: record i goes to file i modulo the number of files. Each file gets a
     manifest of its own beside it, and the shards are removed.
+
+    Args:
+      engine: as in `build_shards`.
 
     Raises:
       InputError: as `build_shards`; a file exists and is not to be overwritten; the
@@ -53,7 +53,7 @@ def build_files(build: Build, output_files: Sequence[str]) -> Manifest:
     _refuse_foreign_folder(build)
     for folder in filter(None, map(os.path.dirname, output_files)):
         make_folder(folder)
-    shards = build_shards(build, intermediate=True)
+    shards = build_shards(build, True, engine)
     counts = _share_out(build, shards, output_files)
     for path, count in zip(output_files, counts):
         entry = {os.path.basename(path): count}
