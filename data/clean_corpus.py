@@ -10,12 +10,18 @@ dropped.
 The output does not depend on the number of processes. Finding duplicates takes 8 MB of
 memory per million lines that are written, 16 MB at times. A command that was stopped
 begins anew.
+
+On other machines, with Apache Beam, and for a corpus larger than memory:
+
+    python -m data.clean_corpus --runner=FlinkRunner ... -- Beam's options
 """
 
 from typing import Sequence
 
 from absl import flags
 
+from .beam.cleaning import clean_corpus_on
+from .beam.runner import RUNNERS, BeamRunner, split_options
 from .corpus.clean import CleaningOptions, clean_corpus
 from .io.cli import parse, run
 from .io.errors import InputError
@@ -64,6 +70,13 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "max_bad_rows", 0, "Lines that may be left out.", 0, flag_values=values
     )
+    flags.DEFINE_enum(
+        "runner",
+        None,
+        RUNNERS,
+        "Cleans with Apache Beam; its options stand after --.",
+        flag_values=values,
+    )
     flags.DEFINE_bool(
         "overwrite", False, "Replace the output file.", flag_values=values
     )
@@ -71,9 +84,11 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Runs the command; `argv[0]` is its name."""
-    values = parse(define_flags, argv, __doc__)
+    words, beam_options = split_options(argv)
+    values = parse(define_flags, words, __doc__)
     if values is None:
         return
+    runner = BeamRunner.from_flags(values, beam_options)
     if not values.output_file:
         raise InputError("Pass --output_file, the clean text file to write.")
     min_chars, drop_duplicates = values.min_chars, values.drop_duplicates
@@ -87,14 +102,12 @@ def main(argv: Sequence[str]) -> None:
         min_chars=min_chars,
         drop_duplicates=drop_duplicates,
     )
-    report = clean_corpus(
-        paths,
-        values.output_file,
-        options,
-        values.num_processes,
-        values.max_bad_rows,
-        values.overwrite,
-    )
+    limits = {"max_bad_rows": values.max_bad_rows, "overwrite": values.overwrite}
+    output = values.output_file
+    if runner:
+        report = clean_corpus_on(runner, paths, output, options, **limits)
+    else:
+        report = clean_corpus(paths, output, options, values.num_processes, **limits)
     print(f"{values.output_file}: complete.\n{report.table()}")
 
 

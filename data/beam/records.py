@@ -117,7 +117,7 @@ def _build_one(planned: PlannedBlock, build: Build, run: str) -> List[Any]:
         built = build_block(build, block)
     problems = built.report.problems
     if problems:
-        refuse_bad_lines(len(problems), problems[-1], build.max_bad_rows)
+        refuse_bad_lines(len(problems), problems[0], build.max_bad_rows)
     report = f"{os.path.splitext(name)[0]}.report.json"
     build.folder.write_json(report, [name, manifest_entry(built.report), built.crc32])
     return [*built[:3], built.report._asdict()]

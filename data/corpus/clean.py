@@ -9,7 +9,17 @@ import dataclasses
 import functools
 import gzip
 import hashlib
-from typing import BinaryIO, Dict, Iterator, List, NamedTuple, Sequence, Tuple, cast
+from typing import (
+    BinaryIO,
+    Dict,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    cast,
+)
 
 import numpy as np
 
@@ -58,6 +68,15 @@ class CleaningReport:
     bad: int = 0
     hash_bytes: int = 0
 
+    def add(self, other: "CleaningReport") -> None:
+        """Adds the counts of another part of the corpus."""
+        for field in dataclasses.fields(self):
+            if field.name != "changed":
+                total = getattr(self, field.name) + getattr(other, field.name)
+                setattr(self, field.name, total)
+        for step, count in other.changed.items():
+            self.changed[step] = self.changed.get(step, 0) + count
+
     def table(self) -> str:
         """The report as lines of text."""
         rows = [("lines read", self.lines_read)]
@@ -78,7 +97,9 @@ class CleaningReport:
         )
 
 
-class _CleanedBlock(NamedTuple):
+class CleanedBlock(NamedTuple):
+    """The lines that are left of a block, repeated ones among them."""
+
     documents: List[List[str]]
     hashes: np.ndarray  # uint64, one for each line of the documents
     lines_read: int
@@ -89,7 +110,7 @@ class _CleanedBlock(NamedTuple):
     read: int  # bytes of the corpus
 
 
-def clean_block(block: Block, options: CleaningOptions) -> _CleanedBlock:
+def clean_block(block: Block, options: CleaningOptions) -> CleanedBlock:
     """The lines of a block after all steps, those too short left out."""
     parsed = parse_block(block)
     steps = steps_named(options.steps)
@@ -106,7 +127,7 @@ def clean_block(block: Block, options: CleaningOptions) -> _CleanedBlock:
         lines_read += len(sentences)
         documents.append(document)
     kept = sum(map(len, documents))
-    return _CleanedBlock(
+    return CleanedBlock(
         documents,
         _hashes(documents),
         lines_read,
@@ -128,7 +149,7 @@ def _hashes(documents):
 
 
 @contextlib.contextmanager
-def _new_text_file(path: str, overwrite: bool) -> Iterator[BinaryIO]:
+def new_text_file(path: str, overwrite: bool) -> Iterator[BinaryIO]:
     """`new_file`, compressed (the same text to the same bytes) if the name is *.gz."""
     with new_file(path, overwrite) as stream:
         if not path.endswith(".gz"):
@@ -162,22 +183,24 @@ def clean_corpus(
     report = CleaningReport(changed=dict.fromkeys(options.steps, 0))
     seen = SeenHashes()
     blocks = read_blocks(paths)
-    with _new_text_file(output, overwrite) as stream, progress_bar(paths) as bar:
+    with new_text_file(output, overwrite) as stream, progress_bar(paths) as bar:
         work = functools.partial(clean_block, options=options)
         for cleaned in map_in_order(work, blocks, num_processes):
             for problem in cleaned.problems:
                 report.bad += 1
                 refuse_bad_lines(report.bad, problem, max_bad_rows)
-            _write_block(
-                cleaned, seen if options.drop_duplicates else None, stream, report
-            )
+            is_new = seen.add(cleaned.hashes) if options.drop_duplicates else None
+            write_block(cleaned, is_new, stream, report)
             bar.update(cleaned.read)
-        _refuse_nothing(report, paths, options)
+        refuse_nothing(report, paths, options)
     report.hash_bytes = seen.nbytes
     return report
 
 
-def _refuse_nothing(report, paths, options):
+def refuse_nothing(
+    report: CleaningReport, paths: Sequence[str], options: CleaningOptions
+) -> None:
+    """Raises InputError if no line was read, or none is left."""
     if not report.lines_read:
         refuse_empty(paths)
     if not report.lines_written:
@@ -188,8 +211,18 @@ def _refuse_nothing(report, paths, options):
         )
 
 
-def _write_block(cleaned, seen, stream, report):
-    is_new = None if seen is None else seen.add(cleaned.hashes)
+def write_block(
+    cleaned: CleanedBlock,
+    is_new: Optional[np.ndarray],
+    stream: BinaryIO,
+    report: CleaningReport,
+) -> None:
+    """Writes the lines of a block after those that `report` counts.
+
+    Args:
+      is_new: bool, for each line whether none before it is equal; None = all stay.
+      report: what is written is added to it.
+    """
     position = 0
     for document in cleaned.documents:
         end = position + len(document)

@@ -13,6 +13,8 @@ class SeenHashes:
     n lines: one in a thousand for 180 million lines.
     """
 
+    BYTES_PER_HASH = 8
+
     def __init__(self):
         self._arrays: List[np.ndarray] = []
 
