@@ -126,7 +126,7 @@ test-scale: .venv-scale/installed
 	awk -F== 'NR == FNR { pinned[$$1]; print; next } !($$1 in pinned)' \
 	    constraints-beam.txt constraints.txt > .venv-beam/constraints.txt
 	.venv-beam/bin/python -m pip install --quiet --disable-pip-version-check \
-	    -c .venv-beam/constraints.txt -e '.[dev,beam]'
+	    -c .venv-beam/constraints.txt -e '.[dev,mecab,beam]'
 	touch $@
 
 test-beam: .venv-beam/installed

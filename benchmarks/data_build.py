@@ -7,11 +7,13 @@ without them only this project is measured. Corpus, vocabulary and settings are 
 (BERT, length 128, dupe_factor 10), every command is a process of its own on one core,
 and its time is that of the whole command, start and end included. Runs of ours and of
 Google's take turns. Then come: two worker processes against one, and peak memory, both
-on a corpus about ten times as large, and the share of each stage.
+on a corpus about ten times as large, and the share of each stage. Where Apache Beam is
+(.venv-beam), its workers are compared, too; --only_beam measures nothing else.
 """
 
 import argparse
 import glob
+import importlib.util
 import os
 import platform
 import re
@@ -41,6 +43,7 @@ CORPORA = (
 LARGE_CORPUS = "../shared/datasets/corpus/reviews.txt"
 VOCABULARIES = ("../shared/golden/tokenization/vocab.txt", "samples/vocab.txt")
 COPIES = 10  # of the corpus, where there is no large one
+BEAM_BYTES = 200e6  # of text at least, beside which Beam's start of 4 s is small
 BLOCK_BYTES = 1 << 19
 
 SETTINGS = ["--max_seq_length=128", "--dupe_factor=10", "--max_predictions_per_seq=20"]
@@ -115,16 +118,29 @@ def run(command: Sequence[str], folder: str, cores: Set[int], count: str) -> Run
 
 
 def run_ours(
-    corpus: Sequence[str], vocab_file: str, work: str, processes: int = 1
+    corpus: Sequence[str],
+    vocab_file: str,
+    work: str,
+    processes: int = 1,
+    on_beam: bool = False,
 ) -> Run:
-    """Our command, into an empty folder, with as many cores as processes."""
+    """Our command, into an empty folder, with as many cores as processes.
+
+    Args:
+      on_beam: whether the processes are workers of Beam's.
+    """
     folder = os.path.join(work, "ours")
     shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "data.create_pretraining_data"]
     command += [f"--input_file={','.join(corpus)}", f"--vocab_file={vocab_file}"]
-    command += [f"--output_dir={folder}", f"--num_processes={processes}"]
+    command += [f"--output_dir={folder}", *SETTINGS]
+    if on_beam:
+        command += ["--runner=DirectRunner", "--", f"--direct_num_workers={processes}"]
+        command += ["--direct_running_mode=multi_processing"]  # of one worker, too
+    else:
+        command += [f"--num_processes={processes}"]
     cores = set(sorted(os.sched_getaffinity(0))[-processes:])
-    return run(command + SETTINGS, ROOT, cores, r"complete, ([\d,]+) instances")
+    return run(command, ROOT, cores, r"complete, ([\d,]+) instances")
 
 
 def run_upstream(
@@ -197,6 +213,17 @@ def _large_corpus(arguments: argparse.Namespace, work: str) -> List[str]:
     return copies
 
 
+def _repeated(paths: Sequence[str], work: str) -> List[str]:
+    """The files under as many names as make `BEAM_BYTES` of them."""
+    times = -(-int(BEAM_BYTES) // sum(map(os.path.getsize, paths)))
+    links = []
+    for index in range(times):
+        for path in paths:
+            links.append(os.path.join(work, f"beam-{index}-{os.path.basename(path)}"))
+            os.symlink(path, links[-1])
+    return links
+
+
 def _megabytes(paths: Sequence[str]) -> str:
     return f"{sum(map(os.path.getsize, paths)) / 1e6:.1f} MB"
 
@@ -246,16 +273,41 @@ def compare(arguments: argparse.Namespace, corpus: List[str], work: str) -> None
         )
 
 
+def show_stages(arguments: argparse.Namespace, corpus: List[str], work: str) -> None:
+    """The share of each stage in the time of one process."""
+    spent = stage_seconds(corpus, arguments.vocab_file, work)
+    total = sum(spent.values())
+    print("\nprocessor time by stage")
+    for name, seconds in spent.items():
+        print(f"  {name:28} {100 * seconds / total:4.0f}%")
+
+
 def scale(arguments: argparse.Namespace, work: str) -> None:
-    """One process against two, and memory, on the large corpus."""
+    """One process against two, and memory, on the large corpus; the same of Beam."""
     large = _large_corpus(arguments, work)
     print(f"\nlarge corpus: {_megabytes(large)}")
+    if not arguments.only_beam:
+        _two_against_one("process", "processes", arguments, large, work, False)
+    if importlib.util.find_spec("apache_beam"):
+        large = _repeated(large, work)
+        print(f"on Beam: {_megabytes(large)}")
+        _two_against_one("Beam worker", "Beam workers", arguments, large, work, True)
+
+
+def _two_against_one(
+    singular: str,
+    plural: str,
+    arguments: argparse.Namespace,
+    large: Sequence[str],
+    work: str,
+    on_beam: bool,
+) -> None:
     one, two = [], []
     for _ in range(arguments.turns):
-        one.append(run_ours(large, arguments.vocab_file, work))
-        two.append(run_ours(large, arguments.vocab_file, work, processes=2))
-    _line("one process", _median(one))
-    _line("two processes", _median(two), processes=2)
+        one.append(run_ours(large, arguments.vocab_file, work, 1, on_beam))
+        two.append(run_ours(large, arguments.vocab_file, work, 2, on_beam))
+    _line(f"one {singular}", _median(one))
+    _line(f"two {plural}", _median(two), processes=2)
     cpu = 2 * _median(two).cpu_rate / _median(one).cpu_rate
     print(
         f"two against one: {_median(two).rate / _median(one).rate:.2f} times by wall "
@@ -284,7 +336,10 @@ def main() -> None:
     parser.add_argument("--large_corpus", help="text about ten times as large")
     parser.add_argument("--vocab_file", default=_existing(VOCABULARIES))
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--only_beam", action="store_true", help="Beam's workers alone")
     arguments = parser.parse_args()
+    if arguments.only_beam and not importlib.util.find_spec("apache_beam"):
+        parser.error("Apache Beam is not installed: .venv-beam/bin/python has it")
     if bool(arguments.upstream_dir) != bool(arguments.upstream_python):
         parser.error("--upstream_dir and --upstream_python go together")
     arguments.vocab_file = os.path.abspath(arguments.vocab_file)
@@ -292,12 +347,9 @@ def main() -> None:
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
     print(f"corpus: {_megabytes(corpus)} ({', '.join(map(os.path.basename, corpus))})")
     with tempfile.TemporaryDirectory() as work:
-        compare(arguments, corpus, work)
-        spent = stage_seconds(corpus, arguments.vocab_file, work)
-        total = sum(spent.values())
-        print("\nprocessor time by stage")
-        for name, seconds in spent.items():
-            print(f"  {name:28} {100 * seconds / total:4.0f}%")
+        if not arguments.only_beam:
+            compare(arguments, corpus, work)
+            show_stages(arguments, corpus, work)
         scale(arguments, work)
 
 

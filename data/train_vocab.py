@@ -8,15 +8,22 @@ Input: UTF-8, plain or .gz, one sentence per line, a blank line after each docum
 Output: vocab.txt, or spm.model and spm.vocab, and tokenizer_config.json beside it, that
 records and fine-tuning obey. The share of unknown pieces in a sample is printed. A
 command that was stopped begins anew.
+
+The words counted on other machines, with Apache Beam (WordPiece and BPE):
+
+    python -m data.train_vocab --runner=FlinkRunner ... -- Beam's options
 """
 
 import contextlib
 import os
 import tempfile
-from typing import Dict, List, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from absl import flags
 
+from .beam.corpus import work_folder
+from .beam.runner import RUNNERS, BeamRunner, split_options
+from .beam.vocabulary import COUNTS_PATTERN, count_text_on
 from .io.cli import parse, run
 from .io.errors import InputError
 from .io.files import exists, make_folder, new_file, remove
@@ -31,12 +38,18 @@ from .tokenization import (
     preset,
 )
 from .vocabulary.trainers import (
+    Lines,
     VocabularyOptions,
     merge_vocabulary,
     train_sentencepiece,
     train_wordpiece,
 )
-from .vocabulary.training_text import TextOptions, read_lines, write_training_text
+from .vocabulary.training_text import (
+    TextCounts,
+    TextOptions,
+    read_lines,
+    write_training_text,
+)
 
 _HIGH_UNKNOWN_RATE = 0.01
 _VOCAB_FILE, _MODEL_FILE, _PIECES_FILE = "vocab.txt", "spm.model", "spm.vocab"
@@ -91,6 +104,7 @@ def define_flags(values: flags.FlagValues) -> None:
     string("sample_file", None, "Text to count unknown pieces in; default: the corpus.")
     integer("num_processes", 1, "Worker processes.", 1)
     integer("max_bad_rows", 0, "Lines that may be left out.", 0)
+    one_of("runner", None, RUNNERS, "Counts with Apache Beam; its options follow --.")
     boolean("overwrite", False, "Replace the vocabulary in the folder.")
 
 
@@ -197,6 +211,15 @@ def _check_output(values) -> None:
     make_folder(values.output_dir)
 
 
+def _runner_of_flags(values, beam_options: Sequence[str]) -> Optional[BeamRunner]:
+    if values.runner and values.algorithm == "unigram":
+        raise InputError(
+            "--algorithm=unigram is trained on lines, of which a runner leaves counts "
+            "of words only: leave --runner out, or pass --algorithm=bpe or wordpiece."
+        )
+    return BeamRunner.from_flags(values, beam_options)
+
+
 def _sample_of_flags(values) -> List[str]:
     """The lines of --sample_file, if it was given."""
     if not values.sample_file:
@@ -204,10 +227,36 @@ def _sample_of_flags(values) -> List[str]:
     return [text for _, text in read_rows(values.sample_file)]
 
 
+@contextlib.contextmanager
+def _training_text(
+    values, config: TokenizerConfig, paths: Sequence[str], runner: Optional[BeamRunner]
+) -> Iterator[Tuple[Lines, TextCounts]]:
+    """The lines to train on, which exist as long as the context, and their counts.
+
+    With a runner they are made of counts of words: what a trainer of WordPiece reads,
+    or SentencePiece's lines of a word and its count.
+    """
+    options = TextOptions(config, values.line_share)
+    if runner is None:
+        with tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n") as stream:
+            counts = write_training_text(
+                paths, options, stream, values.num_processes, values.max_bad_rows
+            )
+            yield lambda: read_lines(stream), counts
+        return
+    place = os.path.join(values.output_dir, "word_counts")
+    with work_folder(place, COUNTS_PATTERN) as folder:
+        found = count_text_on(runner, paths, options, folder, values.max_bad_rows)
+        words, is_wordpiece = found.words, config.algorithm == "wordpiece"
+        lines = words.lines if is_wordpiece else words.lines_with_counts
+        yield lines, words.text_counts(found.lines, found.sample)
+
+
 def _train(values, config, options, lines, counts, other) -> Dict[str, bytes]:
     """Trains, merges `other`; returns the content of the vocabulary's files by name."""
     if config.algorithm == "sentencepiece":
-        model = train_sentencepiece(lines, options, config)
+        counted = values.runner is not None
+        model = train_sentencepiece(lines, options, config, counted)
         tokenizer = build_tokenizer(config, _MODEL_FILE, read_bytes=lambda _: model)
         pieces = tokenizer.vocabulary.pieces
         return {_MODEL_FILE: model, _PIECES_FILE: _as_lines(pieces)}
@@ -257,23 +306,21 @@ def _report_unknown_rate(tokenizer, sample: List[str]) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Runs the command; `argv[0]` is its name."""
-    values = parse(define_flags, argv, __doc__)
+    words, beam_options = split_options(argv)
+    values = parse(define_flags, words, __doc__)
     if values is None:
         return
+    runner = _runner_of_flags(values, beam_options)
     paths = matching_files(values.input_file)
     config, options = _config_of_flags(values), _options_of_flags(values)
     _check_output(values)
     sample, other = _sample_of_flags(values), None
     if values.merge_vocab_file:
         other = load_vocabulary(values.merge_vocab_file)
-    text_options = TextOptions(config, values.line_share)
-    with tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n") as stream:
-        counts = write_training_text(
-            paths, text_options, stream, values.num_processes, values.max_bad_rows
-        )
-        files = _train(
-            values, config, options, lambda: read_lines(stream), counts, other
-        )
+    if runner:
+        runner.require_reachable(input_file=paths, output_dir=[values.output_dir])
+    with _training_text(values, config, paths, runner) as (lines, counts):
+        files = _train(values, config, options, lines, counts, other)
     files[CONFIG_FILE_NAME] = config.to_json_string().encode("utf-8")
     _write(values, files)
     path = os.path.join(values.output_dir, next(iter(files)))

@@ -21,7 +21,9 @@ Lines = Callable[[], Iterator[str]]  # the training text from its beginning
 
 _CONTINUATION = "##"
 _SENTENCEPIECE_THREADS = 8
-_MAX_SENTENCE_BYTES = 1 << 16
+# Lines that are longer, or have this character, are passed over by SentencePiece.
+MAX_SENTENCE_BYTES = 1 << 16
+RESERVED_BY_SENTENCEPIECE = "\u2585"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,17 +153,26 @@ def merge_vocabulary(
 
 
 def train_sentencepiece(
-    lines: Lines, options: VocabularyOptions, config: TokenizerConfig
+    lines: Lines,
+    options: VocabularyOptions,
+    config: TokenizerConfig,
+    counted: bool = False,
 ) -> bytes:
     """The content of a SentencePiece model file.
+
+    Args:
+      counted: whether the lines are "word<tab>count", of which BPE makes the same model
+        as of the text.
 
     Raises:
       InputError: vocab_size does not fit the text (the trainer's reason is given).
     """
     model = io.BytesIO()
-    delimiter = {}
+    others = {}
     if config.morphemes == "vocabulary":
-        delimiter["pretokenization_delimiter"] = MORPHEME_MARK
+        others["pretokenization_delimiter"] = MORPHEME_MARK
+    if counted:
+        others["input_format"] = "tsv"
     try:
         sentencepiece.SentencePieceTrainer.Train(
             sentence_iterator=lines(),
@@ -179,14 +190,23 @@ def train_sentencepiece(
             control_symbols=[config.cls_token, config.sep_token, config.mask_token]
             + options.unused_tokens,
             user_defined_symbols=list(config.added_tokens),
-            max_sentence_length=_MAX_SENTENCE_BYTES,
+            max_sentence_length=MAX_SENTENCE_BYTES,
             num_threads=_SENTENCEPIECE_THREADS,
             minloglevel=2,
-            **delimiter,
+            **others,
         )
     except RuntimeError as error:
         raise InputError(
             f"SentencePiece cannot make vocab_size={options.vocab_size} pieces of this "
             f"text: {str(error).split('] ')[-1]} Change --vocab_size."
         ) from error
-    return model.getvalue()
+    return _without_input_format(model.getvalue()) if counted else model.getvalue()
+
+
+def _without_input_format(model: bytes) -> bytes:
+    """The model file of the same vocabulary of lines: it says what it was made of."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    message = sentencepiece_model_pb2.ModelProto.FromString(model)
+    message.trainer_spec.ClearField("input_format")
+    return message.SerializeToString()

@@ -31,7 +31,7 @@ from ..tokenization.normalisation import Normaliser
 
 MORPHEME_MARK = "\ue000"
 
-_SAMPLE_LINES = 10000
+SAMPLE_LINES = 10000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +141,7 @@ def prepare_block(block: Block, options: TextOptions) -> _PreparedBlock:
     return _PreparedBlock(lines, characters, initials, raw, parsed.problems, block.read)
 
 
-class _Sample:
+class Sample:
     """Lines of a text of any length, each with the same chance; at most `size`."""
 
     def __init__(self, size: int):
@@ -184,7 +184,7 @@ def write_training_text(
     Raises:
       InputError: a file cannot be read, too many bad lines, no text.
     """
-    sample = _Sample(_SAMPLE_LINES)
+    sample = Sample(SAMPLE_LINES)
     counts = TextCounts(sample=sample.lines)
     bad = 0
     work = functools.partial(prepare_block, options=options)
@@ -202,6 +202,11 @@ def write_training_text(
             bar.update(prepared.read)
     if not counts.lines:
         refuse_empty(paths)
+    return without_invisible(counts)
+
+
+def without_invisible(counts: TextCounts) -> TextCounts:
+    """Drops what stands between words and morphemes from the counts."""
     for invisible in (" ", MORPHEME_MARK):
         counts.characters.pop(invisible, None)
         counts.initials.pop(invisible, None)

@@ -59,7 +59,7 @@ def test_blocks_of_the_samples(tmp_path, block_bytes):
 )
 @settings(max_examples=60)
 def test_blocks_of_any_text(tmp_path_factory, lines, cut, block_bytes, is_open):
-    """Of ASCII: the first part of a file, here a few bytes, must not end in a letter."""
+    """Of ASCII: the first part of a file, here a few bytes, must not cut a letter."""
     folder = str(tmp_path_factory.mktemp("any"))
     paths = [
         write(os.path.join(folder, "a.txt"), b"\n".join(lines[:cut])),
