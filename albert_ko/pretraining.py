@@ -22,10 +22,8 @@ def build(config, features, options) -> objectives.PretrainingOutput:
         wop_... like masked_lm_...
       options: objectives.GraphOptions.
     """
-    positions = objectives.predicted_positions(features)
-    model = options.encoder(
-        AlbertModel, config, features, predicted_positions=positions
-    )
+    predicted = objectives.predicted_tokens(features)
+    model = options.encoder(AlbertModel, config, features, **predicted)
     return objectives.combine(
         {
             **objectives.token_objectives(model, features),

@@ -19,8 +19,8 @@ def build(config, features, options) -> objectives.PretrainingOutput:
         next_sentence_labels [B, 1] (1 = random next), and wop_... like masked_lm_...
       options: objectives.GraphOptions.
     """
-    positions = objectives.predicted_positions(features)
-    model = options.encoder(BertModel, config, features, predicted_positions=positions)
+    predicted = objectives.predicted_tokens(features)
+    model = options.encoder(BertModel, config, features, **predicted)
     return objectives.combine(
         {
             **objectives.token_objectives(model, features),

@@ -104,7 +104,8 @@ _OWN_GRADIENT = "EncoderKoCustomGradient"
 @tf.RegisterGradient(_OWN_GRADIENT)
 def _own_gradient(op, *upstream):
     count, gradients = _belongings(op.graph)[op.name]
-    by_args = gradients(*upstream[:count])
+    # What was read by a plain gather comes as IndexedSlices.
+    by_args = gradients(*map(tf.convert_to_tensor, upstream[:count]))
     if not isinstance(by_args, (list, tuple)):
         by_args = [by_args]
     return [None] * count + list(by_args)

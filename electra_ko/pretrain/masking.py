@@ -143,8 +143,9 @@ def sample_tokens(predicted: TokenPredictions, random: RandomStream):
       int32 [B, N]; no gradient flows through it.
     """
     products, bias = predicted.products, predicted.bias
-    rows, size = tf.shape(products)[0], products.shape.as_list()[1]
-    uniform = random.uniform([rows, 2])
+    size = products.shape.as_list()[1]
+    shape = tf.shape(predicted.losses)
+    uniform = predicted.rows(random.uniform([shape[0], shape[1], 2]))
     block = draw(predicted.exponents.sums, uniform[:, :1])
 
     tokens = block[:, None] * VOCABULARY_BLOCK + tf.range(VOCABULARY_BLOCK)
@@ -154,7 +155,7 @@ def sample_tokens(predicted: TokenPredictions, random: RandomStream):
     logits += tf.gather(bias, tokens) - predicted.exponents.highest
     weights = tf.exp(logits) * tf.cast(inside, tf.float32)
     sampled = block * VOCABULARY_BLOCK + draw(weights, uniform[:, 1:])
-    return tf.stop_gradient(tf.reshape(sampled, tf.shape(predicted.losses)))
+    return tf.stop_gradient(predicted.at_positions(sampled))
 
 
 def adjusted(
@@ -174,7 +175,7 @@ def adjusted(
     bias = predicted.bias / temperature
     if disallow_correct:
         size = products.shape.as_list()[1]
-        products -= _DISALLOWED * tf.one_hot(tf.reshape(ids, [-1]), size)
+        products -= _DISALLOWED * tf.one_hot(predicted.rows(ids), size)
     exponents = exponents_of(products, bias)
     return predicted._replace(products=products, bias=bias, exponents=exponents)
 

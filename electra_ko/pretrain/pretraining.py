@@ -155,6 +155,7 @@ def _masked_lm(config, features, masked, options, scope, model_class=ElectraMode
         inputs,
         scope=scope or ElectraModel.default_scope,
         predicted_positions=masked.positions,
+        predicted_weights=masked.weights,
     )
     with tf.variable_scope("generator_predictions"):
         predicted = heads.predict_tokens(

@@ -12,6 +12,7 @@ from encoder_ko.compat import Tensor, tf
 from encoder_ko.modeling import fused, layers
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.gather import gather_positions
+from encoder_ko.modeling.unpadding import Unpadding
 
 TASK_SPECIFIC = "task_specific/"  # of ELECTRA's heads, before the name of the task
 # Upstream writes 0.9 = keep probability into the code, whatever the configuration.
@@ -174,36 +175,50 @@ class TokenPredictions(NamedTuple):
 
     Attributes:
       losses: float32 [B, P], -log probability of the token asked for.
-      products: [B * P, V] in the compute type, logits without their bias.
+      products: [N, V] in the compute type, logits without their bias; N = B * P, or
+        fewer with an `unpadding`.
       bias: float32 [V].
       exponents: Exponents of the logits.
+      unpadding: Unpadding of [B, P]; what is said of positions that it leaves out has
+        no meaning. None = all are computed.
     """
 
     losses: Tensor
     products: Tensor
     bias: Tensor
     exponents: "Exponents"
+    unpadding: Optional[Unpadding] = None
+
+    def rows(self, x: Tensor) -> Tensor:
+        """What belongs to positions, [B, P, ...], as rows of the products, [N, ...]."""
+        flat = tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0))
+        return flat if self.unpadding is None else self.unpadding.unpad(flat)
+
+    def at_positions(self, x: Tensor) -> Tensor:
+        """The opposite, [N, ...] -> [B, P, ...]."""
+        padded = x if self.unpadding is None else self.unpadding.pad(x)
+        shape = tf.concat([tf.shape(self.losses), tf.shape(x)[1:]], 0)
+        return tf.reshape(padded, shape)
+
+    def _row_logits(self):
+        return tf.cast(self.products, tf.float32) + self.bias
 
     def logits(self) -> Tensor:
         """float32 [B, P, V]."""
-        logits = tf.cast(self.products, tf.float32) + self.bias
-        shape = tf.concat([tf.shape(self.losses), tf.shape(self.bias)], 0)
-        return tf.reshape(logits, shape)
+        return self.at_positions(self._row_logits())
 
     def predictions(self) -> Tensor:
         """int32 [B, P], the most probable tokens."""
-        return tf.argmax(self.logits(), -1, output_type=tf.int32)
+        tokens = tf.argmax(self._row_logits(), -1, output_type=tf.int32)
+        return self.at_positions(tokens)
 
     def guesses(self, count: int) -> TokenGuesses:
         """The `count` most probable tokens, or all V where these are fewer."""
         logits, tokens = tf.nn.top_k(
-            self.logits(), min(count, self.bias.shape.as_list()[0])
+            self._row_logits(), min(count, self.bias.shape.as_list()[0])
         )
-        total = self.exponents.highest[:, 0] + tf.math.log(
-            tf.reduce_sum(self.exponents.sums, -1)
-        )
-        total = tf.reshape(total, tf.shape(self.losses))
-        return TokenGuesses(tokens, tf.exp(logits - total[:, :, None]))
+        probabilities = tf.exp(logits - self.exponents.log_total()[:, None])
+        return TokenGuesses(self.at_positions(tokens), self.at_positions(probabilities))
 
 
 def predict_tokens(
@@ -211,8 +226,9 @@ def predict_tokens(
 ) -> TokenPredictions:
     """Dense, activation, layer norm, product with the embedding table, plus a bias.
 
-    Only the positions asked for are computed. Variables are created in the current
-    scope: those of the transform in `transform_scope`, and `output_bias`.
+    Only the positions asked for are computed, without the model's padding of them.
+    Variables are created in the current scope: those of the transform in
+    `transform_scope`, and `output_bias`.
 
     Args:
       model: EncoderModel.
@@ -232,13 +248,19 @@ def predict_tokens(
         norm = layers.norm_variables("LayerNorm", width)
     bias = layers.variable("output_bias", [rows], tf.zeros_initializer())
     hidden = tf.reshape(model.get_output_at(positions), [-1, config.hidden_size])
+    labels = tf.reshape(ids, [-1])
+    unpadding = model.predicted_unpadding
+    if unpadding is not None:
+        hidden, labels = unpadding.unpad(hidden), unpadding.unpad(labels)
     hidden = layers.layer_norm(layers.dense(hidden, transform, model.activation), norm)
     products = tf.matmul(hidden, tf.cast(table, hidden.dtype), transpose_b=True)
     bias = tf.convert_to_tensor(bias)
     exponents = exponents_of(products, bias)
-    losses = _token_losses(products, bias, tf.reshape(ids, [-1]), exponents)
+    losses = _token_losses(products, bias, labels, exponents)
+    if unpadding is not None:
+        losses = unpadding.pad(losses)
     losses = tf.reshape(losses, tf.shape(ids))
-    return TokenPredictions(losses, products, bias, exponents)
+    return TokenPredictions(losses, products, bias, exponents, unpadding)
 
 
 def weighted_mean(values: Tensor, weights: Tensor, epsilon: float) -> Tensor:
@@ -258,6 +280,10 @@ class Exponents(NamedTuple):
     highest: Tensor
     sums: Tensor
 
+    def log_total(self) -> Tensor:
+        """float32 [N], the log of the sum over the vocabulary."""
+        return self.highest[:, 0] + tf.math.log(tf.reduce_sum(self.sums, -1))
+
 
 def exponents_of(products: Tensor, bias: Tensor) -> Exponents:
     """Exponents of `products + bias`, [N, V] and [V]."""
@@ -267,7 +293,7 @@ def exponents_of(products: Tensor, bias: Tensor) -> Exponents:
 
 def _token_losses(products, bias, labels, exponents: Exponents):
     """Cross entropy of softmax(products + bias): [N, V], [V] and int32 [N] -> [N]."""
-    total = exponents.highest[:, 0] + tf.math.log(tf.reduce_sum(exponents.sums, -1))
+    total = exponents.log_total()
 
     @functools.partial(compat.custom_gradient, in_plain_ops=True)
     def apply(products, bias):

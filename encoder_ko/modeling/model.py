@@ -36,6 +36,8 @@ class EncoderModel:
       predicted_positions: int32 [B, P] where nothing but `get_pooled_output` and
         `get_output_at` these positions is wanted: the last layer is then computed for
         the first token and for these alone, and its output is [B, 1 + P, H].
+      predicted_weights: float32 [B, P], 0 for positions that only fill up a row, for
+        which, with `skip_padding`, nothing is wanted; None = there are none.
       skip_padding: True where nothing is wanted for padding, and every sequence begins
         with a token: the layers leave padding out (see `unpadding`), and what stands in
         its place in their outputs has no meaning. Not on TPU, where shapes are fixed.
@@ -43,6 +45,7 @@ class EncoderModel:
     Attributes:
       all_encoder_layers, sequence_output, pooled_output, embedding_table: what the
         getters return, under upstream's names.
+      predicted_unpadding: Unpadding of the predicted positions, or None.
 
     Raises:
       InputError: the configuration cannot be built, or S is known and above
@@ -66,6 +69,7 @@ class EncoderModel:
         dropout: Optional[DropoutStream] = None,
         only_first_token: bool = False,
         predicted_positions=None,
+        predicted_weights=None,
         skip_padding: bool = False,
     ):
         self.config = config = copy.copy(config)
@@ -74,6 +78,8 @@ class EncoderModel:
         input_ids = tf.convert_to_tensor(input_ids)
         batch, length = layers.shape_of(input_ids)
         _check_length(length, config)
+        self.predicted_positions = predicted_positions
+        self.predicted_unpadding = _unpadding(predicted_weights, skip_padding)
         if input_mask is None:
             input_mask = tf.ones([batch, length], tf.int32)
         if token_type_ids is None:
@@ -83,12 +89,11 @@ class EncoderModel:
             with self.embedding_scope():
                 self._tables = embeddings.embedding_variables(config)
             self.embedding_table = self._tables.word
-            self._word_embedding_output = self.look_up_words(
-                input_ids, use_one_hot_embeddings
-            )
+            words = self.look_up_words(input_ids, use_one_hot_embeddings)
+            self._word_embedding_output = words
             self._embedding_output = embeddings.embed(
                 self._tables,
-                self._word_embedding_output,
+                words,
                 self.look_up_token_types(token_type_ids, use_one_hot_embeddings),
                 dtype,
                 self._embedding_dropout([batch * length, config.embedding_width]),
@@ -102,18 +107,27 @@ class EncoderModel:
                 self._dropout,
                 batch,
                 length,
-                unpadding_of(input_mask) if skip_padding else None,
+                _unpadding(input_mask, skip_padding),
             )
-            first = tf.zeros([batch, 1], tf.int32)
-            positions = first if only_first_token else None
-            if predicted_positions is not None:
-                positions = tf.concat([first, predicted_positions], 1)
-            self.predicted_positions = predicted_positions
             self.all_encoder_layers = encoder.run(
-                self._encoder_input, self.attention_mask(input_mask), weights, positions
+                self._encoder_input,
+                self.attention_mask(input_mask),
+                weights,
+                *self._places_to_read(batch, only_first_token, predicted_weights),
             )
             self.sequence_output = self.all_encoder_layers[-1]
             self.pooled_output = self._pool(self.sequence_output)
+
+    def _places_to_read(self, batch, only_first_token, predicted_weights):
+        """Of the last layer: int32 [B, P] and their Unpadding, None each for all."""
+        first = tf.zeros([batch, 1], tf.int32)
+        if self.predicted_positions is None:
+            return (first if only_first_token else None), None
+        positions = tf.concat([first, self.predicted_positions], 1)
+        if self.predicted_unpadding is None:
+            return positions, None
+        weights = tf.concat([tf.ones([batch, 1]), predicted_weights], 1)
+        return positions, unpadding_of(weights)
 
     # What the models do differently.
 
@@ -213,6 +227,11 @@ class EncoderModel:
                 layers.truncated_normal(self.config.initializer_range),
             )
         return layers.dense(first, variables, "tanh")
+
+
+def _unpadding(used, skip_padding):
+    """Unpadding of what is above 0; None where nothing is to be left out."""
+    return unpadding_of(used) if skip_padding and used is not None else None
 
 
 def _check_length(length, config):

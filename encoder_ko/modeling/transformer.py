@@ -235,14 +235,25 @@ class TransformerEncoder(NamedTuple):
         return self._finish_layer(context, x, weights)
 
     def layer_at(
-        self, positions: Tensor, x: Tensor, key_bias: Tensor, weights: LayerWeights
+        self,
+        positions: Tensor,
+        x: Tensor,
+        key_bias: Tensor,
+        weights: LayerWeights,
+        wanted: Optional[Unpadding] = None,
     ) -> Tensor:
-        """One layer for some tokens: int32 [B, P] and [R, H] -> [B * P, H]."""
+        """One layer for some tokens: int32 [B, P] and [R, H] -> [B * P, H].
+
+        Where only some of the positions are `wanted`, the rest has no meaning.
+        """
         at_positions = gather_positions(self._sequences(x), positions)
         at_positions = tf.reshape(at_positions, [-1, self.config.hidden_size])
         count = layers.shape_of(positions)[1]
         context = self._attend_from(at_positions, count, x, key_bias, weights)
-        return self._finish_layer(context, at_positions, weights)
+        if wanted is None:
+            return self._finish_layer(context, at_positions, weights)
+        context, at_positions = wanted.unpad(context), wanted.unpad(at_positions)
+        return wanted.pad(self._finish_layer(context, at_positions, weights))
 
     def _finish_layer(self, context, x, weights):
         """What follows the attention, row by row: [T, H] and the layer's input."""
@@ -336,6 +347,7 @@ class TransformerEncoder(NamedTuple):
         input_mask: Tensor,
         weights_of_blocks: Sequence[LayerWeights],
         positions: Optional[Tensor] = None,
+        wanted: Optional[Unpadding] = None,
     ) -> List[Tensor]:
         """All layers.
 
@@ -346,6 +358,7 @@ class TransformerEncoder(NamedTuple):
           positions: int32 [B, P], the tokens for which the last layer is computed;
             None = all. They come out the same as with the others, since they read only
             what the layer before made of those.
+          wanted: Unpadding of the positions; None = all are wanted.
 
         Returns:
           list of [B, S, H], one for each layer; the last [B, P, H] with `positions`.
@@ -364,6 +377,6 @@ class TransformerEncoder(NamedTuple):
         with tf.name_scope(f"layer_{len(all_but_last)}"):
             if positions is None:
                 return outputs + [self._sequences(self.layer(x, key_bias, last))]
-            x = self.layer_at(positions, x, key_bias, last)
+            x = self.layer_at(positions, x, key_bias, last, wanted)
         shape = [self.batch, layers.shape_of(positions)[1], config.hidden_size]
         return outputs + [tf.reshape(x, shape)]

@@ -229,9 +229,16 @@ def real_examples(features):
     return tf.ones_like(features["input_ids"][:, 0], tf.float32)
 
 
-def predicted_positions(features):
-    """int32 [B, P]: the positions of the tokens that `token_objectives` predicts."""
-    return _joined(features, "positions")
+def predicted_tokens(features):
+    """What EncoderModel has to know of the tokens that `token_objectives` predicts.
+
+    Returns:
+      its arguments: predicted_positions int32 [B, P], predicted_weights float32 [B, P].
+    """
+    return {
+        "predicted_positions": _joined(features, "positions"),
+        "predicted_weights": _joined(features, "weights"),
+    }
 
 
 def _joined(features, kind):
@@ -250,7 +257,7 @@ def token_objectives(model, features) -> Dict[str, Objective]:
 
     Args:
       model: EncoderModel over the masked (and shuffled) tokens, built for the
-        `predicted_positions` of the features.
+        `predicted_tokens` of the features.
       features: int32 masked_lm_positions, masked_lm_ids [B, P], float32
         masked_lm_weights [B, P], and wop_... in the same way.
     """

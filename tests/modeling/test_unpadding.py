@@ -5,6 +5,7 @@ import pytest
 
 from bert_ko.modeling import BertConfig, BertModel
 from encoder_ko.compat import tf
+from encoder_ko.modeling import heads
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.unpadding import unpadding_of
 
@@ -143,6 +144,71 @@ def test_outputs_and_gradients_are_those_with_padding(mask, positions):
     unpadded = outputs_and_gradients(mask, True, positions)
     assert len(whole) == len(unpadded)
     for expected, actual in zip(whole, unpadded):
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-5)
+
+
+def head_and_gradients(weights, skip_padding, dtype=tf.float32):
+    """Losses of predicted tokens, what is most probable, and all gradients."""
+    generator = np.random.RandomState(4)
+    mask = mask_of(16, 3, 9, 4, width=16)
+    ids = generator.randint(0, 50, mask.shape)
+    positions = generator.randint(1, 3, weights.shape) * (weights > 0)
+    labels = generator.randint(0, 50, weights.shape)
+    with tf.Graph().as_default():
+        tf.set_random_seed(1)
+        model = BertModel(
+            CONFIG.replace(hidden_dropout_prob=0.0),
+            True,
+            tf.constant(ids, tf.int32),
+            tf.constant(mask),
+            dtype=dtype,
+            dropout=DropoutStream(1, tf.constant(1)),
+            predicted_positions=tf.constant(positions, tf.int32),
+            predicted_weights=tf.constant(weights, tf.float32),
+            skip_padding=skip_padding,
+        )
+        predicted = heads.predict_tokens(
+            model, model.predicted_positions, tf.constant(labels, tf.int32)
+        )
+        pooled = tf.cast(model.get_pooled_output(), tf.float32)
+        loss = tf.reduce_sum(predicted.losses * weights) + tf.reduce_sum(pooled)
+        gradients = tf.gradients(loss, tf.trainable_variables())
+        assert all(gradient is not None for gradient in gradients)
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        tokens, probabilities = predicted.guesses(3)
+        found = {
+            "losses": predicted.losses,
+            "logits": predicted.logits(),
+            "predictions": predicted.predictions(),
+            "tokens": tokens,
+            "probabilities": probabilities,
+        }
+        outputs, gradients, rows = run(
+            [found, [loss, pooled, *gradients], tf.shape(predicted.products)[0]]
+        )
+    return outputs, gradients, rows
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "weights, rows",
+    [
+        ([[1, 1, 1], [1, 1, 0], [1, 0, 0], [0, 0, 0]], 7),
+        ([[1, 1, 1]] * 4, 12),  # none to leave out
+        ([[0, 0, 0]] * 3 + [[0, 2, 0]], 2),  # weights are no mask, holes are allowed
+    ],
+)
+def test_predicted_tokens_are_those_with_the_padding_of_predictions(weights, rows):
+    weights = np.array(weights, np.float32)
+    whole, expected_gradients, all_rows = head_and_gradients(weights, False)
+    unpadded, gradients, few_rows = head_and_gradients(weights, True)
+    assert (all_rows, few_rows) == (12, rows)
+    for name, expected in whole.items():
+        actual = unpadded[name][weights > 0]
+        np.testing.assert_allclose(
+            actual, expected[weights > 0], rtol=1e-4, atol=2e-5, err_msg=name
+        )
+    for expected, actual in zip(expected_gradients, gradients):
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-5)
 
 

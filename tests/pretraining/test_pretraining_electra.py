@@ -142,9 +142,14 @@ def test_losses_equal_upstream(golden, skip_padding):
             },
             {tensor: inputs[name] for name, tensor in fed.items()},
         )
-    read = inputs["input_mask"] if skip_padding else 1
+    factors = {}
+    if skip_padding:
+        used = inputs["masked_lm_weights"]
+        factors = dict.fromkeys(("disc_probs", "disc_preds"), inputs["input_mask"])
+        factors["mlm_logits"] = used[:, :, None]
+        factors["mlm_preds"] = factors["mlm_per_example_loss"] = used
     for name, value in actual.items():
-        factor = read if name in ("disc_probs", "disc_preds") else 1
+        factor = factors.get(name, 1)
         assert relative(value * factor, expected[name] * factor) < 2e-5, name
 
 
