@@ -97,6 +97,7 @@ def define_flags(values: flags.FlagValues) -> None:
     integer("max_predictions_per_seq", 20, "Masked tokens per record at most.", 1)
     integer("random_seed", 12345, "Seed of every random choice.", 0)
     integer("dupe_factor", None, "Uses of the text; default 10, 40 or 1.", 1)
+    boolean("line_by_line", False, "Each line is a document: reviews, messages.")
     share("masked_lm_prob", 0.15, "Share of the tokens that are masked.")
     share("short_seq_prob", 0.1, "Share of documents made into short records.")
     integer("ngram", None, "Words masked at once at most; default 1, ALBERT 3.", 1)
@@ -140,6 +141,7 @@ def _shard_options(values: flags.FlagValues) -> ShardOptions:
             short_seq_prob=values.short_seq_prob,
             random_next_sentence=values.random_next_sentence,
             dupe_factor=chosen["dupe_factor"],
+            line_by_line=values.line_by_line,
         ),
         MaskingOptions(
             masked_lm_prob=values.masked_lm_prob,

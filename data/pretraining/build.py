@@ -66,6 +66,8 @@ class Build:
             "model_type": instances.model_type,
             "max_seq_length": instances.max_seq_length,
             "dupe_factor": instances.dupe_factor,
+            # Not in older manifests: None is what those have.
+            "line_by_line": instances.line_by_line or None,
         }
         if instances.model_type != "electra":
             settings.update(

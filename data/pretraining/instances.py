@@ -38,6 +38,7 @@ class InstanceOptions:
       random_next_sentence: ALBERT only: random second segments as BERT has, in place of
         swapped ones.
       dupe_factor: how often each document is cut into instances, with new choices.
+      line_by_line: whether each line is a document of its own: reviews, messages.
     """
 
     model_type: str = "bert"
@@ -45,6 +46,7 @@ class InstanceOptions:
     short_seq_prob: float = 0.1
     random_next_sentence: bool = False
     dupe_factor: int = 10
+    line_by_line: bool = False
 
 
 class Documents(NamedTuple):

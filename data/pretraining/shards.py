@@ -109,7 +109,10 @@ def build_shard(
     """
     parsed = parse_block(block)
     counts = tokenizer.count_pieces()
-    documents = _tokenize(parsed.documents, tokenizer)
+    texts = parsed.documents
+    if options.instances.line_by_line:
+        texts = [[line] for document in texts for line in document]
+    documents = _tokenize(texts, tokenizer)
     generator = np.random.default_rng([options.random_seed, block.index])
     instances = build_instances(documents, options.instances, generator)
     size, digest = 0, hashlib.sha256()

@@ -315,14 +315,15 @@ def test_onnx_gives_what_prediction_gives(tmp_path, record_property, family, tas
             record_property(f"{family} {task_type}, {name}", f"{difference:.1e}")
 
 
-def test_the_command_writes_onnx(nsmc_run, capfd):
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_the_command_writes_onnx(nsmc_run, tmp_path, capfd, prefix):
     pytest.importorskip("tf2onnx", reason="needs tf2onnx (extra onnx)")
     pytest.importorskip("onnxruntime", reason="needs onnxruntime (extra onnx)")
-    path = nsmc_run / "onnx" / "1"
-    settings = dict(model_dir=nsmc_run / "run", output_dir=path, format="onnx")
-    assert run_command(**settings) == 0
+    path = tmp_path / "onnx" / "1"
+    run_folder, output = f"{prefix}{nsmc_run / 'run'}", f"{prefix}{path}"
+    assert run_command(model_dir=run_folder, output_dir=output, format="onnx") == 0
     assert "at batch 32" in capfd.readouterr().err
-    run = onnx_file.onnx_runner(str(path / "model.onnx"))
+    run = onnx_file.onnx_runner(f"{output}/model.onnx")
     found = run(tokenized(nsmc_run, path))["probabilities"]
     assert np.abs(found - predictions(nsmc_run)).max() < 2e-6
 

@@ -638,6 +638,21 @@ def test_documents_of_one_sentence_train_electra(tmp_path):
     assert len(values["input_ids"]) == 3
 
 
+def test_a_row_for_each_line(tmp_path):
+    corpus = _corpus(tmp_path, "하나 둘\n둘\n\n셋\n")
+    features = schema.pretraining_features("electra", 64, 20)
+    arguments = ["--model_type=electra", "--dupe_factor=1", "--line_by_line"]
+    folder = tmp_path / "records"
+    values = _values(folder, *arguments, features=features, corpus=corpus)
+    tokenizer = build_tokenizer(resolve_config(VOCABULARY), VOCABULARY)
+    lines = tokenizer.encode_ids_batch(["하나 둘", "둘", "셋"])
+    found = [row[row != 0].tolist() for row in values["input_ids"]]
+    assert sorted(found) == sorted([CLS, *ids, SEP] for ids in lines)
+    assert not values["segment_ids"].any()
+    with pytest.raises(InputError, match="--line_by_line=true"):
+        _run(folder, *arguments[:2], corpus=corpus)
+
+
 def test_some_documents_of_one_sentence_do_no_harm(tmp_path):
     corpus = _corpus(tmp_path, "하나\n둘\n\n셋\n")
     folder = tmp_path / "records"

@@ -1,0 +1,118 @@
+"""The benchmark of the models' claims: its figures, and that its commands fit."""
+
+import argparse
+import json
+import os
+
+import pytest
+
+from benchmarks import claims
+from benchmarks.claims import CLAIMS, Trial
+from korean_encoders.console import COMMANDS
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    return argparse.Namespace(
+        output_dir=str(tmp_path),
+        corpus_dir="corpus",
+        data_root="datasets",
+        claims=["word order"],
+        seeds=[1, 2],
+        steps_share=0.1,
+        num_processes=1,
+    )
+
+
+def test_difference_worked_out():
+    # Gains 1 and 3: mean 2, standard error 1; t of one degree of freedom is 12.7062.
+    found = claims.difference({1: 80.0, 2: 82.0, 3: 0.0}, {1: 81.0, 2: 85.0})
+    assert found.mean == 2
+    assert (found.low, found.high) == pytest.approx(
+        (2 - 12.7062, 2 + 12.7062), abs=1e-3
+    )
+    assert found.verdict == "open"
+    # Gains 1, 1.1 and 1.2: error 0.1 / sqrt(3), t of two 4.3027.
+    found = claims.difference(dict.fromkeys((1, 2, 3), 0), {1: 1, 2: 1.1, 3: 1.2})
+    assert (found.low, found.high) == pytest.approx((0.8516, 1.3484), abs=1e-3)
+    assert found.verdict == "better"
+    assert claims.difference({1: 2}, {1: 1}).verdict == "open"
+
+
+def test_excerpts_come_from_all_over_the_text():
+    lines = ["가나다", "", *(str(number) for number in range(10))]
+    assert claims.spread(lines, 10**6).split() == [line for line in lines if line]
+    text = claims.spread([str(number) for number in range(10)], 10)
+    assert text == "0\n2\n4\n6\n8\n"
+
+
+def commands_of(claim, arm, arguments, monkeypatch):
+    """The flags of each command that an arm runs."""
+    called = []
+
+    def command(name, flags):
+        called.append((name, flags))
+        if name == "vocab":
+            os.makedirs(flags["output_dir"])
+            path = os.path.join(flags["output_dir"], "vocab.txt")
+            with open(path, "w", encoding="utf-8") as writer:
+                writer.write("[PAD]\n[UNK]\n가\n")
+
+    monkeypatch.setattr(claims, "_command", command)
+    monkeypatch.setattr(claims, "spread", lambda lines, size: "가\n")
+    if any(":" in name for name in arm.text):
+        arguments.corpus_dir = arguments.output_dir
+        open(os.path.join(arguments.output_dir, "reviews.txt"), "w").close()
+    Trial(claim, arm, arguments).run()
+    return called
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_the_commands_know_their_flags(claim, arguments, monkeypatch):
+    import importlib
+
+    from absl import flags as absl_flags
+
+    for arm in CLAIMS[claim].arms:
+        called = commands_of(claim, arm, arguments, monkeypatch)
+        names = [name for name, _ in called]
+        assert names == ["vocab", "records"] + 2 * ["pretrain", "benchmark"]
+        for name, given in called:
+            module = importlib.import_module(COMMANDS[name].module)
+            known = getattr(module, "FLAGS", None)
+            if known is None:
+                known = absl_flags.FlagValues()
+                module.define_flags(known)
+            for flag, value in given.items():
+                assert flag in known, (name, flag)
+                known[flag].parser.parse(str(value))
+        steps = called[2][1]["num_train_steps"]
+        flags = {**CLAIMS[claim].pretraining, **arm.pretraining}
+        assert steps == round(flags["num_train_steps"] / 10)
+        config = json.load(open(model_config(called[2][1])))
+        assert config["vocab_size"] == 3
+
+
+def model_config(flags):
+    return next(value for name, value in flags.items() if name.endswith("config_file"))
+
+
+def test_the_report_of_what_is_there(arguments, tmp_path):
+    trials = [Trial("word order", arm, arguments) for arm in CLAIMS["word order"].arms]
+    for trial, scores in zip(trials, ((0.5, 0.6), (0.61, 0.7))):
+        for seed, score in zip((1, 2), scores):
+            folder = trial.path("finetuned", "korsts", f"seed_{seed}")
+            os.makedirs(folder)
+            with open(os.path.join(folder, "test_results.json"), "w") as writer:
+                json.dump({"metrics": {"score": score}}, writer)
+            os.makedirs(trial.pretrained(seed))
+            log = os.path.join(trial.pretrained(seed), "training_log.jsonl")
+            with open(log, "w") as writer:  # 100 + 50 steps of 64
+                for step, rate in ((100, 64), (150, 32)):
+                    row = {"step": step, "sequences_per_second": rate}
+                    writer.write(json.dumps(row) + "\n")
+    text = claims.write_report(arguments)
+    assert "| KorSTS | MLM and SOP | 3 | 2 | 55.00 ± 7.07 |  |  |" in text
+    assert "| KorSTS | MLM, SOP and WOP | 3 | 2 | 65.50 ± 6.36 | +10.50 (" in text
+    assert "NSMC" not in text
+    assert (tmp_path / "word_order.png").stat().st_size > 1000
