@@ -209,6 +209,7 @@ class _Shown:
                 steps,
                 self._folder(FILE_NAME),
                 schedule.log_every_steps,
+                schedule.train_steps,
                 losses,
                 numbers,
                 metrics,

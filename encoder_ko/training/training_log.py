@@ -1,4 +1,4 @@
-"""The course of a pre-training run: a line of metrics every so many steps.
+"""The course of a pre-training run: metrics every so many steps and at the last one.
 
 `training_log.jsonl` holds one JSON object a line; the same metrics go to TensorBoard.
 A run that was killed resumes at its last checkpoint, and so does its log.
@@ -49,6 +49,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
       steps: counts the updates.
       path: of the log.
       every_steps: steps between two lines.
+      last_step: of the run; it has a line, too.
       losses: name -> float32 scalar; the log has the mean of each over the batches
         since the line before. One that is not finite has no part in the mean: it goes
         to TensorBoard as it is, as `nonfinite/<name>`, and the line counts it, as
@@ -69,6 +70,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
         steps: StepHook,
         path: str,
         every_steps: int,
+        last_step: int,
         losses: Dict[str, Tensor],
         scalars: Dict[str, Tensor],
         metrics: Dict[str, Tensor],
@@ -80,7 +82,7 @@ class TrainingLogHook(tf.train.SessionRunHook):
     ):
         self._steps = steps
         self._path = path
-        self._every = every_steps
+        self._every, self._last = every_steps, last_step
         self._losses, self._figures, self._metrics = losses, scalars, metrics
         self._batch_size, self._tokens = batch_size, tokens
         self._masked_tokens, self._unigrams = masked_tokens, unigrams
@@ -115,7 +117,9 @@ class TrainingLogHook(tf.train.SessionRunHook):
 
     def _ends_line(self):
         """Whether this run makes an update whose step has a line."""
-        return self._steps.ends_step and self._steps.step % self._every == 0
+        step = self._steps.step
+        is_due = step % self._every == 0 or step == self._last
+        return self._steps.ends_step and is_due
 
     def after_run(self, run_context, run_values):
         found = run_values.results

@@ -31,6 +31,7 @@ def train_hooks(folder, loss, norm, clock, advice="Lower it."):
             steps,
             str(folder / FILE_NAME),
             3,
+            1000,
             {"loss": loss},
             {"learning_rate": norm},
             {},

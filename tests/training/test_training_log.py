@@ -13,7 +13,15 @@ from encoder_ko.training.training_log import TrainingLogHook, read_log
 NAN, INF = float("nan"), float("inf")
 
 
-def train(folder, losses, every_steps=2, runs_per_step=1, first_step=0, masked=None):
+def train(
+    folder,
+    losses,
+    every_steps=2,
+    runs_per_step=1,
+    first_step=0,
+    masked=None,
+    last_step=1000,
+):
     """Trains a step for each loss, or for each `runs_per_step` of them.
 
     Returns:
@@ -34,6 +42,7 @@ def train(folder, losses, every_steps=2, runs_per_step=1, first_step=0, masked=N
             steps,
             path,
             every_steps,
+            last_step,
             {"loss": loss, "masked_lm_loss": loss},
             {"learning_rate": tf.constant(0.5)},
             {"accuracy": tf.constant(0.25)},
@@ -68,6 +77,13 @@ def test_a_line_has_means_of_losses_and_the_metrics_of_its_step(tmp_path):
         rate = entry["tokens_per_second"] / entry["sequences_per_second"]
         assert rate == pytest.approx(7.5)
     assert summary["loss", 4] == 2.0
+
+
+def test_the_last_step_has_a_line(tmp_path):
+    entries, _ = train(tmp_path, [4.0, 2.0, 3.0], last_step=3)
+    assert [(e["step"], e["loss"]) for e in entries] == [(2, 3.0), (3, 3.0)]
+    entries, _ = train(tmp_path, [9.0] * 4, every_steps=100, last_step=5, first_step=3)
+    assert [(e["step"], e["loss"]) for e in entries] == [(2, 3.0), (3, 3.0), (5, 9.0)]
 
 
 def test_losses_that_are_not_finite_are_shown_as_they_are(tmp_path):
