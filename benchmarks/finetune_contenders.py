@@ -5,6 +5,7 @@ inside the functions. All train the same model on the same token ids.
 """
 
 import dataclasses
+import functools
 import json
 import os
 import sys
@@ -225,11 +226,14 @@ def _batches_of_fixed_length(work: Work) -> Iterator[Batch]:
 # --- Hugging Face ----------------------------------------------------------------
 
 
-def run_hf(work: Work, precision: str) -> None:
+def run_hf(work: Work, precision: str, is_compiled: bool = False) -> None:
     """Transformers as its Trainer runs on a CPU, without the Trainer's bookkeeping.
 
     Dynamic padding, `group_by_length`, fused AdamW, gradients clipped to norm 1, linear
     schedule; bfloat16 by autocast.
+
+    Args:
+      is_compiled: whether torch.compile has the network, once for all lengths.
     """
     import torch
     import transformers
@@ -240,6 +244,8 @@ def run_hf(work: Work, precision: str) -> None:
         transformers.BertConfig(num_labels=work.num_labels, **work.model)
     )
     model.train()
+    if is_compiled:
+        model = torch.compile(model, dynamic=True)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=LEARNING_RATE, weight_decay=0.01, fused=True
     )
@@ -278,4 +284,9 @@ def _batches_grouped_by_length(work: Work) -> Iterator[Batch]:
             yield padded_batch(examples, rows, max(lengths[row] for row in rows))
 
 
-RUNNERS = {"ours": run_ours, "google": run_google, "hf": run_hf}
+RUNNERS = {
+    "ours": run_ours,
+    "google": run_google,
+    "hf": run_hf,
+    "hf_compiled": functools.partial(run_hf, is_compiled=True),
+}

@@ -92,6 +92,7 @@ def _arguments() -> argparse.Namespace:
         default=first_existing(VOCAB_FILES),
         help="WordPiece vocabulary.",
     )
+    add("--hf_workers", nargs="+", default=["hf", "hf_compiled"])
     add("--precisions", nargs="+", default=["float32", "bfloat16"])
     add("--batch_size", type=int, default=32, help="Examples per step.")
     add("--max_seq_length", type=int, default=128, help="Tokens.")
@@ -175,9 +176,9 @@ def programs(
     batches = work.num_examples // work.batch_size
     pythons = {Entry("ours", p): sys.executable for p in arguments.precisions}
     if arguments.hf_python:
-        pythons.update(
-            {Entry("hf", p): arguments.hf_python for p in arguments.precisions}
-        )
+        for worker in arguments.hf_workers:
+            for precision in arguments.precisions:
+                pythons[Entry(worker, precision)] = arguments.hf_python
     found = {
         entry: Program(_command(entry, python, work.folder), batches, batches)
         for entry, python in pythons.items()

@@ -75,7 +75,10 @@ def main() -> None:
         contenders.serve(work, arguments.worker, arguments.precision)
         return
     with tempfile.TemporaryDirectory() as folder:
-        work = prepare(arguments, folder)
+        network = dict(
+            finetune_throughput.BERT_BASE, num_hidden_layers=arguments.layers
+        )
+        work = prepare(arguments, network, folder)
         measured = measure(arguments, work)
     report = as_dict(arguments, measured)
     print(markdown(report))
@@ -119,8 +122,14 @@ def _arguments() -> argparse.Namespace:
 # --- Preparing -----------------------------------------------------------------------
 
 
-def prepare(arguments: argparse.Namespace, folder: str) -> contenders.Work:
-    """Draws the reviews, and writes a model in the three forms that are served."""
+def prepare(
+    arguments: argparse.Namespace, network: Dict[str, Any], folder: str
+) -> contenders.Work:
+    """Draws the reviews, and writes a model in all the forms that are compared.
+
+    Args:
+      network: of BERT, beside the vocabulary.
+    """
     from data import tasks
 
     task = tasks.get_task("NSMC")
@@ -131,7 +140,7 @@ def prepare(arguments: argparse.Namespace, folder: str) -> contenders.Work:
         folder, texts, arguments.max_seq_length, arguments.batch_size
     )
     work.save()
-    _write_run(arguments, work, task)
+    _write_run(arguments, network, work, task)
     if arguments.hf_python:
         _call(
             [arguments.hf_python, "convert_checkpoint.py", "--from=tf", "--to=hf"]
@@ -144,10 +153,16 @@ def prepare(arguments: argparse.Namespace, folder: str) -> contenders.Work:
             + [f"--model_dir={work.path(contenders.RUN)}"]
             + [f"--output_dir={work.path(contenders.ONNX)}"]
         )
+    if "saved_model" in arguments.workers:
+        _call(
+            [sys.executable, "export_savedmodel.py"]
+            + [f"--model_dir={work.path(contenders.RUN)}"]
+            + [f"--output_dir={work.path(contenders.SAVED_MODEL)}"]
+        )
     return work
 
 
-def _write_run(arguments, work, task) -> None:
+def _write_run(arguments, network, work, task) -> None:
     """A fine-tuning run of BERT with random weights."""
     from bert_ko.finetuning import FAMILY
     from data.tokenization import build_tokenizer, resolve_config
@@ -160,11 +175,7 @@ def _write_run(arguments, work, task) -> None:
         resolve_config(arguments.vocab_file), arguments.vocab_file
     )
     config = FAMILY.config_class.from_dict(
-        dict(
-            finetune_throughput.BERT_BASE,
-            num_hidden_layers=arguments.layers,
-            vocab_size=tokenizer.vocab_size,
-        )
+        dict(network, vocab_size=tokenizer.vocab_size)
     )
     settings = task_types.TaskSettings(max_seq_length=arguments.max_seq_length)
     task_type = task_types.build(task, tokenizer, settings)

@@ -1,8 +1,9 @@
-"""The servers that `serving.py` compares: one web application, other predictors in it.
+"""What `serving.py` and `prediction_throughput.py` compare: predictors of one model.
 
-Requests, queue and batches are those of `korean_encoders.serving` for all, so that what
-differs is how texts become probabilities. Each runs in a process of its own, under an
-interpreter of its own: hence the imports inside the classes.
+Served, all of them have the web application, the queue and the batches of
+`korean_encoders.serving`, so that what differs is how texts become probabilities. Each
+runs in a process of its own, under an interpreter of its own: hence the imports inside
+the classes.
 """
 
 import json
@@ -11,14 +12,15 @@ from typing import Any, Dict, List, NamedTuple
 
 import numpy as np
 
-RUN, HUGGING_FACE, ONNX = "run", "hugging_face", "onnx"  # folders in the work folder
+# Folders in the work folder.
+RUN, HUGGING_FACE, ONNX, SAVED_MODEL = "run", "hugging_face", "onnx", "saved_model"
 
 
 class Work(NamedTuple):
     """What the parent prepared, as `work.json` holds it.
 
     Attributes:
-      folder: where the model is, in three forms. texts: reviews, a request each.
+      folder: where the model is, in its forms. texts: reviews, a request each.
       max_seq_length: tokens. batch_size: texts of a batch at most.
     """
 
@@ -58,7 +60,7 @@ class _Predictor:
         pass
 
 
-class _Pipeline(_Predictor):
+class Pipeline(_Predictor):
     """transformers.pipeline, which pads each batch to its longest text."""
 
     def __init__(self, work: Work, precision: str):
@@ -90,19 +92,11 @@ class _Pipeline(_Predictor):
         ]
 
 
-class _Onnx(_Predictor):
-    """ONNX Runtime with the exported file; the batch is padded to its longest text."""
+class _Export(_Predictor):
+    """An exported model; the batch is padded to its longest text."""
 
-    def __init__(self, work: Work, precision: str):
-        import onnxruntime
-
-        from encoder_ko.inference import onnx_file
-
-        super().__init__(work)
-        self.software = f"ONNX Runtime {onnxruntime.__version__}"
-        self._run = onnx_file.onnx_runner(
-            os.path.join(work.path(ONNX), onnx_file.FILE_NAME)
-        )
+    def _run(self, inputs: Dict[str, np.ndarray]) -> Dict[str, Any]:
+        raise NotImplementedError
 
     def predict(self, texts: List[str]) -> List[Dict[str, Any]]:
         examples = [self.task_type.example("", text) for text in texts]
@@ -123,6 +117,51 @@ class _Onnx(_Predictor):
         ]
 
 
+class Onnx(_Export):
+    """ONNX Runtime."""
+
+    def __init__(self, work: Work, precision: str):
+        import onnxruntime
+
+        from encoder_ko.inference import onnx_file
+
+        super().__init__(work)
+        self.software = f"ONNX Runtime {onnxruntime.__version__}"
+        self._run = onnx_file.onnx_runner(
+            os.path.join(work.path(ONNX), onnx_file.FILE_NAME)
+        )
+
+
+class SavedModel(_Export):
+    """TensorFlow without this project's code."""
+
+    def __init__(self, work: Work, precision: str):
+        from encoder_ko.compat import tf
+        from encoder_ko.inference import saved_model, throughput
+
+        super().__init__(work)
+        self.software = f"TensorFlow {tf.__version__}"
+        signature = saved_model.SIGNATURES[self.task.task_type]
+        self._run = throughput.saved_model_runner(work.path(SAVED_MODEL), signature)
+
+
+class Ours(_Predictor):
+    """`Predictor`, which sorts and batches by itself."""
+
+    def __init__(self, work: Work, precision: str):
+        from encoder_ko.compat import tf
+        from korean_encoders import Predictor
+
+        super().__init__(work)
+        self.software = f"TensorFlow {tf.__version__}"
+        self._predictor = Predictor.load(
+            work.path(RUN), batch_size=work.batch_size, dtype=getattr(tf, precision)
+        )
+
+    def predict(self, texts: List[str]) -> List[Dict[str, Any]]:
+        return self._predictor.predict(texts)
+
+
 def serve(work: Work, worker: str, precision: str) -> None:
     """Serves another predictor as `serve.py` serves ours.
 
@@ -138,7 +177,7 @@ def serve(work: Work, worker: str, precision: str) -> None:
 
     absl_logging.set_verbosity(absl_logging.INFO)
     logging.getLogger().setLevel(logging.INFO)
-    predictor = (_Onnx if worker == "onnx" else _Pipeline)(work, precision)
+    predictor = (Onnx if worker == "onnx" else Pipeline)(work, precision)
     predictor.predict(["가"])
     facts = {"name": RUN, "summary": predictor.software}
     batch_size = 1 if worker == "hf_single" else work.batch_size

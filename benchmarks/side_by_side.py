@@ -9,14 +9,21 @@ import os
 import platform
 import statistics
 import sys
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 from benchmarks import turns
 
 # A round in which the rest of the machine used more than this was disturbed.
 QUIET_CORES = 0.1
 
-NAMES = {"ours": "ours", "google": "Google", "hf": "Hugging Face"}
+NAMES = {
+    "ours": "ours",
+    "google": "Google",
+    "hf": "Hugging Face",
+    "hf_compiled": "Hugging Face, torch.compile",
+    "saved_model": "SavedModel, our export",
+    "onnx": "ONNX Runtime, our export",
+}
 
 Rounds = Dict["Entry", List[turns.Turn]]
 
@@ -60,6 +67,7 @@ def measure(
     with contextlib.ExitStack() as stack:
         running = {}
         for entry, program in programs.items():
+            _require_memory(running.values(), entry)
             running[entry] = stack.enter_context(
                 turns.Contender(
                     entry.title,
@@ -82,6 +90,22 @@ def measure(
                 measured[entry].append(turns.joined(taken[entry]))
                 _say(f"round {number}", entry, measured[entry][-1], unit)
     return measured
+
+
+def _require_memory(running: Iterable[turns.Contender], entry: Entry) -> None:
+    """Stops before the machine has to kill somebody: all stay in memory together.
+
+    Raises:
+      SystemExit: less memory is free than the largest of those that run takes.
+    """
+    largest = max((contender.peak_bytes() for contender in running), default=0)
+    free = turns.available_bytes()
+    if free is not None and free < largest:
+        sys.exit(
+            f"{entry.title} does not start: {free / 1e9:.1f} GB of memory are free, "
+            f"and the largest contender so far took {largest / 1e9:.1f} GB. Compare "
+            "fewer at a time, for example by --precisions=bfloat16."
+        )
 
 
 def _say(stage: str, entry: Entry, turn: turns.Turn, unit: str) -> None:

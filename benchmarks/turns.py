@@ -137,6 +137,20 @@ def busy_seconds() -> Optional[float]:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def available_bytes() -> Optional[int]:
+    """Memory that a process could still get; None off Linux."""
+    return _kilobytes("/proc/meminfo", "MemAvailable")
+
+
+def _kilobytes(path: str, name: str) -> Optional[int]:
+    """A value of one of the system's tables, in bytes."""
+    if not os.path.exists(path):
+        return None
+    with open(path) as lines:
+        words = [line.split() for line in lines]
+    return next((1024 * int(w[1]) for w in words if w and w[0] == f"{name}:"), None)
+
+
 # --- The parent ------------------------------------------------------------------
 
 
@@ -183,6 +197,10 @@ class Contender:
             )
         self._process.send_signal(signal.SIGSTOP)
         return Turn(**json.loads(answer))
+
+    def peak_bytes(self) -> int:
+        """The most memory that it has had; 0 where the system does not tell."""
+        return _kilobytes(f"/proc/{self._process.pid}/status", "VmHWM") or 0
 
     def _last_lines(self) -> str:
         with open(self._log_path, errors="replace") as log:

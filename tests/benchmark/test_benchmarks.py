@@ -15,6 +15,7 @@ from benchmarks import (
     finetune_throughput,
     pretrain_contenders,
     pretrain_throughput,
+    side_by_side,
     turns,
 )
 from benchmarks.side_by_side import Entry, Report
@@ -80,6 +81,19 @@ def test_no_child_is_left(tmp_path):
     with contender(tmp_path) as child:
         child.take_turn(1)
     assert child._process.returncode == -signal.SIGKILL
+
+
+def test_no_contender_starts_without_the_memory_for_it(tmp_path, monkeypatch):
+    with contender(tmp_path) as child:
+        child.take_turn(1)
+        assert 1e6 < child.peak_bytes() < 1e11
+        entry = Entry("hf", "float32")
+        side_by_side._require_memory([child], entry)
+        monkeypatch.setattr(turns, "available_bytes", lambda: child.peak_bytes() - 1)
+        with pytest.raises(SystemExit, match="Hugging Face float32 does not start"):
+            side_by_side._require_memory([child], entry)
+        monkeypatch.setattr(turns, "available_bytes", lambda: None)
+        side_by_side._require_memory([child], entry)
 
 
 def turn(seconds, examples=100, steps=5, length=20.0, others=0.0):
