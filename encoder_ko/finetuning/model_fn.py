@@ -1,7 +1,7 @@
 """The graph of a fine-tuning step or prediction, and what is shown of its steps."""
 
 import time
-from typing import Dict, Optional, Tuple
+from typing import Callable, Dict, Optional, Tuple
 
 from encoder_ko.compat import Tensor, tf
 from encoder_ko.modeling.dropout import DropoutStream
@@ -17,6 +17,8 @@ def model_fn_builder(
     report_path: Optional[str] = None,
     steps_per_loop: int = 1,
     skip_padding: bool = False,
+    build_saver: Optional[Callable[[], tf.train.SessionRunHook]] = None,
+    clock: Callable[[], float] = time.time,
 ):
     """The model_fn of a TPUEstimator.
 
@@ -29,6 +31,8 @@ def model_fn_builder(
         training starts at step 0.
       steps_per_loop: updates that a TPU makes in one call.
       skip_padding: see EncoderModel; no head reads padding.
+      build_saver: makes the hook that saves checkpoints; None = the Estimator's own.
+      clock: seconds, for the progress line.
     """
     replicas = replicas or distribution.OneReplica()
 
@@ -64,7 +68,9 @@ def model_fn_builder(
         if replicas.on_tpu:
             training_hooks, host_call = shown.by_loops(steps_per_loop, config)
         else:
-            training_hooks = shown.by_calls(quiet=not replicas.is_chief)
+            training_hooks = shown.by_calls(clock, quiet=not replicas.is_chief)
+        if build_saver:  # last: what was shown of a step is not held up
+            training_hooks.append(build_saver())
         return tf.estimator.tpu.TPUEstimatorSpec(
             mode=tf.estimator.ModeKeys.TRAIN,
             loss=loss,
@@ -134,12 +140,12 @@ class _Shown:
         }
         self._tokens = distribution.total(tf.reduce_sum(features["input_mask"]))
 
-    def by_calls(self, quiet=False):
+    def by_calls(self, clock, quiet):
         """Hooks for sessions whose calls make a step each, and summaries."""
         for name, value in self._scalars.items():
             tf.summary.scalar(name, value)
         shown = {"loss": self._loss, "learning_rate": self._scalars["learning_rate"]}
-        return self._hooks(shown, self._tokens, time.time, quiet)
+        return self._hooks(shown, self._tokens, clock, quiet)
 
     def by_loops(self, steps_per_loop, config):
         """Hooks for a TPU, and the `host_call` that gives them what they show.

@@ -6,7 +6,6 @@ What is read and what the metrics mean is the task's (`data.tasks`,
 
 import dataclasses
 import functools
-import time
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
@@ -83,6 +82,11 @@ class FineTuner:
         self._prediction = None  # on a TPU its Estimator predicts
         if not hardware.use_tpu:
             self._prediction = PredictionSession(encoder, batch_sizes.predict)
+        self._clock = hooks.Stopwatch()
+        # Several replicas, and a TPU in a loop of steps, cannot wait for an evaluation.
+        self._evaluations: Optional[_Evaluations] = None
+        if self._replicas.count == 1 and not self._replicas.on_tpu:
+            self._evaluations = _Evaluations(self, self._clock)
         model_fn = model_fn_builder(
             encoder,
             hyperparameters,
@@ -90,6 +94,14 @@ class FineTuner:
             self._replicas,
             folder("restored_variables.json") if starts else None,
             hardware.iterations_per_loop,
+            build_saver=self._evaluations
+            and functools.partial(
+                hooks.SaverHook,
+                folder.path,
+                save_checkpoints_steps,
+                self._evaluations.is_due,
+            ),
+            clock=self._clock,
         )
         self._estimator = estimator.build_estimator(
             model_fn,
@@ -141,14 +153,29 @@ class FineTuner:
         settings = self._hyperparameters
         history = self._replicas.of_chief(lambda: self.history)
         self._announce(history)
-        while not self._finished(history):
-            target = settings.evaluation_step(len(history))
-            started = time.time()
+        judge = functools.partial(self._add_entry, evaluate=evaluate, dev=dev)
+        while not self.is_finished(history):
+            target = self.next_evaluation(history)
+            started = self._clock()
             if self.step < target:
+                if self._evaluations:
+                    history = self._train_and_evaluate(data, history, judge)
+                    continue
                 self._train_to(data, target)
-            entry = {"step": target, "seconds": round(time.time() - started, 1)}
-            add = functools.partial(self._add_entry, history, entry, evaluate, dev)
+            entry = {"step": target, "seconds": round(self._clock() - started, 1)}
+            add = functools.partial(judge, history, entry)
             history = self._replicas.of_chief(add)
+        if history[-1]["step"] < settings.train_steps:
+            logging.info(
+                "No better dev result for %d evaluations: stop.",
+                _evaluations_since_best(history),
+            )
+
+    def _train_and_evaluate(self, data, history, judge):
+        """Trains to the end; the history with the evaluations on the way."""
+        self._evaluations.start(history, judge)
+        self._train_to(data, self._hyperparameters.train_steps, [self._evaluations])
+        return self._evaluations.history
 
     def _add_entry(self, history, entry, evaluate, dev):
         """The history with an evaluation of the newest checkpoint."""
@@ -184,7 +211,7 @@ class FineTuner:
     def _announce(self, history):
         """Says where training begins: anew, after an interruption, or not at all."""
         step, total = self.step, self._hyperparameters.train_steps
-        if self._finished(history):
+        if self.is_finished(history):
             logging.info(
                 "This run is complete (step %d): nothing is trained again.", step
             )
@@ -193,22 +220,21 @@ class FineTuner:
         elif self._encoder.init_checkpoint is None:
             logging.info("No checkpoint to start from: training from scratch.")
 
-    def _finished(self, history) -> bool:
+    def next_evaluation(self, history) -> int:
+        """The step of the evaluation that follows those of a history."""
+        return self._hyperparameters.evaluation_step(len(history))
+
+    def is_finished(self, history) -> bool:
+        """Whether a run with these evaluations has come to its end."""
         settings = self._hyperparameters
         if not history:
             return False
         if history[-1]["step"] >= settings.train_steps:
             return True
-        scores = [entry["score"] for entry in history if "score" in entry]
-        if not (settings.patience and scores):
-            return False
-        since_best = len(scores) - 1 - int(np.argmax(scores))
-        if since_best >= settings.patience:
-            logging.info("No better dev result for %d evaluations: stop.", since_best)
-            return True
-        return False
+        patience = settings.patience
+        return bool(patience) and _evaluations_since_best(history) >= patience
 
-    def _train_to(self, data, target):
+    def _train_to(self, data, target, evaluations=()):
         settings, step = self._hyperparameters, self.step
         input_fn = input_pipeline.training_input_fn(
             data, settings.seed, settings.train_steps, step, self._replicas.share_of
@@ -221,7 +247,7 @@ class FineTuner:
                     input_fn,
                     self._replicas.session_hooks(),
                     max_steps=target,
-                    saving_listeners=listeners,
+                    saving_listeners=[*listeners, *evaluations],
                 )
         except tf.train.NanLossDuringTrainingError:
             raise InputError(
@@ -267,6 +293,52 @@ class FineTuner:
                     summary.value.add(tag=f"dev/{name}", simple_value=value)
             writer.add_summary(summary, entry["step"])
             writer.close()
+
+
+class _Evaluations(tf.train.CheckpointSaverListener):
+    """Evaluates in the midst of training, once the checkpoint of a step is saved.
+
+    So there is one graph and one session for all of a training.
+
+    Args:
+      tuner: FineTuner.
+      clock: of the time that training takes.
+
+    Attributes:
+      history: entries of the evaluations.
+    """
+
+    def __init__(self, tuner: FineTuner, clock: hooks.Stopwatch):
+        self._tuner, self._clock = tuner, clock
+        self.history: List[Dict[str, float]] = []
+
+    def start(self, history, judge) -> None:
+        """To be called before training.
+
+        Args:
+          history: the entries so far.
+          judge: (history, entry without metrics) -> the history with the entry.
+        """
+        self.history, self._judge = history, judge
+        self._started = self._clock()
+
+    def is_due(self, step: int) -> bool:
+        """Whether the next evaluation is at this step, or was at one before it."""
+        return step >= self._tuner.next_evaluation(self.history)
+
+    def after_save(self, session, step):
+        if not self.is_due(step):
+            return False
+        entry = {"step": int(step), "seconds": round(self._clock() - self._started, 1)}
+        with self._clock.stopped():
+            self.history = self._judge(self.history, entry)
+        self._started = self._clock()
+        return self._tuner.is_finished(self.history)
+
+
+def _evaluations_since_best(history) -> int:
+    scores = [entry["score"] for entry in history if "score" in entry]
+    return len(scores) - 1 - int(np.argmax(scores)) if scores else 0
 
 
 def _dev_line(name: str, entry: Dict[str, Any], is_best: bool) -> str:

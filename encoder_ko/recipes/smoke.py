@@ -23,7 +23,7 @@ FLAGS: Dict[str, Dict[str, Any]] = {
         "train_batch_size": 16,
         "learning_rate": 5e-4,
         "num_train_epochs": 8.0,
-        "eval_every_steps": 100,  # each evaluation builds and compiles anew: seconds
+        "eval_every_steps": 100,
         **_LENGTH,
     },
 }

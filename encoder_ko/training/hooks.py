@@ -29,6 +29,25 @@ def duration(seconds: float) -> str:
     return f"{minutes}:{seconds:02d}"
 
 
+class Stopwatch:
+    """A clock, in seconds, that stands still while something else is done."""
+
+    def __init__(self) -> None:
+        self._stopped_for = 0.0
+
+    def __call__(self) -> float:
+        return time.time() - self._stopped_for
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """What is done inside takes no time; not to be nested."""
+        started = time.time()
+        try:
+            yield
+        finally:
+            self._stopped_for += time.time() - started
+
+
 class StepHook(tf.train.SessionRunHook):
     """Counts updates, for the hooks after it in their list.
 
@@ -223,6 +242,32 @@ class StopOnSignalHook(tf.train.SessionRunHook):
         if self._previous is not None:
             signal.signal(signal.SIGTERM, self._previous)
             self._previous = None
+
+
+class SaverHook(tf.train.CheckpointSaverHook):
+    """Saves every so many steps, and at the steps that somebody waits for.
+
+    Args:
+      folder: of the checkpoints.
+      every_steps: steps between two checkpoints.
+      is_due: whether a step is one of the others.
+    """
+
+    def __init__(
+        self, folder: str, every_steps: int, is_due: Callable[[int], bool]
+    ) -> None:
+        super().__init__(folder, save_steps=every_steps)
+        self._timer = _SaverTimer(every_steps, is_due)
+
+
+class _SaverTimer(tf.train.SecondOrStepTimer):
+    def __init__(self, every_steps, is_due):
+        super().__init__(every_steps=every_steps)
+        self._is_due = is_due
+
+    def should_trigger_for_step(self, step):
+        is_new = step != self.last_triggered_step()
+        return super().should_trigger_for_step(step) or (is_new and self._is_due(step))
 
 
 class FolderGuard(tf.train.CheckpointSaverListener):

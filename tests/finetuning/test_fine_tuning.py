@@ -3,6 +3,7 @@
 import dataclasses
 import signal
 import time
+import types
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from data.tokenization import TokenizerConfig, build_tokenizer
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import task_types, trainer
 from encoder_ko.finetuning.family import Hyperparameters
-from encoder_ko.training import checkpoints, estimator, hooks
+from encoder_ko.training import checkpoints, estimator, hooks, restoring
 from encoder_ko.training.run_folder import RunFolder
 from tests.support import fine_tuning_runs as runs
 from tests.support.quick_graphs import quick_graphs
@@ -147,6 +148,60 @@ def test_best_checkpoint_is_kept_and_patience_ends_the_run(data, tmp_path, caplo
     with pytest.raises(InputError, match="lacks 23 of the model's 25 variables"):
         trained.check_checkpoint(_only_the_head(tmp_path / "head", kept))
     trained.check_checkpoint(trained.best_checkpoint)
+
+
+def test_evaluations_neither_rebuild_nor_change_training(data, tmp_path, monkeypatch):
+    """One graph for a training with four evaluations, and the bits of one without."""
+    graphs = []
+    start_from = restoring.start_from
+    monkeypatch.setattr(
+        restoring, "start_from", lambda *a: graphs.append(a) or start_from(*a)
+    )
+    found, now = {}, [0.0]
+    # Training takes no time, evaluations do.
+    monkeypatch.setattr(hooks, "time", types.SimpleNamespace(time=lambda: now[0]))
+
+    def evaluate(outputs):
+        now[0] += 1000
+        return {"score": float(outputs["per_example_loss"].mean())}
+
+    for every in (3, STEPS):
+        trained = tuner(tmp_path / str(every), eval_every_steps=every)
+        with quick_graphs():
+            trained.train(data, evaluate, data)
+        found[every] = trained
+        assert [e["step"] for e in trained.history] == [*range(every, 13, every)]
+    assert len(graphs) == 2
+    assert [entry["seconds"] for entry in found[3].history] == [0, 0, 0, 0]
+    assert found[3].history[-1]["score"] == found[STEPS].history[-1]["score"]
+    one, other = (
+        checkpoints.read_tensors(checkpoints.newest_checkpoint(str(tmp_path / name)))
+        for name in ("3", str(STEPS))
+    )
+    assert set(one) == set(other)
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_a_run_that_ended_before_an_evaluation_makes_up_for_it(data, tmp_path):
+    """The checkpoint of step 6 is there, its evaluation is not."""
+
+    class Killed(Exception):
+        pass
+
+    def killed_at_6(outputs):
+        if len(trained.history) == 1:
+            raise Killed
+        return {"score": 0.5}
+
+    trained = tuner(tmp_path, eval_every_steps=3)
+    with quick_graphs(), pytest.raises(Killed):
+        trained.train(data, killed_at_6, data)
+    assert trained.step == 6 and [e["step"] for e in trained.history] == [3]
+    with quick_graphs():
+        trained.train(data, lambda outputs: {"score": 0.6}, data)
+    assert [e["step"] for e in trained.history] == [3, 6, 9, 12]
+    assert [e["score"] for e in trained.history] == [0.5, 0.6, 0.6, 0.6]
 
 
 def _only_the_head(path, bias):

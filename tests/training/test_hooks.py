@@ -28,6 +28,41 @@ def test_duration(seconds, expected):
     assert hooks.duration(seconds) == expected
 
 
+def test_a_stopwatch_stands_still_meanwhile(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(hooks.time, "time", lambda: now[0])
+    clock = hooks.Stopwatch()
+    now[0] += 5
+    assert clock() == 105
+    with pytest.raises(ValueError), clock.stopped():
+        now[0] += 60
+        raise ValueError
+    now[0] += 1
+    assert clock() == 106
+
+
+def test_checkpoints_are_also_saved_at_the_steps_that_are_due(tmp_path):
+    saved, due = [], [4, 5, 11]
+
+    class Listener(tf.train.CheckpointSaverListener):
+        def after_save(self, session, step):
+            saved.append(int(step))
+            if step == due[0]:
+                del due[0]
+            return not due  # ends training
+
+    with tf.Graph().as_default():
+        update = tf.assign_add(tf.train.get_or_create_global_step(), 1)
+        tf.add_to_collection(tf.GraphKeys.SAVERS, tf.train.Saver())
+        saver = hooks.SaverHook(str(tmp_path), 6, lambda step: step >= due[0])
+        saver._listeners.append(Listener())
+        with tf.train.MonitoredSession(hooks=[saver]) as session:
+            while not session.should_stop():
+                session.run(update)
+    # Six steps after the checkpoint before, whatever that was for.
+    assert saved == [0, 4, 5, 11]
+
+
 def lines(
     capsys,
     losses,
