@@ -55,10 +55,7 @@ def model_fn_builder(
         step = distribution.random_step(tf.train.get_or_create_global_step())
         dropout = DropoutStream(hyperparameters.seed, step)
         head = head_on_encoder(features, dropout)
-        if encoder.family.loss_reduction == "sum":
-            loss = distribution.share_of_sum(head.loss)
-        else:
-            loss = distribution.share_of_loss(head.loss, head.weight)
+        loss = _share_of_loss(encoder.family, head)
         scaffold_fn = restoring.start_from(
             encoder.init_checkpoint, report_path, replicas.on_tpu
         )
@@ -88,6 +85,13 @@ def model_fn_builder(
             return training_spec(features, config)
 
     return model_fn
+
+
+def _share_of_loss(family, head):
+    """What this replica minimises."""
+    if family.loss_reduction == "sum":
+        return distribution.share_of_sum(head.loss)
+    return distribution.share_of_loss(head.loss, head.weight)
 
 
 def prediction_graph(encoder) -> Tuple[Dict[str, Tensor], Dict[str, Tensor]]:

@@ -449,5 +449,5 @@ def test_a_file_in_place_of_the_folder(tmp_path, called):
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path, called):
-    with pytest.raises(InputError, match="--name=bert is not known: it is one of dia"):
+    with pytest.raises(InputError, match="--name=bert is not known: it is one of cpu"):
         run(tmp_path, "bert")
