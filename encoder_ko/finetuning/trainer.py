@@ -286,7 +286,10 @@ class FineTuner:
     def _write_summaries(self, entry):
         """The dev metrics as TensorBoard scalars, in `eval/`."""
         with tf.Graph().as_default():
-            writer = tf.summary.FileWriter(self._folder("eval"))
+            # Files are named by the second, within which there may be two evaluations.
+            writer = tf.summary.FileWriter(
+                self._folder("eval"), filename_suffix=f".{entry['step']}"
+            )
             summary = tf.Summary()
             for name, value in entry.items():
                 if isinstance(value, float) and name not in _NOT_METRICS:
