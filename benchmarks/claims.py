@@ -225,7 +225,7 @@ class Trial:
     def run(self) -> None:
         """Everything that is not there yet."""
         os.makedirs(self.folder, exist_ok=True)
-        text = self._text(self.arm.text, "text")
+        text = self._text(self.arm.text)
         self._vocabulary(text)
         vocab_file = self.path("vocabulary", "vocab.txt")
         records = dict(self.claim.records, **self.arm.records)
@@ -238,29 +238,29 @@ class Trial:
                 self._pretrain(seed, config, vocab_file)
             self._finetune(seed)
 
-    def _text(self, names, folder):
+    def _text(self, names):
         """The files of an arm, by commas."""
-        return ",".join(self._excerpt(name, folder) for name in names)
+        return ",".join(map(self._excerpt, names))
 
-    def _excerpt(self, name, folder):
+    def _excerpt(self, name):
+        from data.io import files
+
         name, _, size = name.partition(":")
         source = os.path.join(self.arguments.corpus_dir, name)
         if not size:
             return source
-        target = self.path(folder, name)
+        target = self.path("text", name)
         if not os.path.exists(target):
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            with open(source, encoding="utf-8") as reader:
-                text = spread(reader.read().split("\n"), int(size))
-            with open(target, "w", encoding="utf-8") as writer:
-                writer.write(text)
+            lines = files.read_text(source).split("\n")
+            files.write_text(target, spread(lines, int(size)))  # whole, or not at all
         return target
 
     def _vocabulary(self, text):
         if os.path.exists(self.path("vocabulary", "vocab.txt")):
             return
         if self.claim.vocabulary_text:
-            text = self._text(self.claim.vocabulary_text, "text")
+            text = self._text(self.claim.vocabulary_text)
         flags = dict(_VOCABULARY, **self.arm.vocabulary)
         flags.update(input_file=text, output_dir=self.path("vocabulary"))
         _command("vocab", dict(flags, num_processes=self.arguments.num_processes))

@@ -67,29 +67,11 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--hf_python", help="Python with torch, transformers, tf2onnx, onnxruntime.")
-    add(
-        "--data_dir",
-        default=finetune_throughput.first_existing(finetune_throughput.DATA_DIRS),
-    )
-    add(
-        "--vocab_file",
-        default=finetune_throughput.first_existing(finetune_throughput.VOCAB_FILES),
-        help="WordPiece vocabulary.",
-    )
     add("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
-    add("--precisions", nargs="+", default=["float32", "bfloat16"])
-    add("--workers", nargs="+", default=list(WORKERS), choices=list(WORKERS))
     add("--requests", type=int, default=20000, help="Texts that are drawn.")
     add("--steps", type=int, nargs="+", help="Thousands of texts a round, by network.")
     add("--rounds", type=int, default=3)
-    add("--batch_size", type=int, default=32, help="Texts of a batch.")
-    add("--max_seq_length", type=int, default=128, help="Tokens.")
-    add("--seed", type=int, default=0, help="Chooses the reviews.")
-    add("--json", help="File for all figures.")
-    add("--worker", choices=list(WORKERS), help=argparse.SUPPRESS)
-    add("--precision", help=argparse.SUPPRESS)
-    add("--work_dir", help=argparse.SUPPRESS)
+    serving.add_flags_of_models(parser, list(WORKERS))
     arguments = parser.parse_args()
     arguments.steps = arguments.steps or [1, 20]
     return arguments
@@ -168,7 +150,7 @@ def predict(work: contenders.Work, worker: str, precision: str) -> None:
             found = predictor.predict(texts)
         else:
             found = in_sorted_batches(predictor, texts, work.batch_size)
-        if not start:
+        if not start:  # before the turn ends, which stops this process
             answers = [each["probabilities"]["positive"] for each in found]
             np.save(_answers_path(work, Entry(worker, precision)), answers)
         taker.after_step(len(texts), 0)

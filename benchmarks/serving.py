@@ -93,6 +93,21 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
+    add("--clients", type=int, default=32)
+    add("--requests", type=int, default=480, help="Of a turn, all clients together.")
+    add("--rounds", type=int, default=5)
+    add("--layers", type=int, default=12, help="12 is BERT-base.")
+    add_flags_of_models(parser, list(NAMES))
+    return parser.parse_args()
+
+
+def add_flags_of_models(parser: argparse.ArgumentParser, workers: List[str]) -> None:
+    """What the benchmarks of predictors have in common: `prepare`'s, and the child's.
+
+    Args:
+      workers: the contenders.
+    """
+    add = parser.add_argument
     add("--hf_python", help="Python with torch, transformers, tf2onnx, onnxruntime.")
     add(
         "--data_dir",
@@ -104,19 +119,14 @@ def _arguments() -> argparse.Namespace:
         help="WordPiece vocabulary.",
     )
     add("--precisions", nargs="+", default=["float32", "bfloat16"])
-    add("--workers", nargs="+", default=list(NAMES), choices=list(NAMES))
-    add("--clients", type=int, default=32)
-    add("--requests", type=int, default=480, help="Of a turn, all clients together.")
-    add("--rounds", type=int, default=5)
+    add("--workers", nargs="+", default=workers, choices=workers)
     add("--batch_size", type=int, default=32, help="Texts of a batch at most.")
     add("--max_seq_length", type=int, default=128, help="Tokens.")
     add("--seed", type=int, default=0, help="Chooses the reviews.")
-    add("--layers", type=int, default=12, help="12 is BERT-base.")
     add("--json", help="File for all figures.")
-    add("--worker", choices=sorted(NAMES), help=argparse.SUPPRESS)
+    add("--worker", choices=workers, help=argparse.SUPPRESS)
     add("--precision", help=argparse.SUPPRESS)
     add("--work_dir", help=argparse.SUPPRESS)
-    return parser.parse_args()
 
 
 # --- Preparing -----------------------------------------------------------------------
