@@ -1,7 +1,7 @@
 """A fine-tuned model in this process: loaded once, it predicts lists of texts."""
 
 import re
-from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -54,7 +54,8 @@ class RunPredictor:
 
     Args:
       model: as `FineTunedModel.load` reads it.
-      batch_size: texts at a time.
+      batch_size: texts at a time, if as long as the model reads; of shorter ones there
+        are more in a batch.
       dtype: compute type.
 
     Raises:
@@ -169,11 +170,10 @@ class RunPredictor:
         ]
         encoded = list(self._task_type.encode(examples))
         records = [each.values for each in encoded]
-        order = sorted(range(len(records)), key=lambda i: records[i]["num_tokens"])
-        batches = []
-        for start in range(0, len(order), self._batch_size):
-            chosen = [records[i] for i in order[start : start + self._batch_size]]
-            batches.append(self._session.run(self._outputs, self._feed(chosen)))
+        batches = [
+            self._session.run(self._outputs, self._feed([records[i] for i in chosen]))
+            for chosen in self._batches([each["num_tokens"] for each in records])
+        ]
         outputs = trainer.in_order(batches, len(records))
         self._require_finite(examples, outputs)
         outputs["is_cut"] = np.array([each.is_cut for each in encoded], bool)
@@ -182,6 +182,15 @@ class RunPredictor:
             for text, prediction in zip(texts, predictions):
                 _place_in_text(text, prediction)
         return predictions
+
+    def _batches(self, sizes: Sequence[int]) -> Iterator[List[int]]:
+        """Numbers of records, the longest first, equally many tokens a batch."""
+        order = sorted(range(len(sizes)), key=lambda number: -sizes[number])
+        tokens = self._batch_size * self._task_type.settings.max_seq_length
+        while order:
+            count = max(tokens // sizes[order[0]], self._batch_size)
+            yield order[:count]
+            order = order[count:]
 
     def _require_finite(self, examples, outputs):
         broken = [

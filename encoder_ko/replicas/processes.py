@@ -37,6 +37,9 @@ class HorovodProcesses(OneReplica):
     def __init__(self):
         # The others wait as long as the chief evaluates: that is no stall.
         os.environ.setdefault("HOROVOD_STALL_CHECK_DISABLE", "1")
+        if not compat.gpu_devices():
+            # Looking, each so many ms, for what to exchange takes time of the cores.
+            os.environ.setdefault("HOROVOD_CYCLE_TIME", "5")
         self._horovod = _horovod()
         self._horovod.init()
         self.count = self.processes = self._horovod.size()
