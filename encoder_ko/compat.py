@@ -135,6 +135,20 @@ def plain_ops() -> Iterator[None]:
         _PLAIN_OPS.pop()
 
 
+def is_left_to_onednn() -> bool:
+    """Whether TensorFlow itself joins what is built: inside `plain_ops`, under 2.
+
+    Its oneDNN kernels make one pass of a product, a bias and a GELU if these are its
+    own ops and of one type.
+    """
+    return IS_TF2 and bool(_PLAIN_OPS)
+
+
+def gelu(x: Tensor, approximate: bool) -> Tensor:
+    """TensorFlow 2's own, in its form by tanh or by erf."""
+    return _tensorflow.nn.gelu(x, approximate)
+
+
 def is_resource_variable(variable: tf.Variable) -> bool:
     """False for a reference variable, TensorFlow 1's own form."""
     return resource_variable_ops.is_resource_variable(variable)

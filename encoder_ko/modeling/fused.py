@@ -31,6 +31,8 @@ _SLICES = 8  # of the columns, which reductions along rows add first
 @compat.compiled
 def add_bias(product: Tensor, bias: Tensor) -> Tensor:
     """[T, H] + float32 [H] -> [T, H], the type of `product`."""
+    if compat.is_left_to_onednn():
+        return tf.nn.bias_add(product, tf.cast(bias, product.dtype))
     return tf.cast(tf.cast(product, tf.float32) + bias, product.dtype)
 
 
@@ -46,9 +48,11 @@ class ActivationPasses(NamedTuple):
     backward: Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def _activation_passes(function, slope) -> ActivationPasses:
+def _gelu_passes(function, slope, approximate) -> ActivationPasses:
     @compat.compiled
     def forward(product, bias):
+        if compat.is_left_to_onednn():
+            return compat.gelu(add_bias(product, bias), approximate)
         activated = function(tf.cast(product, tf.float32) + bias)
         return tf.cast(activated, product.dtype)
 
@@ -63,8 +67,8 @@ def _activation_passes(function, slope) -> ActivationPasses:
 
 # By the names of `activations.ACTIVATIONS`.
 ACTIVATIONS = {
-    "gelu": _activation_passes(activations.gelu_tanh, activations.gelu_tanh_slope),
-    "gelu_erf": _activation_passes(activations.gelu_erf, activations.gelu_erf_slope),
+    "gelu": _gelu_passes(activations.gelu_tanh, activations.gelu_tanh_slope, True),
+    "gelu_erf": _gelu_passes(activations.gelu_erf, activations.gelu_erf_slope, False),
 }
 
 

@@ -124,9 +124,11 @@ def biased_activation(
 ) -> Tensor:
     """`activation(product + bias)`, one pass over memory for the GELU forms."""
     if activation in fused.ACTIVATIONS:
-        passes = fused.ACTIVATIONS[activation]
+        passes, bias = fused.ACTIVATIONS[activation], tf.convert_to_tensor(bias)
+        if product.shape.ndims == 2:
+            return _fused_activation(passes, product, bias)
         flat = tf.reshape(product, [-1, product.shape[-1]])
-        activated = _fused_activation(passes, flat, tf.convert_to_tensor(bias))
+        activated = _fused_activation(passes, flat, bias)
         activated = tf.reshape(activated, tf.shape(product))
         activated.set_shape(product.shape)
         return activated

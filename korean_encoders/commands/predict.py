@@ -76,7 +76,7 @@ _enum(
     "Default: by the ending of the name; else tsv for classes and scores, jsonl for "
     "entities, answers and dependencies.",
 )
-_integer("batch_size", 32, "Texts at a time.", 1)
+_integer("batch_size", 32, "Texts at a time, more if they are short.", 1)
 _enum("compute_type", "float32", ["float32", "bfloat16"], "Type of the activations.")
 _boolean("allow_mismatch", False, ALLOW_MISMATCH)
 _boolean("overwrite", False, "Replace the output file.")

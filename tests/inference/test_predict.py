@@ -120,6 +120,23 @@ def test_padding_makes_no_difference(tmp_path, family, task_type, changes):
     assert together == [close_to(each) for each in alone]
 
 
+def test_batches_of_short_texts_have_as_many_tokens_as_those_of_long_ones(tmp_path):
+    """Two texts of the 12 tokens that the model reads, or eight of three."""
+    fine_tuned_model(tmp_path / "run", "bert", "classification")
+    shapes = []
+    with predict.Predictor.load(str(tmp_path / "run"), batch_size=2) as predictor:
+        run = predictor._session.run
+
+        def recorded(outputs, feed):
+            shapes.append(max(np.shape(value) for value in feed.values()))
+            return run(outputs, feed)
+
+        predictor._session.run = recorded
+        found = predictor.predict(["재밌다"] * 20 + ["ㅋㅋ 너무 " * 20] * 3)
+    assert shapes == [(2, 12), (2, 12), (8, 3), (8, 3), (3, 3)]
+    assert found[0] == close_to(found[19]) != close_to(found[20])
+
+
 def close_to(expected):
     """Floats of nested values may differ in their last digits."""
     if isinstance(expected, dict):
