@@ -16,7 +16,7 @@ def write_onnx(model: FineTunedModel, path: str, overwrite: bool = False) -> Non
     """Writes a folder with model.onnx and the files of `export.asset_files`.
 
     The graph is that of the task's signature (`export.SIGNATURES`): inputs and outputs
-    have the same names, batch and length are free.
+    have the same names, batch and length are free; none of the inputs can be left out.
 
     Args:
       path: the folder. overwrite: whether it may be replaced.
@@ -40,6 +40,10 @@ def write_onnx(model: FineTunedModel, path: str, overwrite: bool = False) -> Non
                 session.graph.as_graph_def(),
                 [tensor.op.name for tensor in outputs.values()],
             )
+        for node in frozen.node:  # no default can be computed from another input
+            if node.op == "PlaceholderWithDefault":
+                node.op = "Placeholder"
+                del node.input[:]
         names = {tensor.name: name for name, tensor in graph.inputs.items()}
         names.update((tensor.name, name) for name, tensor in outputs.items())
         converted, _ = tf2onnx.convert.from_graph_def(

@@ -51,8 +51,10 @@ def main():
         throughput.size_of(path) / 1e6,
     )
     if FLAGS.measure_speed:
-        length = model.task_type.settings.max_seq_length
-        logging.info("%s", throughput.report(_runner(model, path), length))
+        task_type = model.task_type
+        length = task_type.settings.max_seq_length
+        rates = throughput.report(_runner(model, path), length, task_type.graph_inputs)
+        logging.info("%s", rates)
 
 
 def _runner(model, path):

@@ -305,7 +305,7 @@ def test_onnx_gives_what_prediction_gives(tmp_path, record_property, family, tas
     onnx_file.write_onnx(model, str(path))
     run = onnx_file.onnx_runner(str(path / "model.onnx"))
     for batch, length in ((1, 5), (3, 12)):
-        values = inputs(batch, length)
+        values = with_words(inputs(batch, length), task_type)
         expected = predicted(model, values)
         found = run(values)
         assert set(found) == set(expected)
@@ -313,6 +313,8 @@ def test_onnx_gives_what_prediction_gives(tmp_path, record_property, family, tas
             np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
             difference = np.abs(found[name] - expected[name]).max()
             record_property(f"{family} {task_type}, {name}", f"{difference:.1e}")
+    masks = model.task_type.graph_inputs
+    assert throughput.sentences_per_second(run, 1, 5, masks, seconds=0) > 0
 
 
 @pytest.mark.parametrize("prefix", ["", "file://"])

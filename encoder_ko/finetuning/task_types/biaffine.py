@@ -84,8 +84,8 @@ class _Parser:
             self._arc_head,
             transpose_b=True,
         )
-        prior = tf.tensordot(self._arc_head, self._arc_prior, 1)
-        scores += tf.transpose(prior, [0, 2, 1])
+        prior = tf.tensordot(self._arc_head, self._arc_prior, 1)[..., 0]
+        scores += prior[:, tf.newaxis]  # tf2onnx loses the axes of a transpose here
         itself = tf.eye(tf.shape(possible)[1], dtype=tf.float32)
         allowed = tf.cast(possible, tf.float32)[:, tf.newaxis] * (1.0 - itself)
         return scores + _IMPOSSIBLE * (1.0 - allowed)
