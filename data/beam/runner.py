@@ -215,7 +215,13 @@ def _local_runner(options: Any) -> Any:
     from apache_beam.runners.portability.portable_runner import JobServiceHandle
 
     direct = options.view_as(DirectOptions)
-    if direct.direct_num_workers != 1 and direct.direct_running_mode == "in_memory":
+    count = direct.direct_num_workers
+    if count < 0:
+        raise InputError(
+            f"--direct_num_workers={count}: pass 1 or more, or 0 for one worker for "
+            "each core."
+        )
+    if count != 1 and direct.direct_running_mode == "in_memory":
         direct.direct_running_mode = "multi_processing"  # else one does it all
     workers = options.view_as(WorkerOptions)
     if workers.default_sdk_harness_log_level is None:

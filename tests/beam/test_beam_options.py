@@ -74,6 +74,11 @@ def test_processes_are_for_this_machine():
             "Options of Beam: argument --direct_num_workers: invalid int value: 'two'.",
         ),
         (
+            (DIRECT, "--", "--direct_num_workers=-1"),
+            "Options of Beam: --direct_num_workers=-1: pass 1 or more, or 0 for one "
+            "worker for each core.",
+        ),
+        (
             (DIRECT, "--", DATAFLOW),
             "--runner stands before --, Beam's other options after it.",
         ),
