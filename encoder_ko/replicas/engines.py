@@ -3,6 +3,7 @@
 Each answers the questions of `distribution.OneReplica`. Nothing else knows them.
 """
 
+import contextlib
 import os
 from typing import Sequence
 
@@ -12,6 +13,13 @@ from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.replicas.distribution import OneReplica
 from encoder_ko.replicas.processes import HorovodProcesses
+
+_TPU_IS_GONE = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.UnavailableError,
+)
 
 
 def choose(tpu_cores: int = 0, gpus: int = 0) -> OneReplica:
@@ -82,6 +90,18 @@ class TpuCores(OneReplica):
             first,
             first + on_this_host,
         )
+
+    @contextlib.contextmanager
+    def explained_errors(self):
+        try:
+            yield
+        except _TPU_IS_GONE as error:
+            raise InputError(
+                f"The TPU does not answer ({error.message.splitlines()[0]}). Check "
+                "--tpu_name (or --master), and that the TPU runs this version of "
+                f"TensorFlow ({compat.TF_VERSION}). The same command resumes at the "
+                "last checkpoint."
+            ) from error
 
 
 class MirroredDevices(OneReplica):

@@ -3,8 +3,9 @@
 import dataclasses
 from typing import Any, Callable, Optional
 
-from absl import flags
+from absl import flags, logging
 
+from data.io.errors import InputError
 from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.replicas import distribution, engines
@@ -122,8 +123,25 @@ def _as_it_is(model_fn):
 
 
 def _cluster(hardware: Hardware):
+    """Where the TPU is.
+
+    Raises:
+      InputError: it cannot be looked up.
+    """
     if not (hardware.use_tpu and hardware.tpu_name):
         return None
-    return tf.distribute.cluster_resolver.TPUClusterResolver(
-        hardware.tpu_name, zone=hardware.tpu_zone, project=hardware.gcp_project
-    )
+    try:
+        cluster = tf.distribute.cluster_resolver.TPUClusterResolver(
+            hardware.tpu_name, zone=hardware.tpu_zone, project=hardware.gcp_project
+        )
+        address = cluster.master()
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"--tpu_name={hardware.tpu_name} cannot be looked up ({reason}). Check the "
+            "name, --tpu_zone, --gcp_project, the network and your credentials, or "
+            "pass its address: grpc://HOST:8470."
+        ) from error
+    # It is tried for hours, and TensorFlow's own lines about that are not shown.
+    logging.info("Connecting to the TPU at %s, until it answers.", address)
+    return cluster

@@ -9,6 +9,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
+from data.io.errors import InputError
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import trainer
 from encoder_ko.training import estimator
@@ -236,6 +237,22 @@ def test_use_tpu_asks_for_the_named_tpu():
     assert settings["tpu_config"].iterations_per_loop == 500
     assert built.call_args[1]["use_tpu"] is True
     assert built.call_args[1]["train_batch_size"] == 64
+
+
+def test_a_tpu_that_cannot_be_looked_up_is_one_line():
+    unreachable = mock.Mock(side_effect=OSError("<urlopen error no such host>"))
+    hardware = estimator.Hardware(use_tpu=True, tpu_name="ko-8")
+    name = "TPUClusterResolver"
+    with mock.patch.object(tf.distribute.cluster_resolver, name, unreachable):
+        with pytest.raises(InputError) as raised:
+            estimator.build_estimator(
+                None, "out", estimator.BatchSizes(64, 8, 8), hardware, 1
+            )
+    assert str(raised.value) == (
+        "--tpu_name=ko-8 cannot be looked up (<urlopen error no such host>). Check the "
+        "name, --tpu_zone, --gcp_project, the network and your credentials, or pass "
+        "its address: grpc://HOST:8470."
+    )
 
 
 def test_without_tpu_no_cluster_is_asked_for():

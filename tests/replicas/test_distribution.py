@@ -117,3 +117,15 @@ def test_batches_that_cannot_be_shared_out_are_refused():
     )
     with pytest.raises(InputError, match=message):
         TpuCores(8).require_divisible(20, "--train_batch_size=20")
+
+
+def test_a_tpu_that_does_not_answer_is_one_line():
+    with pytest.raises(InputError) as raised, TpuCores(8).explained_errors():
+        raise tf.errors.CancelledError(None, None, "Received status: 404\nmore")
+    assert str(raised.value) == (
+        "The TPU does not answer (Received status: 404). Check --tpu_name (or "
+        "--master), and that the TPU runs this version of TensorFlow "
+        f"({compat.TF_VERSION}). The same command resumes at the last checkpoint."
+    )
+    with pytest.raises(tf.errors.DataLossError), TpuCores(8).explained_errors():
+        raise tf.errors.DataLossError(None, None, "of a record")
