@@ -15,6 +15,8 @@ from typing import Any, BinaryIO, Iterator, List
 from .errors import InputError
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# What is meant as a URL, and would be a local folder of that name.
+_ONE_SLASH = re.compile(r"(file|gs|hdfs|https?|ram|s3|viewfs):/(?!/)")
 _BUFFER_BYTES = 1 << 20
 _SHOWN_CHARACTERS = 200
 
@@ -122,8 +124,19 @@ _REMOTE: List[Any] = []  # the one RemoteFiles, once it is needed
 
 
 def file_system(path: str) -> Any:
-    """What opens `path`: a LocalFiles or a RemoteFiles."""
+    """What opens `path`: a LocalFiles or a RemoteFiles.
+
+    Raises:
+      InputError: a URL has one slash only.
+    """
     if not is_remote(path):
+        if _ONE_SLASH.match(path):
+            scheme, _, rest = path.partition(":/")
+            slashes = ":///" if scheme == "file" else "://"  # file has no host
+            raise InputError(
+                f"{path} is no URL: pass {scheme}{slashes}{rest}. For a local path of "
+                f"that name pass ./{path}."
+            )
         return LOCAL
     if not _REMOTE:
         _REMOTE.append(RemoteFiles())

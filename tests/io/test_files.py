@@ -284,3 +284,25 @@ def test_folders_that_killed_processes_were_filling_are_removed(tmp_path):
     waiting.communicate()
     assert sorted(os.listdir(str(path))) == ["a.txt", "b.txt"]
     assert sorted(os.listdir(str(tmp_path))) == ["model", mine.name]
+
+
+@pytest.mark.parametrize(
+    "path, meant",
+    [
+        ("gs:/bucket/a.txt", "gs://bucket/a.txt"),
+        ("file:/tmp/a.txt", "file:///tmp/a.txt"),
+    ],
+)
+def test_a_url_that_lacks_a_slash_is_no_local_folder(
+    path, meant, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as raised:
+        files.make_folder(path)
+    assert str(raised.value) == (
+        f"{path} is no URL: pass {meant}. For a local path of that name pass ./{path}."
+    )
+    assert list(tmp_path.iterdir()) == []
+    files.make_folder("./gs:/bucket")
+    files.write_text("./gs:/bucket/a.txt", "text")
+    assert files.read_text("./gs:/bucket/a.txt") == "text"
