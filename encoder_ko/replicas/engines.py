@@ -27,7 +27,7 @@ def choose(tpu_cores: int = 0, gpus: int = 0) -> OneReplica:
 
     Args:
       tpu_cores: of all hosts; 0 = no TPU.
-      gpus: of this machine; 0 or 1 = what TensorFlow takes by itself.
+      gpus: of this machine; 0 = what TensorFlow takes by itself.
 
     Raises:
       InputError: the machine has not so many GPUs.
@@ -41,8 +41,9 @@ def choose(tpu_cores: int = 0, gpus: int = 0) -> OneReplica:
         return HorovodProcesses()
     if tpu_cores:
         return TpuCores(tpu_cores)
-    if gpus > 1:
-        return MirroredDevices(_gpus(gpus))
+    found = _gpus(gpus) if gpus else []
+    if len(found) > 1:
+        return MirroredDevices(found)
     return OneReplica()
 
 

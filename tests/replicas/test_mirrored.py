@@ -147,3 +147,7 @@ def test_more_gpus_than_there_are_is_an_error(monkeypatch):
     with pytest.raises(InputError, match=r"--num_gpus=2, but .* finds 1 GPUs here"):
         engines.choose(gpus=2)
     assert engines.choose(gpus=1).count == 1
+    monkeypatch.setattr(compat, "gpu_devices", lambda: [])
+    with pytest.raises(InputError, match=r"--num_gpus=1, but .* finds 0 GPUs here"):
+        engines.choose(gpus=1)
+    assert engines.choose().count == 1
