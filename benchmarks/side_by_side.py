@@ -200,10 +200,11 @@ class Report(NamedTuple):
         ]
         for entry, f in self.figures().items():
             others = "?" if f.other_cores is None else f"{f.other_cores:.2f}"
+            padded = f"{f.padded_length:.1f}" if f.padded_length else "not recorded"
             lines.append(
                 f"| {entry.title} | {f.software} "
                 f"| {f.median:.2f} ({f.least:.2f} to {f.most:.2f}) "
-                f"| {f.padded_length:.1f} | {others} |"
+                f"| {padded} | {others} |"
             )
         if any((f.other_cores or 0) > QUIET_CORES for f in self.figures().values()):
             lines += ["", "Disturbed: other processes were busy. Measure again."]
