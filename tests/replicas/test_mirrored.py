@@ -24,6 +24,7 @@ from encoder_ko.training.run_folder import RunFolder
 from korean_encoders.model_types import MODEL_TYPES
 from tests.support import tiny_networks
 from tests.support.quick_graphs import quick_graphs
+from tests.support.random_numbers import same_in_every_row
 from tests.support.tiny_networks import NO_DROPOUT
 
 STEPS, BATCH = 3, 8
@@ -39,14 +40,7 @@ def cpus_for_gpus(monkeypatch):
 @pytest.fixture()
 def same_random_numbers_in_every_row(monkeypatch):
     """So that they do not depend on where a batch is cut."""
-
-    def uniform(stream, shape):
-        stream._places += 1
-        places = tf.range(shape[-1]) * 7919 + stream._places * 104729
-        row = tf.math.floormod(tf.cast(places, tf.float32) * 0.618, 1.0)
-        return tf.broadcast_to(row, shape)
-
-    monkeypatch.setattr(RandomStream, "uniform", uniform)
+    monkeypatch.setattr(RandomStream, "uniform", same_in_every_row)
 
 
 def weights(folder):

@@ -17,8 +17,10 @@ import pytest
 
 from encoder_ko.compat import tf
 from encoder_ko.modeling import heads
+from encoder_ko.modeling.random_stream import RandomStream
 from tests.support import fine_tuning_runs, pretraining_runs
 from tests.support.paths import ROOT
+from tests.support.random_numbers import same_in_every_row
 
 if importlib.util.find_spec("horovod") is None:
     pytest.skip("Horovod is not installed: make test-scale", allow_module_level=True)
@@ -33,9 +35,13 @@ START, END = 240, 10
 _RUN = """
 import os, sys, time
 from encoder_ko.modeling import heads
+from encoder_ko.modeling.random_stream import RandomStream
 from encoder_ko.training import training_log
 from tests.support import {support}
+from tests.support.random_numbers import same_in_every_row
 heads.CLASSIFIER_DROPOUT = 0.0
+if os.environ.get("SAME_IN_EVERY_ROW"):
+    RandomStream.uniform = same_in_every_row
 if os.environ.get("SLOWLY"):
     add_line = training_log.TrainingLogHook._add_line
     def slowly(hook, scalars):
@@ -62,9 +68,9 @@ def start(support, flags, **environment):
     )
 
 
-def run(support, flags):
+def run(support, flags, **environment):
     """(exit status, output) of the command in two processes."""
-    process = start(support, flags)
+    process = start(support, flags, **environment)
     output, _ = process.communicate(timeout=START)
     return process.returncode, output
 
@@ -113,6 +119,27 @@ def test_two_processes_compute_what_one_does(prepared, tmp_path):
         assert other["loss"] == pytest.approx(line["loss"], rel=1e-5)
     history = pretraining_runs.read_json(tmp_path, "two", "history.json")
     assert [entry["step"] for entry in history] == [6, 12]
+
+
+@pytest.mark.parametrize("model_type", ["albert", "electra"])
+def test_uneven_shares_count_as_in_one_batch(model_type, tmp_path, monkeypatch):
+    """A process with fewer masked or moved tokens counts less."""
+    folder = pretraining_runs.prepare(tmp_path, model_type)
+    config = dict(pretraining_runs.read_json(folder, "config.json"), **NO_DROPOUT)
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+    def flags_of(name):
+        return pretraining_runs.arguments(
+            folder, model_type, tmp_path / name, num_train_steps=6, learning_rate=1e-3
+        )
+
+    status, output = run("pretraining_runs", flags_of("two"), SAME_IN_EVERY_ROW="1")
+    assert status == 0, output
+    monkeypatch.setattr(RandomStream, "uniform", same_in_every_row)
+    assert pretraining_runs.run(*flags_of("one")) == 0
+    two = numbers(tmp_path / "two")
+    for name, value in numbers(tmp_path / "one").items():
+        np.testing.assert_allclose(two[name], value, atol=1e-5, err_msg=name)
 
 
 def test_dropout_is_that_of_accumulated_shares(prepared, tmp_path):
