@@ -166,7 +166,10 @@ def test_fine_tuning_by_two_processes_is_that_of_one(tmp_path, monkeypatch):
     expected = numbers(tmp_path / "one")
     assert expected["global_step"] == 24
     for name, value in numbers(tmp_path / "two").items():
-        np.testing.assert_allclose(value, expected[name], atol=1e-5, err_msg=name)
+        # Attention does not depend on biases of keys: their gradients are rounding
+        # noise, of which Adam makes steps of any size up to its rate.
+        atol = 1e-4 if name.endswith("key/bias") else 1e-5
+        np.testing.assert_allclose(value, expected[name], atol=atol, err_msg=name)
     results = [
         fine_tuning_runs.read_json(tmp_path, name, "test_results.json")
         for name in ("one", "two")
