@@ -130,8 +130,8 @@ def run_ours(work: Work, precision: str) -> None:
     )
     build = model_fn.model_fn_builder(encoder, hyperparameters, work.batch_size)
 
-    def model_fn(features, labels, mode, params):
-        spec = build(features, labels, mode, params)
+    def model_fn(features, labels, mode, params, config):
+        spec = build(features, labels, mode, params, config)
         hook = _turns_hook(tf, taker, features)
         return spec._replace(training_hooks=tuple(spec.training_hooks) + (hook,))
 

@@ -2,17 +2,18 @@
 
 Ours runs first and writes down what it trained on: its initial values and the masked
 rows of every step. Hugging Face's network begins with those values and is given those
-rows. Each runs in a process of its own, under an interpreter of its own: hence the
-imports inside the functions.
+rows. Google's ELECTRA reads the same records in an order of its own. Each runs in a
+process of its own, under an interpreter of its own: hence the imports inside the
+functions.
 """
 
 import contextlib
 import json
 import os
 import time
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
-MAX_PREDICTIONS = 20
+from benchmarks import pretrain_contenders
 
 
 class Run(NamedTuple):
@@ -44,7 +45,9 @@ class Work(NamedTuple):
       batch_size: sequences per step. max_seq_length: tokens.
       steps: that are trained. schedule_steps: at which the rate would reach 0.
       warmup_steps: of the rate.
-      adam: beta_1, beta_2, epsilon, weight_decay; with bias correction.
+      adam: beta_1, beta_2, epsilon, weight_decay.
+      upstream_dir: checkout of google-research/electra, whose objective is trained;
+        None = masked words, with bias correction.
     """
 
     folder: str
@@ -57,6 +60,12 @@ class Work(NamedTuple):
     schedule_steps: int
     warmup_steps: int
     adam: Dict[str, float]
+    upstream_dir: Optional[str] = None
+
+    @property
+    def max_predictions(self) -> int:
+        """Masked tokens of a row at most; Google's ELECTRA knows no other number."""
+        return int(0.155 * self.max_seq_length) if self.upstream_dir else 20
 
     def path(self, name: str) -> str:
         return os.path.join(self.folder, name)
@@ -100,23 +109,25 @@ class _Losses:
 
     def __init__(self, work: Work, run: Run, software: str):
         self._work, self._run, self._software = work, run, software
-        self._losses, self._norms = [], []
+        self._found: Dict[str, List[float]] = {}
         self._started = time.time()
 
-    def add(self, loss: float, norm: float) -> None:
-        """`norm`: of the gradients before clipping."""
-        self._losses.append(float(loss))
-        self._norms.append(float(norm))
-        step = len(self._losses)
+    def add(self, **values: float) -> None:
+        """Of the next step; `losses` is that of the masked words.
+
+        `gradient_norms` are before clipping.
+        """
+        for name, value in values.items():
+            self._found.setdefault(name, []).append(float(value))
+        step = len(self._found["losses"])
         if step % 50 == 0:
-            mean = sum(self._losses[-50:]) / 50
+            mean = sum(self._found["losses"][-50:]) / 50
             print(f"{self._run.name}: step {step}, {mean:.4f}", flush=True)
 
     def save(self) -> None:
         content = dict(
             self._run._asdict(),
-            losses=self._losses,
-            gradient_norms=self._norms,
+            **self._found,
             seconds=time.time() - self._started,
             software=self._software,
         )
@@ -143,12 +154,15 @@ def run_ours(work: Work, run: Run) -> None:
 
     def build(config, features, options):
         output = job.network.build(config, features, options)
-        seen.update(_seen(features, output, run.seed))
+        seen["rows"] = _seen(features, output, run.seed)
+        seen["losses"] = output.losses["masked_lm_loss"]
+        if work.upstream_dir:
+            seen["discriminator_losses"] = output.losses["disc_loss"]
         return output
 
     def create_optimizer(loss, update):
         train = job.network.create_optimizer(loss, update)
-        seen.update(loss=loss, norm=train.gradient_norm)
+        seen["gradient_norms"] = train.gradient_norm
         return train
 
     network = dataclasses.replace(
@@ -159,6 +173,8 @@ def run_ours(work: Work, run: Run) -> None:
 
     class Watch(tf.train.SessionRunHook):
         def after_create_session(self, session, coord):
+            if work.upstream_dir:
+                return
             variables = {v.op.name: v for v in tf.trainable_variables()}
             _save_initial(work, run.seed, job, session.run(variables))
 
@@ -166,9 +182,9 @@ def run_ours(work: Work, run: Run) -> None:
             return tf.train.SessionRunArgs(dict(seen))
 
         def after_run(self, run_context, run_values):
-            found = run_values.results
-            losses.add(found.pop("loss"), found.pop("norm"))
-            rows.append(found)
+            found = dict(run_values.results)
+            rows.append(found.pop("rows"))
+            losses.add(**found)
 
     pretrainer = pretraining_job.build_pretrainer(
         dataclasses.replace(job, network=network), RunFolder(job.output.folder)
@@ -186,13 +202,13 @@ def _job(work, run):
 
     settings = {
         "model_type": "electra",
-        "electra_objective": "false",
+        "electra_objective": "true" if work.upstream_dir else "false",
         "electra_config_file": work.path("config.json"),
         "input_file": work.records,
         "vocab_file": work.vocab_file,
         "output_dir": work.path(run.name),
         "max_seq_length": work.max_seq_length,
-        "max_predictions_per_seq": MAX_PREDICTIONS,
+        "max_predictions_per_seq": work.max_predictions,
         "train_batch_size": work.batch_size,
         "learning_rate": run.learning_rate,
         "num_train_steps": work.schedule_steps,
@@ -200,7 +216,7 @@ def _job(work, run):
         "save_checkpoints_steps": work.schedule_steps,
         "compute_type": run.precision,
         "random_seed": run.seed,
-        "adam_bias_correction": "true",
+        "adam_bias_correction": run.worker == "corrected" or not work.upstream_dir,
         "adam_beta1": work.adam["beta_1"],
         "adam_beta2": work.adam["beta_2"],
         "adam_epsilon": work.adam["epsilon"],
@@ -309,7 +325,7 @@ def run_hf(work: Work, run: Run) -> None:
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        losses.add(loss.item(), norm.item())
+        losses.add(losses=loss.item(), gradient_norms=norm.item())
     losses.save()
 
 
@@ -354,4 +370,73 @@ def _loss(model, batch):
     return (losses * weights).sum() / (weights.sum() + 1e-6)
 
 
-RUNNERS = {"ours": run_ours, "hf": run_hf}
+# --- Google's ELECTRA --------------------------------------------------------------
+
+
+def run_google(work: Work, run: Run) -> None:
+    """input_fn and model_fn of its run_pretraining.py in a bare session."""
+    import random
+
+    import numpy as np
+    import tensorflow as tf
+
+    random.seed(run.seed)
+    np.random.seed(run.seed)
+    tf.compat.v1.set_random_seed(run.seed)
+    input_fn, model_fn = pretrain_contenders.electra_of_google(
+        work.upstream_dir,
+        work.folder,
+        work.model,
+        vocab_file=work.vocab_file,
+        pretrain_tfrecords=work.records,
+        max_seq_length=work.max_seq_length,
+        train_batch_size=work.batch_size,
+        learning_rate=run.learning_rate,
+        weight_decay_rate=work.adam["weight_decay"],
+        num_train_steps=work.schedule_steps,
+        num_warmup_steps=work.warmup_steps,
+    )
+    built = _recorded_networks()
+    features = input_fn({"batch_size": work.batch_size})
+    features = tf.compat.v1.data.make_one_shot_iterator(features).get_next()
+    spec = model_fn(features, None, tf.estimator.ModeKeys.TRAIN, {})
+    (network,) = built
+    fetches = {
+        "losses": network.mlm_output.loss,
+        "discriminator_losses": network.disc_loss,
+    }
+    losses = _Losses(work, run, f"TensorFlow {tf.__version__}")
+    with tf.compat.v1.Session() as session:
+        session.run(tf.compat.v1.global_variables_initializer())
+        for _ in range(work.steps):
+            found, _ = session.run([fetches, spec.train_op])
+            losses.add(**found)
+    losses.save()
+
+
+def _recorded_networks():
+    """The networks that Google's model_fn builds from now on, with `disc_loss`."""
+    import run_pretraining  # of the checkout
+
+    built = []
+
+    class Recorded(run_pretraining.PretrainingModel):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            built.append(self)
+
+        def _get_discriminator_output(self, *arguments):
+            output = super()._get_discriminator_output(*arguments)
+            self.disc_loss = output.loss
+            return output
+
+    run_pretraining.PretrainingModel = Recorded
+    return built
+
+
+RUNNERS = {
+    "ours": run_ours,
+    "corrected": run_ours,
+    "hf": run_hf,
+    "google": run_google,
+}

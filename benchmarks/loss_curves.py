@@ -1,11 +1,17 @@
-"""Loss curves of pre-training: ours beside Hugging Face's network in PyTorch.
+"""Loss curves of pre-training: ours beside Hugging Face's network, or Google's ELECTRA.
 
   python3 benchmarks/loss_curves.py --hf_python=PY --output_dir=DIR \
       --input_file='corpus/*.txt' --vocab_file=vocab.txt
 
 Both train on masked words from the same initial values, on the same rows with the same
 masks, by Adam with the same constants, step for step: equal code gives equal curves.
-The same command goes on with what is missing in DIR. See benchmarks/README.md.
+
+  python3 benchmarks/loss_curves.py --upstream_dir=ELECTRA --upstream_python=PY37 \
+      --output_dir=DIR --input_file='corpus/*.txt' --vocab_file=vocab.txt
+
+ELECTRA's objective, without bias correction as in Google's code, and ours with it, on
+the same records. The same command goes on with what is missing in DIR. See
+benchmarks/README.md.
 """
 
 import argparse
@@ -20,7 +26,7 @@ from typing import Dict, List, NamedTuple, Sequence
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import loss_contenders as contenders
-from benchmarks import side_by_side
+from benchmarks import side_by_side, turns
 from benchmarks.loss_contenders import Run, Work
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -56,6 +62,8 @@ def _arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--output_dir", required=True, help="Folder of runs and results.")
     add("--hf_python", help="Python with torch and transformers; default: ours alone.")
+    add("--upstream_dir", help="Checkout of google-research/electra: its objective.")
+    add("--upstream_python", help="Python with TensorFlow 1.15; default: ours alone.")
     add("--input_file", default=f"{ROOT}/samples/corpus/*.txt", help="Text.")
     add("--vocab_file", default=f"{ROOT}/samples/vocab.txt", help="WordPiece.")
     add("--precisions", nargs="+", default=["float32", "bfloat16"])
@@ -68,6 +76,9 @@ def _arguments() -> argparse.Namespace:
     add("--max_seq_length", type=int, default=128, help="Tokens.")
     add("--layers", type=int, default=4)
     add("--hidden_size", type=int, default=256)
+    add("--embedding_size", type=int, help="Default: --hidden_size.")
+    add("--dropout", type=float, default=0.0)
+    add("--line_by_line", action="store_true", help="A row for each line of text.")
     add("--adam_beta2", type=float, default=0.999)
     add("--adam_epsilon", type=float, default=1e-6)
     add("--weight_decay_rate", type=float, default=0.01)
@@ -89,10 +100,10 @@ def prepare(arguments: argparse.Namespace) -> Work:
     work = Work(
         folder,
         model={
-            "attention_probs_dropout_prob": 0.0,
-            "embedding_size": arguments.hidden_size,
+            "attention_probs_dropout_prob": arguments.dropout,
+            "embedding_size": arguments.embedding_size or arguments.hidden_size,
             "hidden_act": "gelu",
-            "hidden_dropout_prob": 0.0,
+            "hidden_dropout_prob": arguments.dropout,
             "hidden_size": arguments.hidden_size,
             "initializer_range": 0.02,
             "intermediate_size": 4 * arguments.hidden_size,
@@ -115,6 +126,7 @@ def prepare(arguments: argparse.Namespace) -> Work:
             "epsilon": arguments.adam_epsilon,
             "weight_decay": arguments.weight_decay_rate,
         },
+        upstream_dir=arguments.upstream_dir and os.path.abspath(arguments.upstream_dir),
     )
     os.makedirs(folder, exist_ok=True)
     if os.path.exists(work.path("work.json")) and Work.load(folder) != work:
@@ -127,6 +139,7 @@ def prepare(arguments: argparse.Namespace) -> Work:
             f"--output_dir={records}",
             f"--vocab_file={work.vocab_file}",
             f"--max_seq_length={work.max_seq_length}",
+            f"--line_by_line={arguments.line_by_line}",
         ]
     )
     work.save()
@@ -135,18 +148,26 @@ def prepare(arguments: argparse.Namespace) -> Work:
 
 def runs_of(arguments: argparse.Namespace) -> List[Run]:
     """Ours before Hugging Face's, which needs its rows; a seed after the other."""
-    workers = ["ours", "hf"] if arguments.hf_python else ["ours"]
+    workers = ["ours"]
+    if arguments.upstream_dir:
+        workers += ["corrected"] + ["google"] * bool(arguments.upstream_python)
+    elif arguments.hf_python:
+        workers.append("hf")
     settings = itertools.product(
         arguments.seeds, arguments.learning_rates, arguments.precisions, workers
     )
-    return [Run(w, precision, rate, seed) for seed, rate, precision, w in settings]
+    return [
+        Run(worker, precision, rate, seed)
+        for seed, rate, precision, worker in settings
+        if (worker, precision) != ("google", "bfloat16")
+    ]
 
 
 def _train(arguments, work, run):
     """Trains in a process of its own; what it prints is in the run's log."""
-    python = arguments.hf_python if run.worker == "hf" else sys.executable
+    pythons = {"hf": arguments.hf_python, "google": arguments.upstream_python}
     command = [
-        python,
+        pythons.get(run.worker, sys.executable),
         os.path.abspath(__file__),
         f"--worker={run.worker}",
         f"--output_dir={work.folder}",
@@ -157,7 +178,9 @@ def _train(arguments, work, run):
     log_path = work.path(run.name + ".log")
     print(f"{run.name} begins; its log: {log_path}", file=sys.stderr, flush=True)
     with open(log_path, "wb") as log:
-        status = subprocess.call(command, stdout=log, stderr=subprocess.STDOUT)
+        status = subprocess.call(
+            command, stdout=log, stderr=subprocess.STDOUT, env=turns.ENVIRONMENT
+        )
     if status:
         with open(log_path, errors="replace") as log:
             last = "".join(log.readlines()[-20:])
@@ -173,20 +196,16 @@ class Curves(NamedTuple):
     Attributes:
       losses: of each step, a list for every seed.
       entropies: for every seed, nats of the masked tokens by their frequencies.
+      discriminator_losses: as `losses`, of ELECTRA's objective.
     """
 
     losses: List[List[float]]
     entropies: List[float]
+    discriminator_losses: List[List[float]] = []
 
     def means(self, window: int) -> List[float]:
         """Mean losses of `window` steps, over the seeds."""
-        ends = range(window, len(self.losses[0]) + 1, window)
-        return [
-            statistics.mean(
-                statistics.mean(losses[end - window : end]) for losses in self.losses
-            )
-            for end in ends
-        ]
+        return mean_losses(self.losses, window)
 
     def collapsed(self, window: int) -> int:
         """Runs whose last `window` steps are no better than the frequencies."""
@@ -194,6 +213,15 @@ class Curves(NamedTuple):
             statistics.mean(losses[-window:]) > entropy - _COLLAPSED
             for losses, entropy in zip(self.losses, self.entropies)
         )
+
+
+def mean_losses(losses: Sequence[Sequence[float]], window: int) -> List[float]:
+    """Of every `window` steps, over the seeds: [[1, 3], [2, 6]] gives [3.0]."""
+    ends = range(window, len(losses[0]) + 1, window)
+    return [
+        statistics.mean(statistics.mean(seed[end - window : end]) for seed in losses)
+        for end in ends
+    ]
 
 
 def write_report(work: Work, arguments: argparse.Namespace) -> str:
@@ -220,11 +248,13 @@ def _read(work, runs: Sequence[Run]) -> Dict[Run, Curves]:
         if not os.path.exists(work.result_path(run)):
             continue
         with open(work.result_path(run)) as stream:
-            losses = json.load(stream)["losses"]
+            result = json.load(stream)
         if run.seed not in entropies:
             entropies[run.seed] = _entropy(work, run.seed)
-        curves = found.setdefault(run._replace(seed=0), Curves([], []))
-        curves.losses.append(losses)
+        curves = found.setdefault(run._replace(seed=0), Curves([], [], []))
+        curves.losses.append(result["losses"])
+        if "discriminator_losses" in result:
+            curves.discriminator_losses.append(result["discriminator_losses"])
         curves.entropies.append(entropies[run.seed])
     return found
 
@@ -245,7 +275,7 @@ def markdown(found: Dict[Run, Curves], work: Work, window: int) -> str:
     shown = sorted({ends[int(i * (len(ends) - 1) / 5)] for i in range(1, 6)})
     columns = " | ".join(f"step {step}" for step in shown)
     lines = [
-        f"Masked words, {work.model['num_hidden_layers']} layers x "
+        f"{_subject(work)}, {work.model['num_hidden_layers']} layers x "
         f"{work.model['hidden_size']}, {work.batch_size} rows of "
         f"{work.max_seq_length}, rate 0 at step {work.schedule_steps} after a warm-up "
         f"of {work.warmup_steps}, epsilon {work.adam['epsilon']:g}, beta_2 "
@@ -265,6 +295,10 @@ def markdown(found: Dict[Run, Curves], work: Work, window: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _subject(work: Work) -> str:
+    return "ELECTRA's masked words" if work.upstream_dir else "Masked words"
+
+
 def _draw(found: Dict[Run, Curves], work: Work) -> None:
     from data.evaluation import plots
 
@@ -273,12 +307,20 @@ def _draw(found: Dict[Run, Curves], work: Work) -> None:
     panels: Dict[str, List[plots.Curve]] = {}
     for run, curves in found.items():
         name = f"{side_by_side.NAMES[run.worker]} {run.precision}"
-        panels.setdefault(f"loss, rate {run.learning_rate:g}", []).append(
-            # Marked, so that a curve can be seen that lies on another.
-            plots.Curve(name, ends, curves.means(window), run.worker != "ours")
-        )
+        for title, losses in (
+            ("masked words", curves.losses),
+            ("discriminator", curves.discriminator_losses),
+        ):
+            if losses:
+                panels.setdefault(f"{title}, rate {run.learning_rate:g}", []).append(
+                    # Marked, so that a curve can be seen that lies on another.
+                    plots.Curve(
+                        name, ends, mean_losses(losses, window), run.worker == "hf"
+                    )
+                )
+    other = "Google's" if work.upstream_dir else "Hugging Face"
     plots.write_curves_png(
-        work.path(PICTURE), panels, "Masked words: ours beside Hugging Face"
+        work.path(PICTURE), panels, f"{_subject(work)}: ours beside {other}"
     )
 
 

@@ -176,19 +176,10 @@ def _albert(work: Work):
 
 
 def _electra(work: Work):
-    sys.path.insert(0, work.upstream_dir)
-    import configure_pretraining
-    from pretrain import pretrain_data
-
-    import run_pretraining
-
-    model = dict(work.model)
-    config = configure_pretraining.PretrainingConfig(
-        "throughput",
+    return electra_of_google(
+        work.upstream_dir,
         work.folder,
-        embedding_size=model.pop("embedding_size"),
-        vocab_size=model["vocab_size"],
-        model_hparam_overrides=model,
+        work.model,
         vocab_file=work.vocab_file,
         pretrain_tfrecords=work.records_path,
         max_seq_length=work.max_seq_length,
@@ -196,6 +187,33 @@ def _electra(work: Work):
         learning_rate=LEARNING_RATE,
         num_train_steps=TRAIN_STEPS,
         num_warmup_steps=WARMUP_STEPS,
+    )
+
+
+def electra_of_google(
+    upstream_dir: str, folder: str, model: Dict[str, Any], **settings: Any
+):
+    """input_fn and model_fn of google-research/electra.
+
+    Args:
+      upstream_dir: its checkout.
+      model: keys of its configuration of a network.
+      settings: attributes of its PretrainingConfig.
+    """
+    sys.path.insert(0, upstream_dir)
+    import configure_pretraining
+    from pretrain import pretrain_data
+
+    import run_pretraining
+
+    model = dict(model)
+    config = configure_pretraining.PretrainingConfig(
+        "benchmark",
+        folder,
+        embedding_size=model.pop("embedding_size"),
+        vocab_size=model["vocab_size"],
+        model_hparam_overrides=model,
+        **settings,
     )
     input_fn = pretrain_data.get_input_fn(config, is_training=True)
     return input_fn, run_pretraining.model_fn_builder(config)

@@ -18,6 +18,7 @@ QUIET_CORES = 0.1
 
 NAMES = {
     "ours": "ours",
+    "corrected": "ours, bias correction",
     "google": "Google",
     "hf": "Hugging Face",
     "hf_compiled": "Hugging Face, torch.compile",

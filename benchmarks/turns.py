@@ -24,7 +24,7 @@ _LINES_OF_A_FAILURE = 20
 
 # Of the moment of import: TensorFlow 2, once imported by the parent, sets TF2_BEHAVIOR,
 # with which a child's TensorFlow 1.15 would no longer be itself.
-_ENVIRONMENT = dict(os.environ)
+ENVIRONMENT = dict(os.environ)
 
 
 class Turn(NamedTuple):
@@ -173,7 +173,7 @@ class Contender:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 universal_newlines=True,
-                env=_ENVIRONMENT,
+                env=ENVIRONMENT,
                 preexec_fn=die_with_parent,
             )
 

@@ -18,10 +18,22 @@ from .mixing import mixed_records, random_order
 BATCHES_SORTED_TOGETHER = 50
 
 
-def _unconverted(input_fn: Callable[[Dict[str, Any]], Any]):
-    """An input_fn that AutoGraph leaves as it is: rewriting it would take longer."""
-    build = tf.autograph.experimental.do_not_convert(input_fn)
-    return lambda params: build(params)
+def _input_fn(build: Callable[[Dict[str, Any]], Any]):
+    """params -> the dataset that a function builds of them, for an Estimator.
+
+    AutoGraph leaves the function as it is: rewriting it would take longer.
+
+    Nothing in the dataset is tuned while it runs, since all sizes are given. TensorFlow
+    has a thread for that, which sleeps for up to a minute; sometimes it misses that all
+    is over, and the session does not end before it wakes up.
+    """
+    unconverted = tf.autograph.experimental.do_not_convert(build)
+    options = tf.data.Options()
+    if hasattr(options, "autotune"):
+        options.autotune.enabled = False
+    else:  # TensorFlow 1.15
+        options.experimental_optimization.autotune = False
+    return lambda params: unconverted(params).with_options(options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +120,7 @@ def training_input_fn(
       input_fn(params) -> dataset of the pieces of the share.
     """
 
-    @_unconverted
+    @_input_fn
     def input_fn(params):
         share = share_of(params)
         batch_size = share.batch_size
@@ -142,7 +154,7 @@ def evaluation_input_fn(data: FineTuningData) -> Callable[[Dict[str, Any]], Any]
     Filling examples have is_real_example 0 and example_index -1.
     """
 
-    @_unconverted
+    @_input_fn
     def input_fn(params):
         batch_size = params["batch_size"]
         pools = tf.data.TFRecordDataset(data.path).batch(
@@ -317,7 +329,7 @@ def pretraining_input_fn(
       input_fn(params) -> dataset of {name: [B / replicas, length]}.
     """
 
-    @_unconverted
+    @_input_fn
     def input_fn(params):
         share = share_of(params)
         first, last = (batch * share.batch_size for batch in batches)
@@ -363,7 +375,7 @@ def pretraining_evaluation_input_fn(data: RecordFiles, max_steps: int, fixed: bo
       input_fn(params) -> dataset of {name: [B, length]}; `params["batch_size"]` is B.
     """
 
-    @_unconverted
+    @_input_fn
     def input_fn(params):
         batch_size = params["batch_size"]
         serialized = tf.data.TFRecordDataset(list(data.paths))

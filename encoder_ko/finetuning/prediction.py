@@ -1,15 +1,25 @@
 """Prediction in a fine-tuning run: one graph and session for all evaluations."""
 
-from typing import Any, Dict, Iterator, Optional
+import dataclasses
+from typing import Any, Dict, Iterator, NamedTuple, Optional
 
 import numpy as np
 
 from data.records import input_pipeline
-from encoder_ko.compat import tf
+from encoder_ko.compat import Tensor, tf
 from encoder_ko.finetuning.model_fn import prediction_graph
 from encoder_ko.training import checkpoints, restoring
 
 Batch = Dict[str, np.ndarray]
+
+
+class _Reader(NamedTuple):
+    """Batches of whatever file `path` is fed with when it begins."""
+
+    session: tf.Session
+    path: Tensor
+    begin: tf.Operation
+    batch: Dict[str, Tensor]
 
 
 class PredictionSession:
@@ -27,6 +37,7 @@ class PredictionSession:
         self._encoder = encoder
         self._batch_size = batch_size
         self._session: Optional[tf.Session] = None
+        self._readers: Dict[input_pipeline.FineTuningData, _Reader] = {}
 
     def outputs(
         self, data: input_pipeline.FineTuningData, checkpoint: str
@@ -53,14 +64,25 @@ class PredictionSession:
             checkpoints.restore(self._saver, self._session, checkpoint)
 
     def _batches(self, data) -> Iterator[Batch]:
-        with tf.Graph().as_default():
-            dataset = input_pipeline.evaluation_input_fn(data)(
-                {"batch_size": self._batch_size}
-            )
-            batch = tf.data.make_one_shot_iterator(dataset).get_next()
-            with tf.Session() as session:
-                while True:
-                    try:
-                        yield session.run(batch)
-                    except tf.errors.OutOfRangeError:
-                        return
+        reader = self._reader(dataclasses.replace(data, path="", num_examples=0))
+        reader.session.run(reader.begin, {reader.path: data.path})
+        while True:
+            try:
+                yield reader.session.run(reader.batch)
+            except tf.errors.OutOfRangeError:
+                return
+
+    def _reader(self, data) -> _Reader:
+        """Of files like this one: dev, again and again, and test."""
+        if data not in self._readers:
+            with tf.Graph().as_default():
+                path = tf.placeholder(tf.string, [])
+                read = input_pipeline.evaluation_input_fn(
+                    dataclasses.replace(data, path=path)
+                )
+                batches = read({"batch_size": self._batch_size})
+                iterator = tf.data.make_initializable_iterator(batches)
+                self._readers[data] = _Reader(
+                    tf.Session(), path, iterator.initializer, iterator.get_next()
+                )
+        return self._readers[data]

@@ -19,7 +19,13 @@ from encoder_ko.finetuning.model_fn import model_fn_builder, prediction_graph
 from encoder_ko.finetuning.prediction import PredictionSession
 from encoder_ko.finetuning.task_types.base import Outputs, TaskType
 from encoder_ko.replicas import distribution
-from encoder_ko.training import checkpoints, estimator, hooks, restoring
+from encoder_ko.training import (
+    checkpoints,
+    estimator,
+    hooks,
+    restoring,
+    training_log,
+)
 from encoder_ko.training.run_folder import BEST, HISTORY, RunFolder
 
 # Of a history entry: time, and the metric that is there under its own name too.
@@ -174,7 +180,9 @@ class FineTuner:
     def _train_and_evaluate(self, data, history, judge):
         """Trains to the end; the history with the evaluations on the way."""
         self._evaluations.start(history, judge)
-        self._train_to(data, self._hyperparameters.train_steps, [self._evaluations])
+        self._train_to(
+            data, self._hyperparameters.train_steps, [self._evaluations.listener]
+        )
         return self._evaluations.history
 
     def _add_entry(self, history, entry, evaluate, dev):
@@ -285,23 +293,16 @@ class FineTuner:
 
     def _write_summaries(self, entry):
         """The dev metrics as TensorBoard scalars, in `eval/`."""
-        with tf.Graph().as_default():
-            # Files are named by the second, within which there may be two evaluations.
-            writer = tf.summary.FileWriter(
-                self._folder("eval"), filename_suffix=f".{entry['step']}"
-            )
-            summary = tf.Summary()
-            for name, value in entry.items():
-                if isinstance(value, float) and name not in _NOT_METRICS:
-                    summary.value.add(tag=f"dev/{name}", simple_value=value)
-            writer.add_summary(summary, entry["step"])
-            writer.close()
+        scalars = {
+            f"dev/{name}": value
+            for name, value in entry.items()
+            if isinstance(value, float) and name not in _NOT_METRICS
+        }
+        training_log.write_evaluation(self._folder("eval"), entry["step"], scalars)
 
 
-class _Evaluations(tf.train.CheckpointSaverListener):
-    """Evaluates in the midst of training, once the checkpoint of a step is saved.
-
-    So there is one graph and one session for all of a training.
+class _Evaluations:
+    """The evaluations in the midst of a training.
 
     Args:
       tuner: FineTuner.
@@ -309,11 +310,13 @@ class _Evaluations(tf.train.CheckpointSaverListener):
 
     Attributes:
       history: entries of the evaluations.
+      listener: to be told of saved checkpoints.
     """
 
     def __init__(self, tuner: FineTuner, clock: hooks.Stopwatch):
         self._tuner, self._clock = tuner, clock
         self.history: List[Dict[str, float]] = []
+        self.listener = hooks.EvaluationListener(self.is_due, self._evaluate, clock)
 
     def start(self, history, judge) -> None:
         """To be called before training.
@@ -329,13 +332,11 @@ class _Evaluations(tf.train.CheckpointSaverListener):
         """Whether the next evaluation is at this step, or was at one before it."""
         return step >= self._tuner.next_evaluation(self.history)
 
-    def after_save(self, session, step):
-        if not self.is_due(step):
-            return False
-        entry = {"step": int(step), "seconds": round(self._clock() - self._started, 1)}
-        with self._clock.stopped():
-            self.history = self._judge(self.history, entry)
-        self._started = self._clock()
+    def _evaluate(self, step):
+        now = self._clock()  # it stands still until this is over
+        entry = {"step": step, "seconds": round(now - self._started, 1)}
+        self._started = now
+        self.history = self._judge(self.history, entry)
         return self._tuner.is_finished(self.history)
 
 

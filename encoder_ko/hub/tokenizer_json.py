@@ -26,6 +26,7 @@ from tokenizers import (
 from data.io.errors import InputError
 from data.io.files import read_bytes
 from data.text import unicode11
+from data.tokenization.config import TokenizerConfig
 from data.tokenization.normalisation import Normaliser
 from data.tokenization.sentencepiece import DIGIT_COMMA, Preparation
 
@@ -124,8 +125,19 @@ def _wordpiece(tokenizer):
     return fast
 
 
-@functools.lru_cache(maxsize=8)  # seconds of work, the same for ELECTRA's two networks
 def _classes(config):
+    return _classes_by(
+        config.control_characters, config.split_cjk, config.strip_accents
+    )
+
+
+@functools.lru_cache(maxsize=8)  # a second of work; most tokenizers agree in these
+def _classes_by(control_characters, split_cjk, strip_accents):
+    config = TokenizerConfig(
+        control_characters=control_characters,
+        split_cjk=split_cjk,
+        strip_accents=strip_accents,
+    )
     return character_classes(_rule_of(Normaliser(config)))
 
 

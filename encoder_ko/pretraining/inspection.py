@@ -9,9 +9,7 @@ from data.records import schema
 from data.records.dataset import RecordFiles
 from data.records.tfrecords import read_records
 from encoder_ko.compat import tf
-from encoder_ko.modeling.dropout import DropoutStream
-from encoder_ko.modeling.random_stream import step_of_contents
-from encoder_ko.pretraining.model_fn import graph_of_batch
+from encoder_ko.pretraining.model_fn import evaluation_output
 from encoder_ko.training import restoring
 
 
@@ -36,8 +34,7 @@ def inspect(
     with tf.Graph().as_default():
         records = tf.constant(_first_records(data, examples))
         features = schema.decode(data.features, records)
-        random = DropoutStream(seed, step_of_contents(features["input_ids"]))
-        output = graph_of_batch(network, features, random, False, False)
+        output = evaluation_output(network, seed, features)
         fetched = dict(output.predictions, input_mask=features["input_mask"])
         for name, guess in output.guesses.items():
             tokens, probabilities = guess(guesses)

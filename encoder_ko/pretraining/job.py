@@ -137,14 +137,37 @@ def _train(
     """Trains to the end, with evaluations in between if asked for."""
     _announce(job, folder, pretrainer.step)
     total = job.schedule.train_steps
+    every = job.evaluation.every_steps or total
+    if pretrainer.evaluates_on_the_way:
+        on_the_way = _evaluations(job, folder, pretrainer)
+        return pretrainer.step >= total or pretrainer.train(
+            job.data, total, evaluations=on_the_way
+        )
     while pretrainer.step < total:
-        every = job.evaluation.every_steps or total
         target = min(total, (pretrainer.step // every + 1) * every)
         if not pretrainer.train(job.data, target):
             return False
-        if job.evaluation.every_steps and target < total:
+        if target < total:
             replicas.of_chief(lambda: _evaluated(job, folder, pretrainer))
     return True
+
+
+def _evaluations(
+    job: PretrainingJob, folder: RunFolder, pretrainer: trainer.Pretrainer
+) -> trainer.Evaluations:
+    """Those before the last step, which is evaluated where --do_eval asks for it."""
+    every, total = job.evaluation.every_steps, job.schedule.train_steps
+
+    def is_due(step: int) -> bool:
+        if not every or not 0 < step < total or step % every:
+            return False
+        return all(entry["step"] != step for entry in folder.read_json(HISTORY) or [])
+
+    def evaluate(step: int) -> bool:
+        _evaluated(job, folder, pretrainer)
+        return False
+
+    return trainer.Evaluations(is_due, evaluate)
 
 
 def _announce(job: PretrainingJob, folder: RunFolder, step: int) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from typing import Optional
+from typing import Callable, Optional
 
 from encoder_ko.compat import tf
 from encoder_ko.modeling.dropout import DropoutStream
@@ -31,6 +31,8 @@ class Surroundings:
       save_checkpoints_steps: updates between checkpoints.
       steps_per_loop: updates that a TPU makes in one call.
       unigrams: counts the masked tokens over all sessions of the run; not on a TPU.
+      is_due: whether a step needs a checkpoint beside these.
+      clock: seconds, for the progress line and the log.
     """
 
     folder: RunFolder
@@ -40,6 +42,8 @@ class Surroundings:
     save_checkpoints_steps: int = 1000
     steps_per_loop: int = 1
     unigrams: Optional[UnigramEntropy] = None
+    is_due: Callable[[int], bool] = lambda step: False
+    clock: Callable[[], float] = time.time
 
 
 def model_fn_builder(network, schedule, surroundings: Surroundings):
@@ -55,20 +59,25 @@ def model_fn_builder(network, schedule, surroundings: Surroundings):
         del labels, params, config
         replicas = surroundings.replicas
         if mode == tf.estimator.ModeKeys.EVAL:
-            return _evaluation_spec(network, schedule, replicas, features)
+            return _evaluation_spec(network, schedule, features)
         with distribution.training_graph(replicas):
             return _training_spec(network, schedule, surroundings, features)
 
     return model_fn
 
 
-def _evaluation_spec(network, schedule, replicas, features):
-    random = DropoutStream(schedule.seed, step_of_contents(features["input_ids"]))
-    output = graph_of_batch(network, features, random, False, replicas.on_tpu)
-    metrics = dict(output.metrics)
-    if replicas.on_tpu:
-        real = tf.reduce_sum(objectives.real_examples(features))
-        metrics[MEAN_LOSS] = objectives.WeightedMean(output.loss[None], real[None])
+def evaluation_output(network, seed: int, features, use_tpu: bool = False):
+    """The PretrainingOutput of a batch, whose contents decide its masks."""
+    random = DropoutStream(seed, step_of_contents(features["input_ids"]))
+    return graph_of_batch(network, features, random, False, use_tpu)
+
+
+def _evaluation_spec(network, schedule, features):
+    """For a TPU; elsewhere evaluation.EvaluationSession evaluates."""
+    output = evaluation_output(network, schedule.seed, features, use_tpu=True)
+    real = tf.reduce_sum(objectives.real_examples(features))
+    mean_loss = objectives.WeightedMean(output.loss[None], real[None])
+    metrics = dict(output.metrics, **{MEAN_LOSS: mean_loss})
     return tf.estimator.tpu.TPUEstimatorSpec(
         mode=tf.estimator.ModeKeys.EVAL,
         loss=output.loss,
@@ -100,12 +109,13 @@ def _training_spec(network, schedule, surroundings, features):
         training_hooks, host_call = shown.by_loops(surroundings.steps_per_loop)
         training_hooks.append(surroundings.signal_hook)
     else:
-        training_hooks = shown.by_calls() + [surroundings.signal_hook]
+        training_hooks = shown.by_calls(surroundings.clock)
+        training_hooks.append(surroundings.signal_hook)
         host_call = None
         if surroundings.replicas.is_chief:
             # Last, unlike the Estimator's own: a checkpoint's step is in the log.
-            saver_hook = tf.train.CheckpointSaverHook(
-                folder.path, save_steps=surroundings.save_checkpoints_steps
+            saver_hook = hooks.SaverHook(
+                folder.path, surroundings.save_checkpoints_steps, surroundings.is_due
             )
             training_hooks.append(saver_hook)
     return tf.estimator.tpu.TPUEstimatorSpec(
@@ -166,10 +176,10 @@ class _Shown:
         self._metrics = objectives.batch_metrics(output.metrics)
         self._tokens = distribution.total(tf.reduce_sum(input_mask))
 
-    def by_calls(self):
+    def by_calls(self, clock):
         """Hooks for sessions whose calls make a step, or a part of one, each."""
         return self._hooks(
-            self._losses, self._numbers, self._metrics, self._tokens, time.time
+            self._losses, self._numbers, self._metrics, self._tokens, clock
         )
 
     def by_loops(self, steps_per_loop):

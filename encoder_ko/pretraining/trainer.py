@@ -19,9 +19,16 @@ from encoder_ko.compat import tf
 from encoder_ko.optimization import updates
 from encoder_ko.pretraining import objectives
 from encoder_ko.pretraining.args import Schedule
+from encoder_ko.pretraining.evaluation import EvaluationSession
 from encoder_ko.pretraining.model_fn import MEAN_LOSS, Surroundings, model_fn_builder
 from encoder_ko.replicas import distribution
-from encoder_ko.training import checkpoints, estimator, hooks, restoring
+from encoder_ko.training import (
+    checkpoints,
+    estimator,
+    hooks,
+    restoring,
+    training_log,
+)
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.collapse import UnigramEntropy
 from encoder_ko.training.run_folder import RunFolder
@@ -84,6 +91,18 @@ class PretrainingNetwork:
     stand_in: Optional[restoring.StandIn] = None
 
 
+class Evaluations(NamedTuple):
+    """What is evaluated in the midst of training.
+
+    Attributes:
+      is_due: whether there is to be an evaluation at a step.
+      evaluate: step -> whether training is to end.
+    """
+
+    is_due: Callable[[int], bool] = lambda step: False
+    evaluate: Callable[[int], bool] = lambda step: False
+
+
 class Pretrainer:
     """One run in one folder.
 
@@ -114,6 +133,10 @@ class Pretrainer:
         self._signal_hook = hooks.StopOnSignalHook(
             schedule.accumulation_steps, self._replicas
         )
+        self._network = network
+        self._evaluation: Optional[EvaluationSession] = None
+        self._clock = hooks.Stopwatch()
+        self._evaluations = Evaluations()
         surroundings = Surroundings(
             folder,
             self._replicas,
@@ -123,6 +146,8 @@ class Pretrainer:
             output.save_checkpoints_steps,
             hardware.iterations_per_loop,
             UnigramEntropy(self._vocab_size, schedule.accumulation_steps),
+            self._evaluation_is_due,
+            self._clock,
         )
         self._estimator = estimator.build_estimator(
             model_fn_builder(network, schedule, surroundings),
@@ -153,16 +178,26 @@ class Pretrainer:
             lambda: checkpoints.saved_step(self._folder.path)
         )
 
+    @property
+    def evaluates_on_the_way(self) -> bool:
+        """Whether training can wait for evaluations: one replica, and no TPU's loop."""
+        return self._replicas.count == 1 and not self._replicas.on_tpu
+
+    def _evaluation_is_due(self, step):
+        return self._evaluations.is_due(step) and not self._signal_hook.stopped
+
     def train(
         self,
         data: dataset.RecordFiles,
         last_step: int,
         session_hooks: Sequence[object] = (),
+        evaluations: Optional[Evaluations] = None,
     ) -> bool:
         """Trains to a step.
 
         Args:
           session_hooks: further SessionRunHooks.
+          evaluations: what to do on the way, if `evaluates_on_the_way`.
 
         Returns:
           Whether it got there; not, if SIGTERM ended it. Then the step it reached is
@@ -172,6 +207,10 @@ class Pretrainer:
           InputError: the loss or a gradient is not finite, or a record is damaged.
         """
         schedule, first = self._schedule, self.step
+        self._evaluations = evaluations or Evaluations()
+        listener = hooks.EvaluationListener(
+            self._evaluation_is_due, self._evaluations.evaluate, self._clock
+        )
         parts = input_pipeline.Batches(
             first * schedule.accumulation_steps,
             schedule.train_steps * schedule.accumulation_steps,
@@ -185,14 +224,17 @@ class Pretrainer:
             schedule.mix_files,
         )
         session_hooks = self._replicas.session_hooks() + list(session_hooks)
-        with self._explained_errors(data), self._replicas.explained_errors():
-            with hooks.guarded(self._folder, self._replicas) as listeners:
-                self._estimator.train(
-                    input_fn,
-                    session_hooks,
-                    max_steps=last_step,
-                    saving_listeners=listeners,
-                )
+        try:
+            with self._explained_errors(data), self._replicas.explained_errors():
+                with hooks.guarded(self._folder, self._replicas) as listeners:
+                    self._estimator.train(
+                        input_fn,
+                        session_hooks,
+                        max_steps=last_step,
+                        saving_listeners=[*listeners, listener],
+                    )
+        finally:
+            self._signal_hook.restore()
         return not self._signal_hook.stopped
 
     @contextlib.contextmanager
@@ -218,8 +260,6 @@ class Pretrainer:
                 f"The disk of {self._folder.path} is full. Make room and give the same "
                 "command again: it resumes at the last whole checkpoint."
             ) from error
-        finally:
-            self._signal_hook.restore()
 
     def evaluate(
         self,
@@ -233,15 +273,15 @@ class Pretrainer:
           max_steps: batches at most, over all replicas.
           checkpoint: the newest of the folder if None.
         """
-        input_fn = input_pipeline.pretraining_evaluation_input_fn(
-            data, max_steps, fixed=self._hardware.use_tpu
-        )
-        steps = min(max_steps, -(-data.total // self._eval_batch_size))
+        if checkpoint is None:
+            checkpoint = checkpoints.newest_checkpoint(self._folder.path)
+        if checkpoint is None:
+            raise self._folder.deleted_error()
+        evaluate = self._evaluate_here
+        if self._hardware.use_tpu:
+            evaluate = self._evaluate_on_tpu
         with self._explained_errors(data), hooks.FolderGuard(self._folder):
-            metrics = self._estimator.evaluate(
-                input_fn, steps, checkpoint_path=checkpoint
-            )
-        metrics["loss"] = metrics.pop(MEAN_LOSS, metrics["loss"])
+            metrics = evaluate(data, max_steps, checkpoint)
         logging.info(
             "evaluation at step %d: %s",
             metrics["global_step"],
@@ -255,3 +295,26 @@ class Pretrainer:
             name: int(value) if name == "global_step" else float(value)
             for name, value in metrics.items()
         }
+
+    def _evaluate_here(self, data, max_steps, checkpoint):
+        if self._evaluation is None or not self._evaluation.is_of(data, max_steps):
+            self._evaluation = EvaluationSession(
+                self._network,
+                self._schedule.seed,
+                self._eval_batch_size,
+                data,
+                max_steps,
+            )
+        metrics = self._evaluation.metrics(checkpoint)
+        training_log.write_evaluation(
+            self._folder("eval"), metrics["global_step"], metrics
+        )
+        return metrics
+
+    def _evaluate_on_tpu(self, data, max_steps, checkpoint):
+        input_fn = input_pipeline.pretraining_evaluation_input_fn(
+            data, max_steps, fixed=True
+        )
+        steps = min(max_steps, -(-data.total // self._eval_batch_size))
+        metrics = self._estimator.evaluate(input_fn, steps, checkpoint_path=checkpoint)
+        return dict(metrics, loss=metrics.pop(MEAN_LOSS))

@@ -270,6 +270,32 @@ class _SaverTimer(tf.train.SecondOrStepTimer):
         return super().should_trigger_for_step(step) or (is_new and self._is_due(step))
 
 
+class EvaluationListener(tf.train.CheckpointSaverListener):
+    """Evaluates in the midst of training, once the checkpoint of a step is saved.
+
+    So there is one graph and one session for all of a training.
+
+    Args:
+      is_due: whether there is to be an evaluation at a step.
+      evaluate: step -> whether training is to end.
+      clock: of the time that training takes; stands still meanwhile.
+    """
+
+    def __init__(
+        self,
+        is_due: Callable[[int], bool],
+        evaluate: Callable[[int], bool],
+        clock: Stopwatch,
+    ):
+        self._is_due, self._evaluate, self._clock = is_due, evaluate, clock
+
+    def after_save(self, session, step):
+        if not self._is_due(step):
+            return False
+        with self._clock.stopped():
+            return self._evaluate(int(step))
+
+
 class FolderGuard(tf.train.CheckpointSaverListener):
     """Notices that the folder of a run was deleted; also a context around training.
 

@@ -42,6 +42,15 @@ def read_log(path: str) -> List[Dict[str, Any]]:
     return entries
 
 
+def write_evaluation(folder: str, step: int, scalars: Dict[str, float]) -> None:
+    """Writes the metrics of an evaluation for TensorBoard."""
+    with tf.Graph().as_default():
+        # Files are named by the second, within which there may be two evaluations.
+        writer = tf.summary.FileWriter(folder, filename_suffix=f".{step}")
+        writer.add_summary(_summary(scalars), step)
+        writer.close()
+
+
 class TrainingLogHook(tf.train.SessionRunHook):
     """Writes the log; see the module.
 
@@ -170,8 +179,12 @@ class TrainingLogHook(tf.train.SessionRunHook):
         self._restart()
 
     def _summarize(self, scalars):
-        values = [tf.Summary.Value(tag=n, simple_value=v) for n, v in scalars.items()]
-        self._writer.add_summary(tf.Summary(value=values), self._steps.step)
+        self._writer.add_summary(_summary(scalars), self._steps.step)
+
+
+def _summary(scalars):
+    values = [tf.Summary.Value(tag=n, simple_value=v) for n, v in scalars.items()]
+    return tf.Summary(value=values)
 
 
 def _line(entry):

@@ -110,7 +110,9 @@ def leave_results(values):
 
 @pytest.mark.slow
 def test_two_tasks_with_the_real_script(root, monkeypatch):
-    monkeypatch.setattr(launch, "call", lambda name, arguments: runs.run(*arguments))
+    monkeypatch.setattr(
+        launch, "call", lambda name, arguments: runs.run_with_pictures(*arguments)
+    )
     assert run(*flags(root, "real")) == 0
     output = root / "real"
     text = (output / "report.md").read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ from encoder_ko.compat import tf
 from encoder_ko.modeling import heads
 from tests.support import client_programs
 from tests.support.client_programs import Client
+from tests.support.made_up_models import load_values
 from tests.support.reference_graphs import (
     check_final_values,
     recorded_batch,
@@ -151,8 +152,7 @@ def check_curve(name, recorded, tensors, loss):
     )
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
-        for variable, value in head.items():
-            variable.load(value, session)
+        load_values(head, session)
         for step, expected in enumerate(recorded["loss"]):
             batch = recorded_batch(recorded, step, tensors)
             actual, _ = session.run([loss, train_op], batch)

@@ -31,7 +31,7 @@ def folders(tmp_path_factory):
 
     flags = runs.arguments(data, model, base / "out", **LEARNS)
     with mock.patch.object(tasks, "load_split", load_split):
-        assert runs.run(*flags) == 0
+        assert runs.run_with_pictures(*flags) == 0
     return data, model, base / "out"
 
 

@@ -63,7 +63,7 @@ def test_scores_on_each_model(tmp_path, model_type, caplog):
     model = write_model(tmp_path / "model", model_type)
     flags = flags_of(data, model, model_type, output, task_name="KorSTS")
     with caplog.at_level("INFO"):
-        assert runs.run(*flags) == 0
+        assert runs.run_with_pictures(*flags) == 0
     assert "train: the end of" in caplog.text  # pairs above max_seq_length=8
     assert caplog.text.count("dev: the end of") == 1
     header, *rows = runs.read_rows(output, "test_results.tsv")

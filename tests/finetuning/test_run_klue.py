@@ -44,12 +44,26 @@ def run(model, task_name, output, model_type="bert", **changes):
     return runs.read_json(output, "eval_results.json")["metrics"]
 
 
+@pytest.fixture(scope="module")
+def finished(model, tmp_path_factory):
+    """Task -> (folder, metrics of dev) of a run that tests read, not change."""
+    runs_by_task = {}
+
+    def get(name):
+        if name not in runs_by_task:
+            output = tmp_path_factory.mktemp("finished") / "run"
+            runs_by_task[name] = output, run(model, name, output)
+        return runs_by_task[name]
+
+    return get
+
+
 @pytest.mark.parametrize("name", tasks.expand_groups(["klue"]))
-def test_each_task_runs_on_its_sample(model, tmp_path, name):
-    metrics = run(model, name, tmp_path / "run")
+def test_each_task_runs_on_its_sample(finished, name):
+    output, metrics = finished(name)
     task = tasks.get_task(name)
     assert metrics["score"] == metrics[task.metric]
-    lines = (tmp_path / "run" / "eval_results.txt").read_text().splitlines()
+    lines = (output / "eval_results.txt").read_text().splitlines()
     shown = {line.split(" = ")[0] for line in lines}
     assert {f"eval_{metric}" for metric in task.reported} <= shown
     assert all(
@@ -57,10 +71,10 @@ def test_each_task_runs_on_its_sample(model, tmp_path, name):
     )
 
 
-def test_relations_are_learnt_between_markers(model, tmp_path):
+def test_relations_are_learnt_between_markers(finished):
     """The same sentence with the entities the other way round is another input."""
-    run(model, "KLUE-RE", tmp_path / "run", num_train_epochs=1)
-    with Predictor.load(str(tmp_path / "run")) as predictor:
+    output, _ = finished("KLUE-RE")
+    with Predictor.load(str(output)) as predictor:
         one, other = predictor.predict(
             [
                 "<subj>이솔</subj>의 남편 <obj>박누리</obj>는 화가다.",
@@ -124,10 +138,10 @@ def test_dependencies(model, tmp_path, model_type):
     assert {name: metrics[name] for name in again} == pytest.approx(again)
 
 
-def test_predictions_of_dependencies_as_a_table(model, tmp_path, capfd):
-    run(model, "KLUE-DP", tmp_path / "run", num_train_epochs=1)
+def test_predictions_of_dependencies_as_a_table(finished, tmp_path, capfd):
+    output, _ = finished("KLUE-DP")
     (tmp_path / "texts.txt").write_text("비가 왔다.\n", encoding="utf-8")
-    command = ["predict.py", f"--model_dir={tmp_path / 'run'}", "--output_format=tsv"]
+    command = ["predict.py", f"--model_dir={output}", "--output_format=tsv"]
     capfd.readouterr()
     cli.run(
         predict.main, predict.FLAGS, command + [f"--input={tmp_path / 'texts.txt'}"]

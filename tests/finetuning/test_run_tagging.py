@@ -78,7 +78,8 @@ def run(folders, output, model_type="bert", **changes):
     )
     flags[f"{model_type}_config_file"] = model / "bert_config.json"
     flags.update(changes)
-    return runs.run(*runs.arguments(data, model, folder / output, **flags))
+    flags = runs.arguments(data, model, folder / output, **flags)
+    return runs.run_with_pictures(*flags)
 
 
 @pytest.mark.parametrize("model_type", ["albert", "bert", "electra"])

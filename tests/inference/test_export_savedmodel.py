@@ -1,6 +1,5 @@
 """Exported models give what prediction gives, in plain TensorFlow and onnxruntime."""
 
-import dataclasses
 import json
 import os
 import sys
@@ -15,24 +14,16 @@ from data.io.errors import InputError
 from data.tokenization import build_tokenizer, preset
 from encoder_ko import cli
 from encoder_ko.compat import tf
-from encoder_ko.finetuning import saved_run, task_types
+from encoder_ko.finetuning import task_types
 from encoder_ko.inference import onnx_file, saved_model, throughput
 from encoder_ko.training import checkpoints
-from encoder_ko.training.run_folder import RunFolder
 from korean_encoders.commands import export
 from korean_encoders.model_types import FAMILIES
 from tests.support import fine_tuning_runs as runs
+from tests.support.made_up_models import fine_tuned_model
 
 pytestmark = pytest.mark.slow
 
-NARROW = {"albert": {"embedding_size": 8}, "electra": {"embedding_size": 8}}
-TASKS = {
-    tasks.CLASSIFICATION: "NSMC",
-    tasks.REGRESSION: "KorSTS",
-    tasks.TAGGING: "NaverNER",
-    tasks.QUESTION_ANSWERING: "KorQuAD",
-    tasks.DEPENDENCY_PARSING: "KLUE-DP",
-}
 # Every model and every task type, but not each with each: ELECTRA has heads of its own.
 CASES = [(name, tasks.CLASSIFICATION) for name in sorted(FAMILIES)]
 CASES += [
@@ -45,33 +36,6 @@ CASES += [
     for task_type in task_types.TASK_TYPES
     if task_type == tasks.QUESTION_ANSWERING
 ]
-
-
-def fine_tuned_model(folder, family, kind_name, **task_changes):
-    """A run folder with random weights, none of them at its initial value."""
-    folder.mkdir()
-    vocab_file = runs.write_model(folder / "model") / "vocab.txt"
-    task = dataclasses.replace(tasks.get_task(TASKS[kind_name]), **task_changes)
-    tokenizer = build_tokenizer(preset("korean_cased"), str(vocab_file))
-    settings = task_types.TaskSettings(
-        max_seq_length=12, max_query_length=4, doc_stride=4
-    )
-    task_type = task_types.build(task, tokenizer, settings)
-    family = FAMILIES[family]
-    settings = dict(runs.CONFIG, num_hidden_layers=2, **NARROW.get(family.name, {}))
-    config = family.config_class.from_dict(settings)
-    run = RunFolder(str(folder))
-    saved_run.write(run, family.name, config, task_type)
-    model = saved_run.FineTunedModel(run.path, family, config, task_type, "")
-    generator = np.random.RandomState(3)
-    with tf.Graph().as_default(), tf.Session() as session:
-        saved_model.build_graph(model)
-        for variable in tf.global_variables():
-            shape = variable.shape.as_list()
-            variable.load(generator.normal(0.1, 0.4, shape), session)
-        (folder / "best").mkdir()
-        tf.train.Saver().save(session, run("best", "model.ckpt-1"))
-    return saved_run.FineTunedModel.load(run.path, FAMILIES)
 
 
 def inputs(batch, length):

@@ -16,8 +16,8 @@ from encoder_ko.finetuning import trainer
 from encoder_ko.hub import tensors
 from encoder_ko.training import checkpoints
 from korean_encoders.commands import predict
-from tests.inference.test_export_savedmodel import fine_tuned_model
 from tests.support import fine_tuning_runs as runs
+from tests.support.made_up_models import fine_tuned_model
 
 pytestmark = pytest.mark.slow
 

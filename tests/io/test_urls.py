@@ -25,13 +25,15 @@ from korean_encoders.commands import (
     recipe,
 )
 from tests.support import fine_tuning_runs, pretraining_runs
+from tests.support.quick_graphs import quick_graphs
 
 HAS_RAM = pytest.mark.skipif(not compat.IS_TF2, reason="TensorFlow 1.15 has no ram://")
 
 
 def run(command, *settings):
     """Runs a command of TensorFlow's; it must not end with an error."""
-    cli.run(command.main, command.FLAGS, [command.__name__, *settings])
+    with quick_graphs():
+        cli.run(command.main, command.FLAGS, [command.__name__, *settings])
 
 
 def flags(**values):

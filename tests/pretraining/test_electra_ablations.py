@@ -13,6 +13,7 @@ from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.random_stream import RandomStream
 from encoder_ko.pretraining import objectives
 from tests.support import tiny_networks
+from tests.support.made_up_models import load_values
 
 MASKING = masking.GeneratorMasking(4, (2, 3, 4))
 VOCABULARY = tiny_networks.VOCABULARY
@@ -109,8 +110,10 @@ def build(weights=None, config=CONFIG, **changes):
         electra = pretraining.ElectraOptions(MASKING, **changes)
         output = pretraining.build(config, fed, options, electra)
         session.run(tf.global_variables_initializer())
-        for variable in tf.trainable_variables() if weights else ():
-            variable.load(weights[variable.op.name], session)
+        if weights:
+            load_values(
+                {v: weights[v.op.name] for v in tf.trainable_variables()}, session
+            )
         values = {v.op.name: session.run(v) for v in tf.trainable_variables()}
         shown = dict(loss=output.loss, **output.losses)
         found, predictions = session.run([shown, output.predictions])

@@ -12,6 +12,7 @@ from bert_ko.modeling import BertConfig
 from encoder_ko.compat import plain_ops, tf
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.pretraining import objectives
+from tests.support.made_up_models import load_values
 from tests.support.reference_graphs import (
     check_final_values,
     load_parameters,
@@ -227,8 +228,9 @@ def test_word_order_loss_by_hand():
             for v in tf.trainable_variables("cls")
         }
         silenced["cls/predictions/output_bias"] = np.log([0.1, 0.2, 0.3, 0.4])
-        for variable in tf.trainable_variables("cls"):
-            variable.load(silenced[variable.op.name], session)
+        load_values(
+            {v: silenced[v.op.name] for v in tf.trainable_variables("cls")}, session
+        )
         loss, losses, metrics = session.run(
             [output.loss, output.losses, output.metrics]
         )

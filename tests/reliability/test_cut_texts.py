@@ -9,8 +9,8 @@ from data.tokenization import build_tokenizer, preset
 from encoder_ko import cli
 from encoder_ko.finetuning import trainer
 from korean_encoders.commands import predict
-from tests.inference.test_export_savedmodel import fine_tuned_model
 from tests.support import fine_tuning_runs as runs
+from tests.support.made_up_models import fine_tuned_model
 
 
 def run(*flags):

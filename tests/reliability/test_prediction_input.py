@@ -12,7 +12,7 @@ import pytest
 from data.features.prediction_input import number_of_lines, read_items
 from data.io.errors import InputError
 from data.io.tables import read_rows
-from tests.inference.test_export_savedmodel import fine_tuned_model
+from tests.support.made_up_models import fine_tuned_model
 from tests.support.paths import ROOT
 
 NSMC = "id\tdocument\tlabel\n7\t최고\t1\n8\t별로\t0\n"

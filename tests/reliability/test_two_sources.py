@@ -16,9 +16,9 @@ from encoder_ko.training.loaded_model import load_model
 from encoder_ko.training.model_files import find_model_files
 from korean_encoders.commands import convert as command
 from korean_encoders.model_types import FAMILIES
-from tests.inference.test_export_savedmodel import fine_tuned_model
 from tests.support import fine_tuning_runs as runs
 from tests.support import pretraining_runs
+from tests.support.made_up_models import fine_tuned_model
 
 
 @pytest.fixture()

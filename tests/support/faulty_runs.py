@@ -17,8 +17,8 @@ import traceback
 from data import create_pretraining_data
 from encoder_ko import cli
 from korean_encoders.commands import convert
-from tests.inference.test_export_savedmodel import NARROW, fine_tuned_model
 from tests.support import fine_tuning_runs, pretraining_runs
+from tests.support.made_up_models import NARROW, fine_tuned_model
 
 MODEL_TYPES = ("bert", "albert", "electra")
 

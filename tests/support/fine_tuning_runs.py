@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
+from unittest import mock
 
+from data.evaluation import plots
 from encoder_ko import cli
 from korean_encoders.commands import finetune
 from tests.support.paths import ROOT
@@ -102,6 +104,14 @@ def arguments(data, model, output, **changes):
 
 
 def run(*flags):
+    """`run_with_pictures`, without these, which take a tenth of it."""
+    pictures = ("write_confusion_matrix_png", "write_scatter_png")
+    nothing = {name: lambda *arguments, **named: None for name in pictures}
+    with mock.patch.multiple(plots, **nothing):
+        return run_with_pictures(*flags)
+
+
+def run_with_pictures(*flags):
     """`run_as_shipped`, with a graph that is quicker to build."""
     with quick_graphs():
         return run_as_shipped(*flags)

@@ -9,6 +9,7 @@ from unittest import mock
 import numpy as np
 
 from data import create_pretraining_data
+from data.evaluation import plots
 from encoder_ko import cli
 from encoder_ko.compat import tf
 from encoder_ko.report.pretraining import run_page
@@ -118,9 +119,10 @@ def arguments(folder, model_type, output, **changes):
 
 
 def run(*flags):
-    """`run_with_page`, without the page, whose graph takes a second."""
+    """`run_with_page`, without the page and the picture, which take a second."""
     with mock.patch.object(run_page, "write"):
-        return run_with_page(*flags)
+        with mock.patch.object(plots, "write_curves_png"):
+            return run_with_page(*flags)
 
 
 def run_with_page(*flags):

@@ -8,7 +8,6 @@ import contextlib
 from unittest import mock
 
 from tensorflow.python.client import session
-from tensorflow.python.training import training_util
 
 from encoder_ko.compat import plain_ops, tf
 
@@ -30,6 +29,23 @@ def quick_graphs():
         options.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
         create(self, target, graph, options)
 
-    with mock.patch.object(session.BaseSession, "__init__", create_plainly):
-        with mock.patch.object(training_util, "write_graph"), plain_ops():
-            yield
+    save = tf.train.Saver.save
+
+    def save_weights(*arguments, **named):
+        return save(*arguments, **dict(named, write_meta_graph=False))
+
+    def save_at_once(hook, session, coord):
+        step = session.run(hook._global_step_tensor)
+        hook._save(session, step)
+        hook._timer.update_last_triggered_step(step)
+
+    with contextlib.ExitStack() as stack:
+        for owner, name, other in (
+            (session.BaseSession, "__init__", create_plainly),
+            # Without the graph, as text and in the events, and with each checkpoint.
+            (tf.train.CheckpointSaverHook, "after_create_session", save_at_once),
+            (tf.train.Saver, "save", save_weights),
+        ):
+            stack.enter_context(mock.patch.object(owner, name, other))
+        stack.enter_context(plain_ops())
+        yield

@@ -5,8 +5,8 @@ import threading
 import time
 
 from encoder_ko.training.run_folder import RunFolder
-from tests.inference.test_export_savedmodel import fine_tuned_model
 from tests.support import fine_tuning_runs
+from tests.support.made_up_models import fine_tuned_model
 
 FAMILIES = {
     "classification": "bert",
