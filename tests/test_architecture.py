@@ -28,6 +28,8 @@ TENSORFLOW_IN_DATA = (
     "data.records.schema",
     "data.records.input_pipeline",
     "data.records.mixing",
+    "data.records.pretraining_pipeline",
+    "data.records.shares",
 )
 # The door to users' files, and who else opens, lists, renames or deletes what, and why.
 DOOR = ("data.io.file_system", "data.io.files", "data.io.locks")

@@ -6,7 +6,8 @@ Source: google-research/electra, pretrain/pretrain_data.py.
 from typing import Any, NamedTuple
 
 from data.records.dataset import open_records
-from data.records.input_pipeline import Batches, pretraining_input_fn
+from data.records.pretraining_pipeline import training_input_fn
+from data.records.shares import Batches
 from electra_ko.util import utils
 
 _SEED = 0
@@ -98,4 +99,4 @@ def get_input_fn(config, is_training, num_cpu_threads=4):
         flag="pretrain_tfrecords",
     )
     steps = config.num_train_steps if is_training else config.num_eval_steps
-    return pretraining_input_fn(records, _SEED, Batches(0, steps), is_training)
+    return training_input_fn(records, _SEED, Batches(0, steps), is_training)

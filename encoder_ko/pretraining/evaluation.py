@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Optional
 
-from data.records import input_pipeline
+from data.records import pretraining_pipeline
 from data.records.dataset import RecordFiles
 from encoder_ko.compat import tf
 from encoder_ko.pretraining import objectives
@@ -62,7 +62,7 @@ class EvaluationSession:
     def _build(self):
         with tf.Graph().as_default():
             step = tf.train.get_or_create_global_step()
-            read = input_pipeline.pretraining_evaluation_input_fn(
+            read = pretraining_pipeline.evaluation_input_fn(
                 self._data, self._max_steps, fixed=False
             )
             batches = read({"batch_size": self._batch_size})

@@ -14,7 +14,7 @@ from absl import logging
 
 from data.io.errors import InputError
 from data.pretraining.masking import MaskingOptions, VocabularyTraits
-from data.records import dataset, input_pipeline
+from data.records import dataset, pretraining_pipeline, shares
 from encoder_ko.compat import tf
 from encoder_ko.optimization import updates
 from encoder_ko.pretraining import objectives
@@ -211,11 +211,11 @@ class Pretrainer:
         listener = hooks.EvaluationListener(
             self._evaluation_is_due, self._evaluations.evaluate, self._clock
         )
-        parts = input_pipeline.Batches(
+        parts = shares.Batches(
             first * schedule.accumulation_steps,
             schedule.train_steps * schedule.accumulation_steps,
         )
-        input_fn = input_pipeline.pretraining_input_fn(
+        input_fn = pretraining_pipeline.training_input_fn(
             data,
             schedule.seed,
             parts,
@@ -312,9 +312,7 @@ class Pretrainer:
         return metrics
 
     def _evaluate_on_tpu(self, data, max_steps, checkpoint):
-        input_fn = input_pipeline.pretraining_evaluation_input_fn(
-            data, max_steps, fixed=True
-        )
+        input_fn = pretraining_pipeline.evaluation_input_fn(data, max_steps, fixed=True)
         steps = min(max_steps, -(-data.total // self._eval_batch_size))
         metrics = self._estimator.evaluate(input_fn, steps, checkpoint_path=checkpoint)
         return dict(metrics, loss=metrics.pop(MEAN_LOSS))

@@ -1,7 +1,7 @@
 """Replicas: how many there are, which one this is, means over them.
 
 N replicas of B examples compute what one replica of N x B does: every batch is cut into
-equal pieces (`input_pipeline.Share`), losses over tokens are divided by the tokens of
+equal pieces (`shares.Share`), losses over tokens are divided by the tokens of
 all replicas, gradients are averaged before anything else is done with them, and random
 numbers differ from replica to replica. Batch sizes of flags are over all replicas; what
 is per replica has it in its name.
@@ -23,7 +23,7 @@ from typing import (
 )
 
 from data.io.errors import InputError
-from data.records.input_pipeline import Share, whole_batches
+from data.records.shares import Share, whole_batches
 from encoder_ko.compat import tf
 
 

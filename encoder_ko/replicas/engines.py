@@ -8,7 +8,7 @@ import os
 from typing import Sequence
 
 from data.io.errors import InputError
-from data.records.input_pipeline import Share
+from data.records.shares import Share
 from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.replicas.distribution import OneReplica

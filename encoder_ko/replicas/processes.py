@@ -20,7 +20,7 @@ import numpy as np
 from absl import logging
 
 from data.io.errors import InputError
-from data.records.input_pipeline import Share
+from data.records.shares import Share
 from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.replicas.distribution import OneReplica

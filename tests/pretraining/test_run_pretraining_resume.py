@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from encoder_ko.pretraining.evaluation import EvaluationSession
+from encoder_ko.training import restoring
 from tests.support import pretraining_runs as runs
 
 pytestmark = pytest.mark.slow
@@ -102,3 +104,61 @@ def test_sigterm_saves_before_it_leaves(prepared, tmp_path):
     assert f"Stopped by a signal; step {step} is saved." in errors
     log = runs.read_lines(output / "training_log.jsonl")
     assert log[-1]["step"] <= step
+
+
+def test_evaluations_on_the_way_neither_rebuild_nor_change_training(
+    prepared, tmp_path, monkeypatch
+):
+    """SIGTERM in the midst of one ends training after the next step, not before."""
+    graphs, sessions = [], []
+    start_from, build = restoring.start_from, EvaluationSession._build
+    monkeypatch.setattr(
+        restoring, "start_from", lambda *a: graphs.append(a) or start_from(*a)
+    )
+    monkeypatch.setattr(
+        EvaluationSession, "_build", lambda self: sessions.append(1) or build(self)
+    )
+    metrics = EvaluationSession.metrics
+
+    def interrupted_at_6(self, checkpoint):
+        found = metrics(self, checkpoint)
+        if found["global_step"] == 6:
+            monkeypatch.setattr(EvaluationSession, "metrics", metrics)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return found
+
+    monkeypatch.setattr(EvaluationSession, "metrics", interrupted_at_6)
+    plain, evaluated = tmp_path / "plain", tmp_path / "evaluated"
+    flags = runs.arguments(prepared("bert"), "bert", evaluated, eval_every_steps=3)
+    assert runs.run(*flags) == 143
+    assert runs.step_of(evaluated) == 7
+    assert (len(graphs), len(sessions)) == (1, 1)
+    assert runs.run(*flags) == 0
+    assert runs.run(*runs.arguments(prepared("bert"), "bert", plain)) == 0
+    require_same_bits(plain, evaluated)
+    history = runs.read_json(evaluated, "history.json")
+    assert [entry["step"] for entry in history] == [3, 6, 9]
+
+
+def test_an_evaluation_that_was_killed_is_made_up_for(prepared, tmp_path, monkeypatch):
+    """The checkpoint of step 6 is there, its evaluation is not."""
+
+    class Killed(Exception):
+        pass
+
+    metrics = EvaluationSession.metrics
+
+    def killed_at_6(self, checkpoint):
+        if checkpoint.endswith("-6"):
+            raise Killed
+        return metrics(self, checkpoint)
+
+    output = tmp_path / "killed"
+    flags = runs.arguments(prepared("bert"), "bert", output, eval_every_steps=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(EvaluationSession, "metrics", killed_at_6)
+        with pytest.raises(Killed):
+            runs.run(*flags)
+    assert runs.run(*flags) == 0
+    history = runs.read_json(output, "history.json")
+    assert [entry["step"] for entry in history] == [3, 6, 9]

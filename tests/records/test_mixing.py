@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data.records import dataset, input_pipeline, mixing, tfrecords
+from data.records import dataset, mixing, pretraining_pipeline, shares, tfrecords
 from tests.records.test_pretraining_records import (
     LENGTH,
     PREDICTIONS,
@@ -33,10 +33,10 @@ def data(tmp_path):
     return dataset.open_records(pattern, "electra", LENGTH, PREDICTIONS)
 
 
-def read(data, first, last, seed=5, share_of=input_pipeline.whole_batches):
-    batches = input_pipeline.Batches(first, last)
+def read(data, first, last, seed=5, share_of=shares.whole_batches):
+    batches = shares.Batches(first, last)
     return numbers(
-        input_pipeline.pretraining_input_fn(
+        pretraining_pipeline.training_input_fn(
             data, seed, batches, share_of=share_of, mix_files=True
         ),
         8,
@@ -79,7 +79,7 @@ def test_the_order_depends_on_the_seed(data):
 
 def test_two_replicas_share_the_batches_of_one(data):
     def half(params):
-        return input_pipeline.Share(params["batch_size"], 2, 1, 2)
+        return shares.Share(params["batch_size"], 2, 1, 2)
 
     whole = read(data, 3, 9)
     assert read(data, 3, 9, share_of=half) == [batch[4:] for batch in whole]

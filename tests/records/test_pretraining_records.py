@@ -5,7 +5,7 @@ import pytest
 
 from data.io.errors import InputError
 from data.records import dataset as pretraining_records
-from data.records import input_pipeline, schema, tfrecords
+from data.records import pretraining_pipeline, schema, shares, tfrecords
 from data.records.manifest import Manifest, save_manifest
 from encoder_ko.compat import tf
 
@@ -69,8 +69,8 @@ def numbers(input_fn, batch_size=3):
 
 
 def training_numbers(data, first, last, seed=5, shuffle=True):
-    batches = input_pipeline.Batches(first, last)
-    return numbers(input_pipeline.pretraining_input_fn(data, seed, batches, shuffle))
+    batches = shares.Batches(first, last)
+    return numbers(pretraining_pipeline.training_input_fn(data, seed, batches, shuffle))
 
 
 def test_files_are_counted_and_empty_ones_left_out(folder):
@@ -170,9 +170,7 @@ def test_evaluation_reads_in_order_and_once(folder):
     data = open_folder(folder)
 
     def read(steps, fixed):
-        return numbers(
-            input_pipeline.pretraining_evaluation_input_fn(data, steps, fixed), 8
-        )
+        return numbers(pretraining_pipeline.evaluation_input_fn(data, steps, fixed), 8)
 
     assert read(100, False) == [[*range(8)], [*range(8, 16)], [*range(16, 20)]]
     filled = [*range(16, 20), 0, 0, 0, 0]

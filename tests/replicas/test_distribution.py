@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from data.io.errors import InputError
-from data.records.input_pipeline import Share
+from data.records.shares import Share
 from encoder_ko import compat
 from encoder_ko.compat import tf
 from encoder_ko.replicas import distribution

@@ -9,7 +9,7 @@ import collections
 import numpy as np
 import pytest
 
-from data.records import input_pipeline
+from data.records import input_pipeline, pretraining_pipeline, shares
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import trainer as finetuning
 from encoder_ko.finetuning.family import Hyperparameters
@@ -68,8 +68,8 @@ def ops_of(graph):
 def test_pretraining_is_built_for_all_cores(records, tmp_path, hosts):
     cores = 8 * hosts
     estimator = pretrainer(tmp_path, hosts)
-    batches = input_pipeline.Batches(0, 8)
-    train_input = input_pipeline.pretraining_input_fn(
+    batches = shares.Batches(0, 8)
+    train_input = pretraining_pipeline.training_input_fn(
         records, 1, batches, share_of=TpuCores(cores).share_of
     )
     graph, spec = simulated_tpu.build_graph(estimator, train_input, TRAIN)
@@ -77,7 +77,7 @@ def test_pretraining_is_built_for_all_cores(records, tmp_path, hosts):
     assert found["OutfeedDequeueTuple"] == cores
     assert found["CrossReplicaSum"] > 2
     assert any("ReplayHook" in type(hook).__name__ for hook in spec.training_hooks)
-    eval_input = input_pipeline.pretraining_evaluation_input_fn(records, 9, fixed=True)
+    eval_input = pretraining_pipeline.evaluation_input_fn(records, 9, fixed=True)
     graph, spec = simulated_tpu.build_graph(estimator, eval_input, EVAL)
     assert ops_of(graph)["OutfeedDequeueTuple"] == cores
     assert ops_of(graph)["CrossReplicaSum"] == 0
@@ -150,11 +150,11 @@ def evaluate(replicas, steps):
 
 def test_an_evaluation_on_a_tpu_is_that_of_one_device(records, tmp_path):
     """Every record counts once, what fills up the second batch not at all."""
-    input_fn = input_pipeline.pretraining_evaluation_input_fn(records, 9, fixed=True)
+    input_fn = pretraining_pipeline.evaluation_input_fn(records, 9, fixed=True)
     steps = simulated_tpu.batches_of_cores(pretrainer(tmp_path, 1), input_fn, EVAL)
     assert len(steps) == 2 and steps[1][3]["is_real_example"].tolist() == [0.0, 0.0]
     found = evaluate(TpuCores(8), steps)
-    input_fn = input_pipeline.pretraining_evaluation_input_fn(records, 9, fixed=False)
+    input_fn = pretraining_pipeline.evaluation_input_fn(records, 9, fixed=False)
     whole = simulated_tpu.read(input_fn, {"batch_size": 7}, fixed=False)
     expected = evaluate(OneReplica(), [[batch] for batch in whole])
     for name in ("loss", "accuracy"):

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from data.records import dataset, input_pipeline, schema, tfrecords
+from data.records import (
+    dataset,
+    input_pipeline,
+    pretraining_pipeline,
+    schema,
+    shares,
+    tfrecords,
+)
 from encoder_ko.compat import tf
 from encoder_ko.replicas.engines import TpuCores
 from encoder_ko.training import estimator as estimators
@@ -93,8 +100,8 @@ def numbers(batch):
 
 
 def pretraining_input(records, first, last, **changes):
-    batches = input_pipeline.Batches(first, last)
-    return input_pipeline.pretraining_input_fn(records, 5, batches, **changes)
+    batches = shares.Batches(first, last)
+    return pretraining_pipeline.training_input_fn(records, 5, batches, **changes)
 
 
 @pytest.mark.parametrize("hosts", [1, 2])
@@ -155,7 +162,7 @@ def test_fine_tuning_feeds_every_step_of_the_run(sentences, tmp_path, hosts, fir
 def test_evaluation_has_each_record_once_and_fills_up(records, tmp_path, hosts):
     steps = simulated_tpu.batches_of_cores(
         tpu_estimator(tmp_path, hosts, 32),
-        input_pipeline.pretraining_evaluation_input_fn(records, 100, fixed=True),
+        pretraining_pipeline.evaluation_input_fn(records, 100, fixed=True),
         EVAL,
     )
     assert len(steps) == 3
