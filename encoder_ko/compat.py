@@ -64,7 +64,9 @@ def _fused_in_graph(function):
     """
     fused = _belongings(tf.get_default_graph())
     if function not in fused:
-        fused[function] = _tensorflow.function(function, jit_compile=True)
+        fused[function] = _tensorflow.function(
+            function, jit_compile=True, autograph=False
+        )
     return fused[function]
 
 

@@ -12,6 +12,8 @@ from benchmarks import loss_contenders, loss_curves
 from benchmarks.loss_contenders import Run, Work
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 ARGUMENTS = [
     "--layers=2",
     "--hidden_size=16",

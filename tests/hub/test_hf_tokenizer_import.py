@@ -235,6 +235,7 @@ def test_a_special_token_without_an_id_is_refused(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_added_tokens_go_back_to_hugging_face(tmp_path):
     vocabulary(tmp_path)
     write_json(tmp_path, "added_tokens.json", ADDED)

@@ -185,6 +185,7 @@ def lock_elsewhere(place):
     return said.strip()
 
 
+@pytest.mark.slow
 def test_a_folder_has_one_writer(place):
     locks.lock_folder(place)
     locks.lock_folder(place)  # the same process may again
@@ -202,6 +203,7 @@ def test_a_folder_has_one_writer(place):
     locks.unlock_folder(place)
 
 
+@pytest.mark.slow
 def test_a_lock_of_a_process_that_was_killed(tmp_path):
     place = f"file://{tmp_path}"
     killed = _LOCK + "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"

@@ -62,6 +62,7 @@ def _wait_until(condition, seconds=20):
     assert condition()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs Linux's /proc")
 def test_workers_do_not_outlive_a_killed_parent():
     code = (

@@ -27,6 +27,8 @@ from korean_encoders.commands import (
 from tests.support import fine_tuning_runs, pretraining_runs
 from tests.support.quick_graphs import quick_graphs
 
+pytestmark = pytest.mark.slow
+
 HAS_RAM = pytest.mark.skipif(not compat.IS_TF2, reason="TensorFlow 1.15 has no ram://")
 
 

@@ -1,5 +1,7 @@
 """Layers without padding: the same tokens, the same gradients as with it."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -98,34 +100,47 @@ def outputs_and_gradients(mask, skip_padding, positions=None, dtype=tf.float32):
     generator = np.random.RandomState(3)
     ids = generator.randint(0, 50, mask.shape)
     weights = generator.randn(*mask.shape, CONFIG.hidden_size) * mask[:, :, None]
+    if positions is not None:
+        weights = np.take_along_axis(weights, positions[:, :, None], 1)
+    session, fed, fetched = graph_of(skip_padding, positions is not None, dtype)
+    values = dict(ids=ids, mask=mask, weights=weights, positions=positions)
+    return session.run(fetched, {fed[name]: values[name] for name in fed})
+
+
+@functools.lru_cache(maxsize=None)
+def graph_of(skip_padding, with_positions, dtype):
+    """A session with initial values, its placeholders by name, what it computes."""
     with tf.Graph().as_default():
         tf.set_random_seed(1)
-        fed = tf.placeholder(tf.int32, [None, None])
-        chosen = None if positions is None else tf.constant(positions)
+        fed = {name: tf.placeholder(tf.int32, [None, None]) for name in ("ids", "mask")}
+        fed["weights"] = tf.placeholder(tf.float32, [None, None, CONFIG.hidden_size])
+        if with_positions:
+            fed["positions"] = tf.placeholder(tf.int32, [None, None])
         model = BertModel(
             CONFIG.replace(hidden_dropout_prob=0.0),
             True,
-            tf.constant(ids, tf.int32),
-            fed,
+            fed["ids"],
+            fed["mask"],
             dtype=dtype,
             dropout=DropoutStream(1, tf.constant(1)),
-            predicted_positions=chosen,
+            predicted_positions=fed.get("positions"),
             skip_padding=skip_padding,
         )
         middle = tf.cast(model.get_all_encoder_layers()[1], tf.float32)
-        middle *= mask[:, :, None]
-        if chosen is None:
-            last = model.get_sequence_output()
+        middle *= tf.cast(fed["mask"], tf.float32)[:, :, tf.newaxis]
+        if with_positions:
+            last = model.get_output_at(fed["positions"])
         else:
-            last = model.get_output_at(chosen)
-            weights = np.take_along_axis(weights, positions[:, :, None], 1)
+            last = model.get_sequence_output()
         pooled = tf.cast(model.get_pooled_output(), tf.float32)
-        loss = tf.reduce_sum(tf.cast(last, tf.float32) * weights.astype(np.float32))
+        loss = tf.reduce_sum(tf.cast(last, tf.float32) * fed["weights"])
         loss += tf.reduce_sum(pooled)
         gradients = tf.gradients(loss, tf.trainable_variables())
         assert all(gradient is not None for gradient in gradients)
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        return run([loss, middle, pooled, *gradients], {fed: mask})
+        session = tf.Session()
+        session.run(tf.global_variables_initializer())
+        return session, fed, [loss, middle, pooled, *gradients]
 
 
 FULL = mask_of(16, 16, 16, 16, width=16)

@@ -15,6 +15,8 @@ from encoder_ko.pretraining import objectives
 from tests.support import tiny_networks
 from tests.support.made_up_models import load_values
 
+pytestmark = pytest.mark.slow
+
 MASKING = masking.GeneratorMasking(4, (2, 3, 4))
 VOCABULARY = tiny_networks.VOCABULARY
 WIDTH = 16

@@ -10,6 +10,8 @@ from encoder_ko.training import checkpoints
 from tests.support import fine_tuning_runs as runs
 from tests.support import pretraining_runs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):

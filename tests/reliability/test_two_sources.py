@@ -20,6 +20,8 @@ from tests.support import fine_tuning_runs as runs
 from tests.support import pretraining_runs
 from tests.support.made_up_models import fine_tuned_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture()
 def run(tmp_path):

@@ -31,6 +31,8 @@ from tests.support.tiny_networks import (
     task_type_of,
 )
 
+pytestmark = pytest.mark.slow
+
 TRAIN, EVAL, PREDICT = (
     tf.estimator.ModeKeys.TRAIN,
     tf.estimator.ModeKeys.EVAL,

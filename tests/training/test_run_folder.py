@@ -140,6 +140,7 @@ except InputError as error:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_share_a_folder(folder):
     root = ROOT
     command = [sys.executable, "-c", _CLAIM, folder.path]
