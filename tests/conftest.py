@@ -34,6 +34,15 @@ def frozen_objects():
     gc.freeze()
 
 
+@pytest.fixture(scope="module")
+def quickly():
+    """For modules about what is read, written and said: see `quick_graphs`."""
+    from tests.support.quick_graphs import quick_graphs
+
+    with quick_graphs():
+        yield
+
+
 @pytest.fixture(params=shared_data.NUMBERS, ids=str)
 def golden(request):
     """A set of recorded numbers: `golden("bert", "params.npz")` is a path."""

@@ -22,9 +22,11 @@ def is_benchmark(words):
 @pytest.mark.parametrize("page", documents.PAGES)
 def test_every_command_has_flags_that_its_script_defines(page, monkeypatch):
     monkeypatch.chdir(ROOT)  # where --config=configs/... is
+    modules = {command.module for command in COMMANDS.values()}
     for words in documents.commands(page, "python3", "korean-encoders"):
         if not is_benchmark(words):
-            documents.parse(words)
+            module, values = documents.parse(words)
+            assert module in modules and len(values) > len(COMMON), words
 
 
 def test_the_documentation_calls_every_command(monkeypatch):

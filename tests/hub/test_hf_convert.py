@@ -24,7 +24,7 @@ from tests.support import pretraining_runs  # noqa: E402
 from tests.support.hf_reference import CONFIGS, batch, run  # noqa: E402
 from tests.support.shared_data import shared_golden  # noqa: E402
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly")]
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 RESULTS = {

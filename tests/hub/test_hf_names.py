@@ -14,7 +14,7 @@ from encoder_ko.hub.weight_map import expand, sizes
 from tests.support.hf_reference import CONFIGS, HEADS, NETWORKS, TASK, batch, run
 from tests.support.reference_graphs import recorded_graph
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly")]
 
 BERT, ALBERT, ELECTRA = (NETWORKS[n][0] for n in ("bert", "albert", "electra"))
 

@@ -53,6 +53,11 @@ def test_data_commands_take_the_files(name):
         command.define_flags(values)
         values.mark_as_parsed()
         flag_files.apply_settings(values, folder(name, file))
+        with open(folder(name, file), encoding="utf-8") as reader:
+            wanted = json.load(reader)
+        for flag, value in wanted.items():
+            if not flag.startswith("_") and isinstance(value, (bool, int, float)):
+                assert values[flag].value == value, (file, flag)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

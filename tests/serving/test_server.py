@@ -34,7 +34,7 @@ testclient, app, server, guard_module = (
         "korean_encoders.serving.guard",
     )
 )
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly")]
 
 TEXTS = ["재밌다 영화", "", "ㅋㅋ 😀 뷁 최고", "최고 " * 30]
 PAIRS = [("재밌다", "최고"), ("정말 " * 20, "또 😀")]
