@@ -318,9 +318,11 @@ def _draw(found: Dict[Run, Curves], work: Work) -> None:
                         name, ends, mean_losses(losses, window), run.worker == "hf"
                     )
                 )
-    other = "Google's" if work.upstream_dir else "Hugging Face"
+    subject, other = "Masked words", "Hugging Face"
+    if work.upstream_dir:
+        subject, other = "ELECTRA", "Google's"
     plots.write_curves_png(
-        work.path(PICTURE), panels, f"{_subject(work)}: ours beside {other}"
+        work.path(PICTURE), panels, f"{subject}: ours beside {other}"
     )
 
 

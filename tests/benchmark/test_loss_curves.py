@@ -10,7 +10,9 @@ import pytest
 
 from benchmarks import loss_contenders, loss_curves
 from benchmarks.loss_contenders import Run, Work
+from encoder_ko import compat
 from tests.support.paths import ROOT
+from tests.support.quick_graphs import quick_graphs
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +67,29 @@ def test_ours_writes_down_what_it_trained_on(trained):
     last = result["losses"][-1]
     assert f"| float32 | 0.002 | ours | 1 | {result['losses'][1]:.3f} |" in table
     assert f"{last:.3f}" in table
+
+
+def test_electras_objective_is_trained_without_and_with_bias_correction(
+    trained, tmp_path, monkeypatch
+):
+    work = Work.load(str(trained[0]))
+    work = work._replace(folder=str(tmp_path), upstream_dir="a checkout")
+    work.save()
+    monkeypatch.setattr(compat, "keep_freed_memory", lambda: None)
+    found = {}
+    for worker in ("ours", "corrected"):
+        run = Run(worker, "float32", 2e-3, 7)
+        with quick_graphs():
+            loss_contenders.run_ours(work, run)
+        with open(work.result_path(run)) as reader:
+            found[worker] = json.load(reader)
+    ours, corrected = found["ours"], found["corrected"]
+    for result in (ours, corrected):
+        assert result["losses"][0] == pytest.approx(np.log(3007), abs=0.05)
+        assert result["discriminator_losses"][0] == pytest.approx(np.log(2), abs=0.05)
+    # The rate of the first update is 0; the second is larger without correction.
+    assert ours["losses"][:2] == corrected["losses"][:2]
+    assert ours["discriminator_losses"][-1] < corrected["discriminator_losses"][-1]
 
 
 def test_a_finished_run_is_not_trained_again(trained):
@@ -122,6 +147,30 @@ def test_runs_of_a_seed_begin_with_ours(monkeypatch):
         "ours_bfloat16_0.002_7",
         "hf_bfloat16_0.002_7",
     ]
+
+
+def test_runs_beside_google_are_of_three_kinds(monkeypatch):
+    """Google's code has no bfloat16 on a CPU."""
+    program = ["loss_curves.py", "--output_dir=x", "--upstream_dir=electra", *ARGUMENTS]
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        [*program, "--upstream_python=y", "--precisions", "float32", "bfloat16"],
+    )
+    assert [run.name for run in loss_curves.runs_of(loss_curves._arguments())] == [
+        "ours_float32_0.002_7",
+        "corrected_float32_0.002_7",
+        "google_float32_0.002_7",
+        "ours_bfloat16_0.002_7",
+        "corrected_bfloat16_0.002_7",
+    ]
+
+
+def test_the_masked_tokens_of_a_row_are_those_of_google():
+    """int(0.155 * length), where 15% are masked."""
+    work = Work("", {}, "", "", 1, 128, 10, 10, 4, {})
+    assert work.max_predictions == 20
+    assert work._replace(upstream_dir="electra").max_predictions == 19
 
 
 def test_the_rate_is_that_of_electra():

@@ -195,7 +195,7 @@ def test_figures_go_to_tensorboard(finished):
 def test_the_loss_stands_beside_the_entropy_of_the_masked_tokens(
     prepared, tmp_path, monkeypatch
 ):
-    """Counted over the sessions between evaluations; in the log and in the results."""
+    """Counted over all steps, evaluations between them; in the log and the results."""
     monkeypatch.setattr(collapse, "FIRST_STEP", 3)
     monkeypatch.setattr(collapse, "_LEAST", 8)
     changes = dict(eval_every_steps=6, do_eval=True, adam_bias_correction=True)
