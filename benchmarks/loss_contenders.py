@@ -46,8 +46,9 @@ class Work(NamedTuple):
       steps: that are trained. schedule_steps: at which the rate would reach 0.
       warmup_steps: of the rate.
       adam: beta_1, beta_2, epsilon, weight_decay.
-      upstream_dir: checkout of google-research/electra, whose objective is trained;
-        None = masked words, with bias correction.
+      upstream_dir: checkout of google-research/electra; None = not beside it, and with
+        bias correction.
+      objective: "masked words" or "electra".
     """
 
     folder: str
@@ -61,6 +62,7 @@ class Work(NamedTuple):
     warmup_steps: int
     adam: Dict[str, float]
     upstream_dir: Optional[str] = None
+    objective: str = "masked words"
 
     @property
     def max_predictions(self) -> int:
@@ -156,7 +158,7 @@ def run_ours(work: Work, run: Run) -> None:
         output = job.network.build(config, features, options)
         seen["rows"] = _seen(features, output, run.seed)
         seen["losses"] = output.losses["masked_lm_loss"]
-        if work.upstream_dir:
+        if work.objective == "electra":
             seen["discriminator_losses"] = output.losses["disc_loss"]
         return output
 
@@ -202,7 +204,7 @@ def _job(work, run):
 
     settings = {
         "model_type": "electra",
-        "electra_objective": "true" if work.upstream_dir else "false",
+        "electra_objective": work.objective == "electra",
         "electra_config_file": work.path("config.json"),
         "input_file": work.records,
         "vocab_file": work.vocab_file,
@@ -387,6 +389,7 @@ def run_google(work: Work, run: Run) -> None:
         work.upstream_dir,
         work.folder,
         work.model,
+        electra_objective=work.objective == "electra",
         vocab_file=work.vocab_file,
         pretrain_tfrecords=work.records,
         max_seq_length=work.max_seq_length,
@@ -401,10 +404,9 @@ def run_google(work: Work, run: Run) -> None:
     features = tf.compat.v1.data.make_one_shot_iterator(features).get_next()
     spec = model_fn(features, None, tf.estimator.ModeKeys.TRAIN, {})
     (network,) = built
-    fetches = {
-        "losses": network.mlm_output.loss,
-        "discriminator_losses": network.disc_loss,
-    }
+    fetches = {"losses": network.mlm_output.loss}
+    if work.objective == "electra":
+        fetches["discriminator_losses"] = network.disc_loss
     losses = _Losses(work, run, f"TensorFlow {tf.__version__}")
     with tf.compat.v1.Session() as session:
         session.run(tf.compat.v1.global_variables_initializer())

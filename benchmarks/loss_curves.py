@@ -9,9 +9,10 @@ masks, by Adam with the same constants, step for step: equal code gives equal cu
   python3 benchmarks/loss_curves.py --upstream_dir=ELECTRA --upstream_python=PY37 \
       --output_dir=DIR --input_file='corpus/*.txt' --vocab_file=vocab.txt
 
-ELECTRA's objective, without bias correction as in Google's code, and ours with it, on
-the same records. The same command goes on with what is missing in DIR. See
-benchmarks/README.md.
+Masked words or ELECTRA's objective (--objective=electra), without bias correction as in
+Google's code, and ours with it, on the same records.
+
+The same command goes on with what is missing in DIR. See benchmarks/README.md.
 """
 
 import argparse
@@ -62,8 +63,9 @@ def _arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--output_dir", required=True, help="Folder of runs and results.")
     add("--hf_python", help="Python with torch and transformers; default: ours alone.")
-    add("--upstream_dir", help="Checkout of google-research/electra: its objective.")
+    add("--upstream_dir", help="Checkout of google-research/electra.")
     add("--upstream_python", help="Python with TensorFlow 1.15; default: ours alone.")
+    add("--objective", default="masked words", choices=["masked words", "electra"])
     add("--input_file", default=f"{ROOT}/samples/corpus/*.txt", help="Text.")
     add("--vocab_file", default=f"{ROOT}/samples/vocab.txt", help="WordPiece.")
     add("--precisions", nargs="+", default=["float32", "bfloat16"])
@@ -127,6 +129,7 @@ def prepare(arguments: argparse.Namespace) -> Work:
             "weight_decay": arguments.weight_decay_rate,
         },
         upstream_dir=arguments.upstream_dir and os.path.abspath(arguments.upstream_dir),
+        objective=arguments.objective,
     )
     os.makedirs(folder, exist_ok=True)
     if os.path.exists(work.path("work.json")) and Work.load(folder) != work:
@@ -296,7 +299,7 @@ def markdown(found: Dict[Run, Curves], work: Work, window: int) -> str:
 
 
 def _subject(work: Work) -> str:
-    return "ELECTRA's masked words" if work.upstream_dir else "Masked words"
+    return "Masked words" + " of ELECTRA" * (work.objective == "electra")
 
 
 def _draw(found: Dict[Run, Curves], work: Work) -> None:
@@ -318,9 +321,8 @@ def _draw(found: Dict[Run, Curves], work: Work) -> None:
                         name, ends, mean_losses(losses, window), run.worker == "hf"
                     )
                 )
-    subject, other = "Masked words", "Hugging Face"
-    if work.upstream_dir:
-        subject, other = "ELECTRA", "Google's"
+    subject = "ELECTRA" if work.objective == "electra" else "Masked words"
+    other = "Google's code" if work.upstream_dir else "Hugging Face"
     plots.write_curves_png(
         work.path(PICTURE), panels, f"{subject}: ours beside {other}"
     )

@@ -73,7 +73,9 @@ def test_electras_objective_is_trained_without_and_with_bias_correction(
     trained, tmp_path, monkeypatch
 ):
     work = Work.load(str(trained[0]))
-    work = work._replace(folder=str(tmp_path), upstream_dir="a checkout")
+    work = work._replace(
+        folder=str(tmp_path), upstream_dir="a checkout", objective="electra"
+    )
     work.save()
     monkeypatch.setattr(compat, "keep_freed_memory", lambda: None)
     found = {}
