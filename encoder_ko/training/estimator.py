@@ -1,6 +1,7 @@
 """TPUEstimator and its settings; on CPU and GPU it trains there."""
 
 import dataclasses
+import sys
 from typing import Any, Callable, Optional
 
 from absl import flags, logging
@@ -122,6 +123,22 @@ def _as_it_is(model_fn):
     return call
 
 
+# Errors of Google's client libraries that are of no common kind.
+_ERRORS_OF_CLIENTS = (
+    ("google.auth.exceptions", "GoogleAuthError"),
+    ("googleapiclient.errors", "Error"),
+    ("httplib2.error", "HttpLib2Error"),
+    ("oauth2client.client", "Error"),
+)
+
+
+def _lookup_errors():
+    """What can be raised where a TPU is looked up, by the libraries that are in use."""
+    used = [(sys.modules.get(module), name) for module, name in _ERRORS_OF_CLIENTS]
+    found = [getattr(module, name) for module, name in used if module]
+    return (ImportError, OSError, RuntimeError, ValueError, *found)
+
+
 def _cluster(hardware: Hardware):
     """Where the TPU is.
 
@@ -135,7 +152,7 @@ def _cluster(hardware: Hardware):
             hardware.tpu_name, zone=hardware.tpu_zone, project=hardware.gcp_project
         )
         address = cluster.master()
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
+    except _lookup_errors() as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"--tpu_name={hardware.tpu_name} cannot be looked up ({reason}). Check the "

@@ -4,6 +4,8 @@ import glob
 import os
 import re
 import shutil
+import sys
+import types
 from unittest import mock
 
 import numpy as np
@@ -239,8 +241,15 @@ def test_use_tpu_asks_for_the_named_tpu():
     assert built.call_args[1]["train_batch_size"] == 64
 
 
-def test_a_tpu_that_cannot_be_looked_up_is_one_line():
-    unreachable = mock.Mock(side_effect=OSError("<urlopen error no such host>"))
+class OfNoCommonKind(Exception):
+    """As what oauth2client raises where there are no credentials."""
+
+
+@pytest.mark.parametrize("kind", [OSError, OfNoCommonKind])
+def test_a_tpu_that_cannot_be_looked_up_is_one_line(kind, monkeypatch):
+    library = types.SimpleNamespace(Error=OfNoCommonKind)
+    monkeypatch.setitem(sys.modules, "oauth2client.client", library)
+    unreachable = mock.Mock(side_effect=kind("<urlopen error no such host>"))
     hardware = estimator.Hardware(use_tpu=True, tpu_name="ko-8")
     name = "TPUClusterResolver"
     with mock.patch.object(tf.distribute.cluster_resolver, name, unreachable):
