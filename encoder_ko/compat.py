@@ -232,6 +232,7 @@ def xla_replica_id() -> Tensor:
     return gen_xla_ops.xla_replica_id()
 
 
+@functools.lru_cache(maxsize=None)  # once: twice as much address space ends forks
 def keep_freed_memory() -> None:
     """Makes the C library keep large freed blocks, in huge pages, and reuse them.
 

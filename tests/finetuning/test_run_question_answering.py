@@ -90,7 +90,7 @@ def run(folders, output, model_type="bert", **changes):
 @pytest.mark.parametrize("model_type", ["albert", "bert", "electra"])
 def test_from_files_to_results(folders, model_type):
     _, _, folder = folders
-    learning_rate = {"albert": 0.01, "bert": 0.01, "electra": 0.005}[model_type]
+    learning_rate = {"albert": 0.005, "bert": 0.01, "electra": 0.005}[model_type]
     assert run(folders, model_type, model_type, learning_rate=learning_rate) == 0
     output = folder / model_type
 

@@ -57,18 +57,18 @@ def with_words(values, task_type):
     return dict(values, word_mask=(values["input_mask"] * begins).astype(np.int32))
 
 
-def predicted(model, values):
-    """The outputs of the graph that run_classifier.py predicts with."""
-    with tf.Graph().as_default(), tf.Session() as session:
-        features = {name: tf.constant(value) for name, value in values.items()}
-        batch, length = values["input_ids"].shape
+def prediction_runner(model):
+    """Runs the graph that run_classifier.py predicts with, on batches of any shape."""
+    session = tf.Session(graph=tf.Graph())
+    with session.graph.as_default():
+        names = ("input_ids", "input_mask", "segment_ids")
+        features = {name: tf.placeholder(tf.int32, [None, None]) for name in names}
         for feature in model.task_type.features():
             if feature.name not in features:
                 dtype = tf.float32 if feature.dtype == "float32" else tf.int32
-                shape = [batch] if feature.length else [batch, length]
-                features[feature.name] = tf.zeros(shape, dtype)
-        features["is_real_example"] = tf.ones([batch])
-        names = ("input_ids", "input_mask", "segment_ids")
+                shape = [None] if feature.length else [None, None]
+                features[feature.name] = tf.placeholder(dtype, shape)
+        features["is_real_example"] = tf.placeholder(tf.float32, [None])
         encoder = model.family.model_class(
             model.config,
             False,
@@ -77,7 +77,17 @@ def predicted(model, values):
         )
         outputs = model.task_type.head(model.family, encoder, features).outputs
         tf.train.Saver().restore(session, model.checkpoint)
-        return session.run(outputs)
+
+    def run(values):
+        shape = values["input_ids"].shape
+        fed = {
+            tensor: values.get(name, np.zeros(shape[: tensor.shape.ndims]))
+            for name, tensor in features.items()
+        }
+        fed[features["is_real_example"]] = np.ones(shape[:1])
+        return session.run(outputs, fed)
+
+    return run
 
 
 def plain_runner(path, signature):
@@ -99,9 +109,10 @@ def test_a_savedmodel_gives_what_prediction_gives(tmp_path, family, task_type):
     path = str(tmp_path / "serving" / "1")
     saved_model.write_saved_model(model, path)
     run = plain_runner(path, saved_model.SIGNATURES[task_type])
+    predict = prediction_runner(model)
     for batch, length in ((1, 5), (3, 12)):
         values = with_words(inputs(batch, length), task_type)
-        expected = predicted(model, values)
+        expected = predict(values)
         found = run(values)
         assert set(found) == set(expected)
         for name in expected:
@@ -116,7 +127,7 @@ def test_heads_for_questions_without_an_answer_are_exported(tmp_path, family):
     saved_model.write_saved_model(model, path)
     values = inputs(3, 12)
     found = plain_runner(path, "answer")(values)
-    expected = predicted(model, values)
+    expected = prediction_runner(model)(values)
     assert set(found) == {"start_logits", "end_logits", "no_answer_logits"}
     assert found["no_answer_logits"].shape == (3,)
     for name in expected:
@@ -268,9 +279,10 @@ def test_onnx_gives_what_prediction_gives(tmp_path, record_property, family, tas
     path = tmp_path / "onnx"
     onnx_file.write_onnx(model, str(path))
     run = onnx_file.onnx_runner(str(path / "model.onnx"))
+    predict = prediction_runner(model)
     for batch, length in ((1, 5), (3, 12)):
         values = with_words(inputs(batch, length), task_type)
-        expected = predicted(model, values)
+        expected = predict(values)
         found = run(values)
         assert set(found) == set(expected)
         for name in expected:

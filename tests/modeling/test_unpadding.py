@@ -135,12 +135,17 @@ def graph_of(skip_padding, with_positions, dtype):
         pooled = tf.cast(model.get_pooled_output(), tf.float32)
         loss = tf.reduce_sum(tf.cast(last, tf.float32) * fed["weights"])
         loss += tf.reduce_sum(pooled)
-        gradients = tf.gradients(loss, tf.trainable_variables())
-        assert all(gradient is not None for gradient in gradients)
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        session = tf.Session()
-        session.run(tf.global_variables_initializer())
+        session, gradients = with_gradients(loss)
         return session, fed, [loss, middle, pooled, *gradients]
+
+
+def with_gradients(loss):
+    """A session with initial values, and the loss's gradient by every variable."""
+    gradients = tf.gradients(loss, tf.trainable_variables())
+    assert all(gradient is not None for gradient in gradients)
+    session = tf.Session()
+    session.run(tf.global_variables_initializer())
+    return session, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
 FULL = mask_of(16, 16, 16, 16, width=16)
@@ -162,34 +167,44 @@ def test_outputs_and_gradients_are_those_with_padding(mask, positions):
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-5)
 
 
-def head_and_gradients(weights, skip_padding, dtype=tf.float32):
+def head_and_gradients(weights, skip_padding):
     """Losses of predicted tokens, what is most probable, and all gradients."""
     generator = np.random.RandomState(4)
     mask = mask_of(16, 3, 9, 4, width=16)
-    ids = generator.randint(0, 50, mask.shape)
-    positions = generator.randint(1, 3, weights.shape) * (weights > 0)
-    labels = generator.randint(0, 50, weights.shape)
+    values = {
+        "mask": mask,
+        "ids": generator.randint(0, 50, mask.shape),
+        "positions": generator.randint(1, 3, weights.shape) * (weights > 0),
+        "labels": generator.randint(0, 50, weights.shape),
+        "weights": weights,
+    }
+    session, fed, fetched = graph_of_head(skip_padding)
+    return session.run(fetched, {fed[name]: values[name] for name in fed})
+
+
+@functools.lru_cache(maxsize=None)
+def graph_of_head(skip_padding):
+    """As `graph_of`."""
     with tf.Graph().as_default():
         tf.set_random_seed(1)
+        names = ("ids", "mask", "positions", "labels")
+        fed = {name: tf.placeholder(tf.int32, [None, None]) for name in names}
+        fed["weights"] = tf.placeholder(tf.float32, [None, None])
         model = BertModel(
             CONFIG.replace(hidden_dropout_prob=0.0),
             True,
-            tf.constant(ids, tf.int32),
-            tf.constant(mask),
-            dtype=dtype,
+            fed["ids"],
+            fed["mask"],
             dropout=DropoutStream(1, tf.constant(1)),
-            predicted_positions=tf.constant(positions, tf.int32),
-            predicted_weights=tf.constant(weights, tf.float32),
+            predicted_positions=fed["positions"],
+            predicted_weights=fed["weights"],
             skip_padding=skip_padding,
         )
         predicted = heads.predict_tokens(
-            model, model.predicted_positions, tf.constant(labels, tf.int32)
+            model, model.predicted_positions, fed["labels"]
         )
         pooled = tf.cast(model.get_pooled_output(), tf.float32)
-        loss = tf.reduce_sum(predicted.losses * weights) + tf.reduce_sum(pooled)
-        gradients = tf.gradients(loss, tf.trainable_variables())
-        assert all(gradient is not None for gradient in gradients)
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        loss = tf.reduce_sum(predicted.losses * fed["weights"]) + tf.reduce_sum(pooled)
         tokens, probabilities = predicted.guesses(3)
         found = {
             "losses": predicted.losses,
@@ -198,10 +213,9 @@ def head_and_gradients(weights, skip_padding, dtype=tf.float32):
             "tokens": tokens,
             "probabilities": probabilities,
         }
-        outputs, gradients, rows = run(
-            [found, [loss, pooled, *gradients], tf.shape(predicted.products)[0]]
-        )
-    return outputs, gradients, rows
+        rows = tf.shape(predicted.products)[0]
+        session, gradients = with_gradients(loss)
+        return session, fed, [found, [loss, pooled, *gradients], rows]
 
 
 @pytest.mark.slow

@@ -18,12 +18,13 @@ pytestmark = pytest.mark.slow
 # Reports of a block of a thread, before and after freeing it and giving back whatever
 # the C library thinks fit: whether it lies in the heap, and the kernel's flags there.
 PROGRAM = """
-import ctypes, re, threading
+import ctypes, os, re, threading
 from encoder_ko import compat
 
 compat.keep_freed_memory()
 library = ctypes.CDLL(None)
 library.malloc.restype = ctypes.c_void_p
+library.malloc.argtypes = [ctypes.c_size_t]
 library.free.argtypes = [ctypes.c_void_p]
 
 def report(address):
@@ -46,6 +47,16 @@ def run():
 thread = threading.Thread(target=run)
 thread.start()
 thread.join()
+
+def address_space():
+    with open("/proc/self/statm") as reader:
+        return int(reader.read().split()[0])
+
+# In what was asked for the first time there is no room for as much again.
+library.malloc(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4)
+before = address_space()
+compat.keep_freed_memory()
+print(address_space() == before)
 """
 
 
@@ -56,7 +67,7 @@ def test_freed_blocks_of_all_threads_stay_in_a_heap_with_huge_pages():
         [sys.executable, "-W", "ignore", "-c", PROGRAM], env=environment
     )
     huge = os.path.exists("/sys/kernel/mm/transparent_hugepage")
-    assert printed.decode().splitlines() == [f"True {huge}"] * 2
+    assert printed.decode().splitlines() == [f"True {huge}"] * 2 + ["True"]
 
 
 def test_graphs_are_freed_with_their_gradients_and_compiled_functions():
