@@ -13,6 +13,8 @@ from korean_encoders.model_types import FAMILIES
 from tests.support import fine_tuning_runs as runs
 from tests.support import tiny_networks
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 NAMES = ("NSMC", "KorSTS", "NaverNER", "KorQuAD", "KLUE-MRC", "KLUE-DP")
 LENGTH = 16
 

@@ -16,7 +16,7 @@ from korean_encoders.model_types import MODEL_TYPES
 from tests.support.fine_tuning_runs import VOCABULARY
 from tests.support.paths import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly")]
 
 SIZES = {
     "vocab_size": 23,

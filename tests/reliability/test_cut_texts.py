@@ -12,6 +12,8 @@ from korean_encoders.commands import predict
 from tests.support import fine_tuning_runs as runs
 from tests.support.made_up_models import fine_tuned_model
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 
 def run(*flags):
     try:
