@@ -183,6 +183,11 @@ class Pretrainer:
         """Whether training can wait for evaluations: one replica, and no TPU's loop."""
         return self._replicas.count == 1 and not self._replicas.on_tpu
 
+    def _listener(self, evaluations):
+        return hooks.EvaluationListener(
+            self._evaluation_is_due, evaluations.evaluate, self._clock
+        )
+
     def _evaluation_is_due(self, step):
         return self._evaluations.is_due(step) and not self._signal_hook.stopped
 
@@ -208,9 +213,6 @@ class Pretrainer:
         """
         schedule, first = self._schedule, self.step
         self._evaluations = evaluations or Evaluations()
-        listener = hooks.EvaluationListener(
-            self._evaluation_is_due, self._evaluations.evaluate, self._clock
-        )
         parts = shares.Batches(
             first * schedule.accumulation_steps,
             schedule.train_steps * schedule.accumulation_steps,
@@ -227,11 +229,13 @@ class Pretrainer:
         try:
             with self._explained_errors(data), self._replicas.explained_errors():
                 with hooks.guarded(self._folder, self._replicas) as listeners:
+                    if evaluations:  # whoever saves nothing may have no listener
+                        listeners = [*listeners, self._listener(evaluations)]
                     self._estimator.train(
                         input_fn,
                         session_hooks,
                         max_steps=last_step,
-                        saving_listeners=[*listeners, listener],
+                        saving_listeners=listeners,
                     )
         finally:
             self._signal_hook.restore()

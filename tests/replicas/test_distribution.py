@@ -8,9 +8,16 @@ from data.io.errors import InputError
 from data.records.shares import Share
 from encoder_ko import compat
 from encoder_ko.compat import tf
+from encoder_ko.pretraining.args import Schedule
+from encoder_ko.pretraining.trainer import Pretrainer
 from encoder_ko.replicas import distribution
 from encoder_ko.replicas.distribution import OneReplica
 from encoder_ko.replicas.engines import TpuCores
+from encoder_ko.training.args import OutputArgs
+from encoder_ko.training.estimator import Hardware
+from encoder_ko.training.run_folder import RunFolder
+from tests.support import tiny_networks
+from tests.support.quick_graphs import quick_graphs
 
 
 class TwoReplicas(OneReplica):
@@ -129,3 +136,26 @@ def test_a_tpu_that_does_not_answer_is_one_line():
     )
     with pytest.raises(tf.errors.DataLossError), TpuCores(8).explained_errors():
         raise tf.errors.DataLossError(None, None, "of a record")
+
+
+@pytest.mark.slow
+def test_a_process_that_is_not_the_chief_trains_and_saves_nothing(tmp_path):
+    """The Estimator takes listeners to checkpoints only where some are saved."""
+
+    class Other(OneReplica):
+        count, is_chief = 2, False
+
+    records = tiny_networks.pretraining_records(tmp_path, "bert", 20)
+    folder = tmp_path / "other"
+    with quick_graphs():
+        trained = Pretrainer(
+            tiny_networks.network_of("bert"),
+            Schedule(train_steps=2, batch_size=8),
+            RunFolder(str(folder)),
+            Hardware(),
+            8,
+            OutputArgs(str(folder)),
+            Other(),
+        ).train(records, 2)
+    assert trained
+    assert not list(folder.glob("model.ckpt*"))
