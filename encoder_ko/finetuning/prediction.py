@@ -8,7 +8,7 @@ import numpy as np
 from data.records import input_pipeline
 from encoder_ko.compat import Tensor, tf
 from encoder_ko.finetuning.model_fn import prediction_graph
-from encoder_ko.training import checkpoints, restoring
+from encoder_ko.training import restoring
 
 Batch = Dict[str, np.ndarray]
 
@@ -59,9 +59,7 @@ class PredictionSession:
                 self._variables = tf.global_variables()
                 self._saver = tf.train.Saver(self._variables)
                 self._session = tf.Session()
-        restoring.require_variables(checkpoint, self._variables)
-        with self._session.graph.as_default():
-            checkpoints.restore(self._saver, self._session, checkpoint)
+        restoring.load(checkpoint, self._session, self._saver, self._variables)
 
     def _batches(self, data) -> Iterator[Batch]:
         reader = self._reader(dataclasses.replace(data, path="", num_examples=0))

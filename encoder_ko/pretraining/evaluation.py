@@ -7,7 +7,7 @@ from data.records.dataset import RecordFiles
 from encoder_ko.compat import tf
 from encoder_ko.pretraining import objectives
 from encoder_ko.pretraining.model_fn import evaluation_output
-from encoder_ko.training import checkpoints, restoring
+from encoder_ko.training import restoring
 
 
 class EvaluationSession:
@@ -49,9 +49,7 @@ class EvaluationSession:
         """
         if self._session is None:
             self._build()
-        restoring.require_variables(checkpoint, self._variables)
-        with self._session.graph.as_default():
-            checkpoints.restore(self._saver, self._session, checkpoint)
+        restoring.load(checkpoint, self._session, self._saver, self._variables)
         self._session.run(self._begin)
         while True:
             try:

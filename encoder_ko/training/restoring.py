@@ -195,10 +195,22 @@ def open_session(checkpoint: str, variables: Optional[list] = None) -> tf.Sessio
       InputError: the checkpoint lacks one, or has it in another shape.
     """
     variables = tf.global_variables() if variables is None else variables
-    require_variables(checkpoint, variables)
     session = tf.Session()
-    checkpoints.restore(tf.train.Saver(variables), session, checkpoint)
+    load(checkpoint, session, tf.train.Saver(variables), variables)
     return session
+
+
+def load(
+    checkpoint: str, session: tf.Session, saver: tf.train.Saver, variables: list
+) -> None:
+    """Gives a session's variables, those of the saver, the values of a checkpoint.
+
+    Raises:
+      InputError: the checkpoint lacks one, or has it in another shape.
+    """
+    require_variables(checkpoint, variables)
+    with session.graph.as_default():
+        checkpoints.restore(saver, session, checkpoint)
 
 
 def _check_shapes(checkpoint, ours, stored, sources):

@@ -15,9 +15,9 @@ from encoder_ko.compat import tf
 from encoder_ko.modeling import heads
 from tests.support import client_programs
 from tests.support.client_programs import Client
-from tests.support.made_up_models import load_values
 from tests.support.reference_graphs import (
     check_final_values,
+    load_values,
     recorded_batch,
     recorded_head,
 )

@@ -13,7 +13,7 @@ from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.random_stream import RandomStream
 from encoder_ko.pretraining import objectives
 from tests.support import tiny_networks
-from tests.support.made_up_models import load_values
+from tests.support.reference_graphs import load_parameters
 
 pytestmark = pytest.mark.slow
 
@@ -113,9 +113,7 @@ def build(weights=None, config=CONFIG, **changes):
         output = pretraining.build(config, fed, options, electra)
         session.run(tf.global_variables_initializer())
         if weights:
-            load_values(
-                {v: weights[v.op.name] for v in tf.trainable_variables()}, session
-            )
+            load_parameters(session, weights)
         values = {v.op.name: session.run(v) for v in tf.trainable_variables()}
         shown = dict(loss=output.loss, **output.losses)
         found, predictions = session.run([shown, output.predictions])

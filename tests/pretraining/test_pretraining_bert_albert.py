@@ -12,10 +12,10 @@ from bert_ko.modeling import BertConfig
 from encoder_ko.compat import plain_ops, tf
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.pretraining import objectives
-from tests.support.made_up_models import load_values
 from tests.support.reference_graphs import (
     check_final_values,
     load_parameters,
+    load_values,
     recorded_batch,
     recorded_graph,
     relative,

@@ -15,6 +15,7 @@ from encoder_ko.inference import saved_model
 from encoder_ko.training.run_folder import RunFolder
 from korean_encoders.model_types import FAMILIES
 from tests.support import fine_tuning_runs as runs
+from tests.support.reference_graphs import load_values
 
 NARROW = {"albert": {"embedding_size": 8}, "electra": {"embedding_size": 8}}
 TASKS = {
@@ -34,14 +35,6 @@ def fine_tuned_model(folder, family, task_type, **task_changes):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return saved_run.FineTunedModel.load(str(folder), FAMILIES)
-
-
-def load_values(values, session):
-    """{variable: value}, all in one run of the session."""
-    session.run(
-        [variable.initializer for variable in values],
-        {variable.initializer.inputs[1]: value for variable, value in values.items()},
-    )
 
 
 @functools.lru_cache(maxsize=None)

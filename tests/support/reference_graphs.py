@@ -10,9 +10,15 @@ from encoder_ko.compat import tf
 
 def load_parameters(session, parameters):
     """Gives every trainable variable the recorded value of its name."""
-    variables = tf.trainable_variables()
-    values = {v.initializer.inputs[1]: parameters[v.op.name] for v in variables}
-    session.run([v.initializer for v in variables], values)
+    load_values({v: parameters[v.op.name] for v in tf.trainable_variables()}, session)
+
+
+def load_values(values, session):
+    """{variable: value}, all in one run of the session."""
+    session.run(
+        [variable.initializer for variable in values],
+        {variable.initializer.inputs[1]: value for variable, value in values.items()},
+    )
 
 
 def relative(actual, expected):
