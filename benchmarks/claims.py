@@ -10,6 +10,7 @@ benchmarks/README.md.
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import statistics
@@ -30,7 +31,7 @@ class Arm(NamedTuple):
     """One way to pre-train.
 
     Attributes:
-      name: of its folder and in the report.
+      name: of its folder and in the report; an arm of several claims is trained once.
       text: files of the corpus; "reviews.txt:3000000" = about so many bytes of it, from
         all over the file.
       vocabulary, records, pretraining: flags of the three commands, beside the claim's.
@@ -117,6 +118,8 @@ _ALBERT = {
     "num_train_steps": 5000,
 }
 
+_PLAIN = Arm("masked words, plain vocabulary")
+
 CLAIMS = {
     "comments": Claim(
         "Comments in the corpus help with comments and reviews (KR-BERT-MEDIUM, "
@@ -133,13 +136,13 @@ CLAIMS = {
         "ELECTRA's objective teaches more than masked words in the same time "
         "(KR-ELECTRA).",
         [
-            Arm("masked words"),
+            _PLAIN,
             Arm(
                 "ELECTRA",
                 pretraining={
                     "electra_objective": True,
                     "generator_hidden_size": 0.25,
-                    "num_train_steps": 2000,
+                    "num_train_steps": 2550,  # as long as 3,500 of masked words
                 },
             ),
         ],
@@ -148,9 +151,9 @@ CLAIMS = {
     "morphemes": Claim(
         "A vocabulary over morphemes is better than a plain one (Dialog-KoELECTRA).",
         [
-            Arm("plain"),
+            _PLAIN,
             Arm(
-                "morphemes",
+                "masked words, morphemes",
                 vocabulary={"morpheme_analyser": "mecab", "morphemes": "run_time"},
             ),
         ],
@@ -173,9 +176,20 @@ CLAIMS = {
 
 def main() -> None:
     arguments = _arguments()
+    trials = {}  # by folder: an arm of several claims is trained once
     for name in arguments.claims:
         for arm in CLAIMS[name].arms:
-            Trial(name, arm, arguments).run()
+            trial = Trial(name, arm, arguments)
+            trials.setdefault(trial.folder, trial)
+    with concurrent.futures.ThreadPoolExecutor(arguments.parallel_runs) as pool:
+        runs = []
+        for trial in trials.values():
+            trial.prepare()
+            runs += [pool.submit(trial.run, seed) for seed in arguments.seeds]
+        for run in concurrent.futures.as_completed(runs):
+            if run.exception():
+                pool.shutdown(cancel_futures=True)
+            run.result()
             write_report(arguments)
     print(write_report(arguments))
 
@@ -192,7 +206,14 @@ def _arguments() -> argparse.Namespace:
     add("--claims", nargs="+", default=list(CLAIMS), choices=list(CLAIMS))
     add("--seeds", nargs="+", type=int, default=[1, 2, 3])
     add("--steps_share", type=float, default=1.0, help="Of all steps, for a trial.")
-    add("--num_processes", type=int, default=os.cpu_count())
+    add("--num_processes", type=int, default=os.cpu_count(), help="Of making records.")
+    add(
+        "--parallel_runs",
+        type=int,
+        default=1,
+        help="Trained at once, each on its share of the processors: small networks do "
+        "not keep several processors busy.",
+    )
     arguments = parser.parse_args()
     missing = [
         name
@@ -213,7 +234,7 @@ class Trial:
     def __init__(self, claim: str, arm: Arm, arguments: argparse.Namespace):
         self.claim, self.arm, self.arguments = CLAIMS[claim], arm, arguments
         self.folder = os.path.join(
-            arguments.output_dir, claim.replace(" ", "_"), arm.name.replace(" ", "_")
+            arguments.output_dir, arm.name.replace(",", "").replace(" ", "_")
         )
 
     def path(self, *names: str) -> str:
@@ -222,21 +243,31 @@ class Trial:
     def pretrained(self, seed: int) -> str:
         return self.path("pretrained", f"seed_{seed}")
 
-    def run(self) -> None:
-        """Everything that is not there yet."""
+    def finetuned(self, seed: int) -> str:
+        return self.path("finetuned", f"seed_{seed}")
+
+    def prepare(self) -> None:
+        """Vocabulary and records, where they are not there yet."""
         os.makedirs(self.folder, exist_ok=True)
         text = self._text(self.arm.text)
         self._vocabulary(text)
-        vocab_file = self.path("vocabulary", "vocab.txt")
         records = dict(self.claim.records, **self.arm.records)
-        records.update(input_file=text, vocab_file=vocab_file)
+        records.update(input_file=text, vocab_file=self._vocab_file)
         records["num_processes"] = self.arguments.num_processes
         _command("records", dict(records, output_dir=self.path("records")))
-        config = self._config(vocab_file)
-        for seed in self.arguments.seeds:
-            if not os.path.exists(f"{self.pretrained(seed)}/eval_results.json"):
-                self._pretrain(seed, config, vocab_file)
-            self._finetune(seed)
+        self._write_config()
+
+    @property
+    def tasks(self) -> Dict[str, Flags]:
+        """Of all claims that the arm is of: its networks are fine-tuned once."""
+        claims = [claim for claim in CLAIMS.values() if self.arm in claim.arms]
+        return {name: flags for claim in claims for name, flags in claim.tasks.items()}
+
+    def run(self, seed: int) -> None:
+        """Pre-trains and fine-tunes what is not there yet."""
+        if not os.path.exists(os.path.join(self.pretrained(seed), "eval_results.json")):
+            self._pretrain(seed)
+        self._finetune(seed)
 
     def _text(self, names):
         """The files of an arm, by commas."""
@@ -256,8 +287,16 @@ class Trial:
             files.write_text(target, spread(lines, int(size)))  # whole, or not at all
         return target
 
+    @property
+    def _vocab_file(self):
+        return self.path("vocabulary", "vocab.txt")
+
+    @property
+    def _config_file(self):
+        return self.path(os.path.basename(self.claim.config))
+
     def _vocabulary(self, text):
-        if os.path.exists(self.path("vocabulary", "vocab.txt")):
+        if os.path.exists(self._vocab_file):
             return
         if self.claim.vocabulary_text:
             text = self._text(self.claim.vocabulary_text)
@@ -265,43 +304,42 @@ class Trial:
         flags.update(input_file=text, output_dir=self.path("vocabulary"))
         _command("vocab", dict(flags, num_processes=self.arguments.num_processes))
 
-    def _config(self, vocab_file):
+    def _write_config(self):
         with open(os.path.join(ROOT, "configs", self.claim.config)) as reader:
             config = json.load(reader)
-        with open(vocab_file, encoding="utf-8") as reader:
+        with open(self._vocab_file, encoding="utf-8") as reader:
             config["vocab_size"] = sum(1 for _ in reader)
-        path = self.path(os.path.basename(self.claim.config))
-        with open(path, "w") as writer:
+        with open(self._config_file, "w") as writer:
             json.dump(config, writer, indent=2)
-        return path
 
-    def _pretrain(self, seed, config, vocab_file):
+    def _pretrain(self, seed):
         flags = dict(_PRETRAINING, **self.claim.pretraining)
         flags.update(self.arm.pretraining)
         for name in ("num_train_steps", "num_warmup_steps"):
             flags[name] = max(1, round(flags[name] * self.arguments.steps_share))
         flags.update(
-            {f"{flags['model_type']}_config_file": config},
+            {f"{flags['model_type']}_config_file": self._config_file},
             input_file=self.path("records", "*.tfrecord"),
-            vocab_file=vocab_file,
+            vocab_file=self._vocab_file,
             random_seed=seed,
             output_dir=self.pretrained(seed),
         )
-        _command("pretrain", flags)
+        _command("pretrain", flags, self.arguments.parallel_runs)
 
     def _finetune(self, seed):
-        settings = {"*": _FINETUNING, **self.claim.tasks}
+        settings = {"*": _FINETUNING, **self.tasks}
         _command(
             "benchmark",
             {
                 "model_type": self.claim.pretraining["model_type"],
                 "model_dir": self.pretrained(seed),
-                "tasks": ",".join(self.claim.tasks),
+                "tasks": ",".join(self.tasks),
                 "task_settings": json.dumps(settings),
                 "data_root": self.arguments.data_root,
                 "seeds": seed,
-                "output_dir": self.path("finetuned"),
+                "output_dir": self.finetuned(seed),
             },
+            self.arguments.parallel_runs,
         )
 
     # What it reached.
@@ -310,7 +348,7 @@ class Trial:
         """The task's metric x 100 by seed, on test, or dev where test has no labels."""
         found = {}
         for seed in self.arguments.seeds:
-            folder = self.path("finetuned", task.lower(), f"seed_{seed}")
+            folder = f"{self.finetuned(seed)}/{task.lower()}/seed_{seed}"
             for split in ("test", "eval"):
                 path = os.path.join(folder, f"{split}_results.json")
                 if seed not in found and os.path.exists(path):
@@ -340,12 +378,19 @@ def spread(lines: Sequence[str], size: int) -> str:
     return "\n".join(chosen) + "\n"
 
 
-def _command(name, flags):
+def _command(name, flags, parallel=1):
     words = [f"--{flag}={value}" for flag, value in flags.items()]
     print(f"$ korean-encoders {name} {' '.join(words)}", file=sys.stderr, flush=True)
-    status = subprocess.call([sys.executable, "-m", "korean_encoders", name, *words])
+    environment = dict(os.environ)
+    if parallel > 1:
+        threads = max(1, (os.cpu_count() or 1) // parallel)
+        environment.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
+    command = [sys.executable, "-m", "korean_encoders", name, *words]
+    status = subprocess.call(command, env=environment)
     if status:
-        sys.exit(f"{name} ended with status {status}; the same command goes on there.")
+        raise SystemExit(
+            f"{name} ended with status {status}; the same command goes on there."
+        )
 
 
 def _minutes_logged(path, batch_size):

@@ -3,6 +3,8 @@
 import argparse
 import json
 import os
+import sys
+import threading
 
 import pytest
 
@@ -21,6 +23,7 @@ def arguments(tmp_path):
         seeds=[1, 2],
         steps_share=0.1,
         num_processes=1,
+        parallel_runs=1,
     )
 
 
@@ -50,7 +53,7 @@ def commands_of(claim, arm, arguments, monkeypatch):
     """The flags of each command that an arm runs."""
     called = []
 
-    def command(name, flags):
+    def command(name, flags, parallel=1):
         called.append((name, flags))
         if name == "vocab":
             os.makedirs(flags["output_dir"])
@@ -63,7 +66,10 @@ def commands_of(claim, arm, arguments, monkeypatch):
     if any(":" in name for name in arm.text):
         arguments.corpus_dir = arguments.output_dir
         open(os.path.join(arguments.output_dir, "reviews.txt"), "w").close()
-    Trial(claim, arm, arguments).run()
+    trial = Trial(claim, arm, arguments)
+    trial.prepare()
+    for seed in arguments.seeds:
+        trial.run(seed)
     return called
 
 
@@ -93,6 +99,43 @@ def test_the_commands_know_their_flags(claim, arguments, monkeypatch):
         assert config["vocab_size"] == 3
 
 
+def test_an_arm_of_two_claims_is_the_same_in_both():
+    by_name = {}
+    for claim in CLAIMS.values():
+        for arm in claim.arms:
+            settings = (
+                arm,
+                claim.vocabulary_text,
+                claim.config,
+                claim.records,
+                claim.pretraining,
+            )
+            assert by_name.setdefault(arm.name, settings) == settings
+
+
+def test_runs_are_parallel_and_one_that_fails_ends_all(
+    arguments, monkeypatch, tmp_path
+):
+    arguments.claims, arguments.parallel_runs = ["electra", "morphemes"], 2
+    monkeypatch.setattr(claims, "_arguments", lambda: arguments)
+    monkeypatch.setattr(Trial, "prepare", lambda trial: None)
+    both = threading.Barrier(2, timeout=60)
+    ran = []
+
+    def run(trial, seed):
+        both.wait()  # two at once, or an error
+        ran.append((trial.arm.name, seed))
+
+    monkeypatch.setattr(Trial, "run", run)
+    claims.main()
+    names = [arm.name for name in arguments.claims for arm in CLAIMS[name].arms]
+    assert sorted(ran) == sorted({(name, seed) for name in names for seed in (1, 2)})
+
+    monkeypatch.setattr(Trial, "run", lambda trial, seed: sys.exit("pretrain ended"))
+    with pytest.raises(SystemExit, match="pretrain ended"):
+        claims.main()
+
+
 def model_config(flags):
     return next(value for name, value in flags.items() if name.endswith("config_file"))
 
@@ -101,7 +144,7 @@ def test_the_report_of_what_is_there(arguments, tmp_path):
     trials = [Trial("word order", arm, arguments) for arm in CLAIMS["word order"].arms]
     for trial, scores in zip(trials, ((0.5, 0.6), (0.61, 0.7))):
         for seed, score in zip((1, 2), scores):
-            folder = trial.path("finetuned", "korsts", f"seed_{seed}")
+            folder = f"{trial.finetuned(seed)}/korsts/seed_{seed}"
             os.makedirs(folder)
             with open(os.path.join(folder, "test_results.json"), "w") as writer:
                 json.dump({"metrics": {"score": score}}, writer)
