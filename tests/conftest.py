@@ -26,6 +26,10 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("any machine")
 
 
+# A graph is a million objects that live on: they are searched for garbage after a module.
+gc.set_threshold(100_000, 50, 100)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def frozen_objects():
     """What a module leaves behind is not searched for garbage again and again."""
