@@ -85,7 +85,12 @@ def _arguments() -> argparse.Namespace:
     add("--adam_epsilon", type=float, default=1e-6)
     add("--weight_decay_rate", type=float, default=0.01)
     add("--worker", choices=sorted(contenders.RUNNERS), help=argparse.SUPPRESS)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.hf_python and arguments.upstream_dir:
+        parser.error("--hf_python and --upstream_dir are compared in runs of their own.")
+    if arguments.hf_python and arguments.objective == "electra":
+        parser.error("--hf_python is for masked words: drop --objective=electra.")
+    return arguments
 
 
 def prepare(arguments: argparse.Namespace) -> Work:

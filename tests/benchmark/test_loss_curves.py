@@ -169,6 +169,21 @@ def test_runs_beside_google_are_of_three_kinds(monkeypatch):
     ]
 
 
+@pytest.mark.parametrize(
+    "other, message",
+    [
+        ("--upstream_dir=electra", "are compared in runs of their own"),
+        ("--objective=electra", "is for masked words"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(other, message, monkeypatch, capsys):
+    words = ["loss_curves.py", "--output_dir=x", "--hf_python=python", other]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit):
+        loss_curves._arguments()
+    assert message in capsys.readouterr().err
+
+
 def test_the_masked_tokens_of_a_row_are_those_of_google():
     """int(0.155 * length), where 15% are masked."""
     work = Work("", {}, "", "", 1, 128, 10, 10, 4, {})
