@@ -87,7 +87,9 @@ def _arguments() -> argparse.Namespace:
     add("--worker", choices=sorted(contenders.RUNNERS), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.hf_python and arguments.upstream_dir:
-        parser.error("--hf_python and --upstream_dir are compared in runs of their own.")
+        parser.error(
+            "--hf_python and --upstream_dir are compared in runs of their own."
+        )
     if arguments.hf_python and arguments.objective == "electra":
         parser.error("--hf_python is for masked words: drop --objective=electra.")
     return arguments

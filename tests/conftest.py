@@ -26,13 +26,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("any machine")
 
 
-# A graph is a million objects that live on: they are searched for garbage after a module.
+# A graph is a million objects that live on: see `frozen_objects`.
 gc.set_threshold(100_000, 50, 100)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def frozen_objects():
-    """What a module leaves behind is not searched for garbage again and again."""
+    """Garbage is searched for after a module, in what is new, not all the time."""
     yield
     gc.collect()
     gc.freeze()
