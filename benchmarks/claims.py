@@ -222,7 +222,26 @@ def _arguments() -> argparse.Namespace:
     ]
     if missing:
         sys.exit(f"{arguments.corpus_dir} has no {', '.join(missing)}.")
+    tasks = {
+        task
+        for claim in arguments.claims
+        for arm in CLAIMS[claim].arms
+        for task in tasks_of(arm)
+    }
+    missing = [
+        task.lower()
+        for task in sorted(tasks)
+        if not os.path.isdir(os.path.join(arguments.data_root, task.lower()))
+    ]
+    if missing:
+        sys.exit(f"{arguments.data_root} has no folder {', '.join(missing)}.")
     return arguments
+
+
+def tasks_of(arm: Arm) -> Dict[str, Flags]:
+    """Of all claims that the arm is of: its networks are fine-tuned once."""
+    claims = [claim for claim in CLAIMS.values() if arm in claim.arms]
+    return {name: flags for claim in claims for name, flags in claim.tasks.items()}
 
 
 # --- The runs --------------------------------------------------------------------
@@ -256,12 +275,6 @@ class Trial:
         records["num_processes"] = self.arguments.num_processes
         _command("records", dict(records, output_dir=self.path("records")))
         self._write_config()
-
-    @property
-    def tasks(self) -> Dict[str, Flags]:
-        """Of all claims that the arm is of: its networks are fine-tuned once."""
-        claims = [claim for claim in CLAIMS.values() if self.arm in claim.arms]
-        return {name: flags for claim in claims for name, flags in claim.tasks.items()}
 
     def run(self, seed: int) -> None:
         """Pre-trains and fine-tunes what is not there yet."""
@@ -327,13 +340,14 @@ class Trial:
         _command("pretrain", flags, self.arguments.parallel_runs)
 
     def _finetune(self, seed):
-        settings = {"*": _FINETUNING, **self.tasks}
+        tasks = tasks_of(self.arm)
+        settings = {"*": _FINETUNING, **tasks}
         _command(
             "benchmark",
             {
                 "model_type": self.claim.pretraining["model_type"],
                 "model_dir": self.pretrained(seed),
-                "tasks": ",".join(self.tasks),
+                "tasks": ",".join(tasks),
                 "task_settings": json.dumps(settings),
                 "data_root": self.arguments.data_root,
                 "seeds": seed,

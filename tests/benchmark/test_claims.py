@@ -49,6 +49,21 @@ def test_excerpts_come_from_all_over_the_text():
     assert text == "0\n2\n4\n6\n8\n"
 
 
+def test_missing_data_is_told_before_anything_runs(tmp_path, monkeypatch):
+    for name in claims.ALL:
+        (tmp_path / name).touch()
+    (tmp_path / "nsmc").mkdir()
+    words = [f"--{name}={tmp_path}" for name in ("corpus_dir", "data_root")]
+    words += ["--output_dir=runs", "--claims", "comments"]
+    monkeypatch.setattr(sys, "argv", ["claims.py", *words])
+    with pytest.raises(SystemExit) as raised:
+        claims._arguments()
+    assert raised.value.code == f"{tmp_path} has no folder hate."
+    (tmp_path / "reviews.txt").unlink()
+    with pytest.raises(SystemExit, match="has no reviews.txt"):
+        claims._arguments()
+
+
 def commands_of(claim, arm, arguments, monkeypatch):
     """The flags of each command that an arm runs."""
     called = []
