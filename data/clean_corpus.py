@@ -25,6 +25,7 @@ from .beam.runner import RUNNERS, BeamRunner, split_options
 from .corpus.clean import CleaningOptions, clean_corpus
 from .io.cli import parse, run
 from .io.errors import InputError
+from .io.files import is_same_place
 from .io.globs import matching_files
 from .text.cleaning import RECIPES, STEPS
 
@@ -50,7 +51,8 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_list(
         "steps",
         None,
-        f"Or: steps of your own, in order. Known: {', '.join(STEPS)}.",
+        "In place of --recipe: steps of your own, in order. Known: "
+        f"{', '.join(STEPS)}.",
         flag_values=values,
     )
     flags.DEFINE_integer(
@@ -91,12 +93,25 @@ def main(argv: Sequence[str]) -> None:
     runner = BeamRunner.from_flags(values, beam_options)
     if not values.output_file:
         raise InputError("Pass --output_file, the clean text file to write.")
+    if values.steps == []:
+        raise InputError(
+            f"--steps names no step. Known: {', '.join(STEPS)}; without the flag they "
+            "are those of --recipe."
+        )
+    if values.steps and values["recipe"].present:
+        raise InputError("--steps stands in place of --recipe: leave one of them out.")
     min_chars, drop_duplicates = values.min_chars, values.drop_duplicates
     if min_chars is None:
         min_chars = 1 if values.steps else _MIN_CHARS[values.recipe]
     if drop_duplicates is None:
         drop_duplicates = bool(values.steps) or _DROP_DUPLICATES[values.recipe]
     paths = matching_files(values.input_file)
+    for path in paths:
+        if is_same_place(path, values.output_file):
+            raise InputError(
+                f"--output_file={values.output_file} is one of the files of "
+                f"--input_file={values.input_file}: write to another place."
+            )
     options = CleaningOptions(
         steps=tuple(values.steps or RECIPES[values.recipe]),
         min_chars=min_chars,

@@ -26,7 +26,11 @@ from typing import (
 
 from ..io import files
 from ..io.errors import InputError
-from ..io.text_encoding import refuse_foreign_encoding, refuse_lfs_pointer
+from ..io.text_encoding import (
+    refuse_foreign_encoding,
+    refuse_lfs_pointer,
+    refuse_lone_carriage_returns,
+)
 
 OpenFile = Callable[[str, str], Any]  # (path, mode)
 _Part = TypeVar("_Part", bound=Any)
@@ -147,10 +151,11 @@ def read_parts(
             stream = _unpacked(raw) if path.endswith(".gz") else raw
             while True:
                 chunk = stream.read(part_bytes)
-                if not offset:
-                    refuse_lfs_pointer(chunk, path)
-                    refuse_foreign_encoding(chunk, path)
                 pending += chunk
+                if not offset:
+                    refuse_lfs_pointer(pending, path)
+                    refuse_foreign_encoding(pending, path)
+                    refuse_lone_carriage_returns(pending, path)
                 end = len(pending)
                 if chunk:
                     end = _last_boundary(pending, len(pending) >= 2 * part_bytes)

@@ -12,7 +12,7 @@ from .. import tasks
 from ..io.csv_tables import csv_table_of_lines
 from ..io.errors import InputError
 from ..io.files import open_file
-from ..io.json_files import read_json_object
+from ..io.json_files import read_json_object, unique_keys
 from ..io.tables import (
     BadRows,
     ReadingOptions,
@@ -245,6 +245,11 @@ def _places(
                 f"{_place(bad_rows, 1)}: no column {column!r}, there are "
                 f"{', '.join(names)}."
             )
+        if names.count(column) > 1:
+            raise InputError(
+                f"{_place(bad_rows, 1)}: {names.count(column)} columns are named "
+                f"{column!r}. Rename those that are not meant."
+            )
     return [names.index(column) for column in columns]
 
 
@@ -263,9 +268,11 @@ def _items_of_json(
 def _item_of_json(line: str, number: int, place: str) -> Item:
     """Raises ValueError that says what the line is instead of an item."""
     try:
-        record = json.loads(line)
+        record = json.loads(line, object_pairs_hook=unique_keys)
     except ValueError as error:
         raise ValueError(f"not JSON ({error}).") from None
+    except RecursionError:
+        raise ValueError("lists or objects nested too deeply.") from None
     for first, second in _KEYS:
         if isinstance(record, dict) and first in record:
             texts = record[first], record.get(second)

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import math
 import os
 import signal
 import sys
@@ -80,6 +81,10 @@ def parse_into(values: flags.FlagValues, argv: Sequence[str], description: str) 
         return False
     if values.config:
         apply_settings(values, values.config)
+    for name in values:
+        value = values[name].value
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"--{name}={value}, expected a finite number.")
     return True
 
 

@@ -13,6 +13,7 @@ from absl import flags
 
 from .errors import InputError
 from .files import exists, read_bytes
+from .json_files import unique_keys
 
 
 def apply_settings(values: flags.FlagValues, source: str) -> None:
@@ -86,10 +87,14 @@ def read_settings(source: str) -> Dict[str, Any]:
             text = read_bytes(source).decode("utf-8-sig")
         except FileNotFoundError:
             raise InputError(f"There is no file {source!r}: check the path.") from None
+        except IsADirectoryError:
+            raise InputError(f"{source} is a folder, expected a JSON file.") from None
     try:
-        settings = json.loads(text)
+        settings = json.loads(text, object_pairs_hook=unique_keys)
     except ValueError as error:
         raise InputError(f"{source} is not valid JSON: {error}") from None
+    except RecursionError:
+        raise InputError(f"{source}: lists or objects nested too deeply.") from None
     if not isinstance(settings, dict):
         raise InputError(f"{source} must hold one JSON object.")
     return settings

@@ -1,7 +1,7 @@
 """Reads JSON files, and says where a broken one breaks off."""
 
 import json
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from .errors import InputError
 from .files import read_bytes
@@ -44,13 +44,28 @@ def read_json_list(
     return document
 
 
+def unique_keys(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    """For ``json.loads``, which would take the last of several values without a word.
+
+    Raises:
+      ValueError: a key stands in an object twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} stands in an object twice")
+    return found
+
+
 def _read(path: str, options: ReadingOptions) -> Any:
     check_file(path)
     encoding = name_encoding(options.encoding)
     check_head(path, encoding)
     content = read_bytes(path)
     try:
-        return json.loads(content.decode(encoding).lstrip("\ufeff"))
+        text = content.decode(encoding).lstrip("\ufeff")
+        return json.loads(text, object_pairs_hook=unique_keys)
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}: byte 0x{content[error.start]:02X} at offset {error.start} is not "
@@ -63,8 +78,7 @@ def _read(path: str, options: ReadingOptions) -> Any:
         ) from error
     except RecursionError:
         raise InputError(
-            f"{path}: lists or objects too deep in one another to be read. Is it "
-            "another file?"
+            f"{path}: lists or objects nested too deeply. Is it another file?"
         ) from None
-    except ValueError as error:  # a number of thousands of digits
+    except ValueError as error:  # a key twice, or a number of thousands of digits
         raise InputError(f"{path} cannot be read as JSON: {error}.") from error

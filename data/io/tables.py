@@ -16,7 +16,11 @@ from typing import BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .errors import InputError
 from .files import exists, file_size, is_folder, open_file
-from .text_encoding import check_head, name_encoding
+from .text_encoding import (
+    check_head,
+    name_encoding,
+    refuse_lone_carriage_returns,
+)
 
 _UTF8_MARK = codecs.BOM_UTF8
 _BYTES_PER_CHAR = 4  # the most that UTF-8 needs; CP949 needs two
@@ -253,12 +257,9 @@ def _sound_lines(
 ) -> Iterator[Tuple[int, str]]:
     """Drops line ends, and the lines that no tokenizer should see."""
     for line_number, line in lines:
-        if line_number == 1 and "\r" in line[:-1] and not line.endswith("\n"):
-            raise InputError(
-                f"{bad_rows.path} has {line.count(chr(13))} carriage returns (CR) and "
-                "no line feed, so it would be read as one line. Convert its line ends, "
-                "for example with `tr '\\r' '\\n' < OLD > NEW`."
-            )
+        if line_number == 1:
+            content = line.encode("utf-8", "surrogatepass")
+            refuse_lone_carriage_returns(content, bad_rows.path)
         text = line[:-1] if line.endswith("\n") else line
         text = text[:-1] if text.endswith("\r") else text
         if "\0" in text:

@@ -87,6 +87,20 @@ def refuse_foreign_encoding(content: bytes, path: str) -> None:
         )
 
 
+def refuse_lone_carriage_returns(content: bytes, path: str) -> None:
+    """Raises InputError if the beginning of a text has the line ends of an old Mac.
+
+    Args:
+      content: at least the first line, if it has an end.
+    """
+    if b"\r" in content[:-1] and b"\n" not in content:
+        raise InputError(
+            f"{path} has {content.count(13)} carriage returns (CR) and no line feed, "
+            "so it would be read as one line. Convert its line ends, for example with "
+            "`tr '\\r' '\\n' < OLD > NEW`."
+        )
+
+
 def _foreign_encoding(head: bytes, encoding: str) -> Optional[str]:
     """The encoding that ``head`` has instead of ``encoding``; None if it may be right.
 

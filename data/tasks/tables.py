@@ -69,7 +69,7 @@ def labelled_rows(
 def without_placeholders(
     rows: Iterator[LabelledRow], labels: Collection[str], bad_rows: BadRows
 ) -> List[LabelledRow]:
-    """The rows of a test, with label None where not one of them has a label.
+    """The rows of a test: with a label each, or each with label None.
 
     The labels "-1", "-1", "-1" are no labels; "0", "-1", "1" stay as they are, for the
     caller to refuse.
@@ -80,10 +80,13 @@ def without_placeholders(
     """
     found = list(rows)
     values = {row.label for row in found} - {None}
-    if not values or not values <= set(NO_LABELS) - set(labels):
-        return found
-    bad_rows.doubt(no_labels(values))
-    return [row._replace(label=None) for row in found]
+    if values and values <= set(NO_LABELS) - set(labels):
+        bad_rows.doubt(no_labels(values))
+        return [row._replace(label=None) for row in found]
+    for row in found:
+        if values and row.label is None:
+            bad_rows.skip_at(row.place, "no label, which other rows have.")
+    return [row for row in found if not values or row.label is not None]
 
 
 def no_labels(values: Collection[str]) -> str:
@@ -99,6 +102,7 @@ def _rows_of_table(
     names, rows = _header_and_rows(task, table)
     layout = choose_layout(task, f"{path}, line 1", names, split)
     _check_columns_differ(path, names, layout)
+    _check_named_id(task, f"{path}, line 1", names, layout)
     columns = {name: index for index, name in enumerate(names)}
     for row in rows:
         yield _labelled_row(row, layout, columns, split)
@@ -110,14 +114,14 @@ def _rows_of_json(
     records = list(json_rows.read_records(path, options, bad_rows))
     if not records:
         return
-    layout = choose_layout(
-        task, f"{path}, {records[0].place}", tuple(records[0].values), split
-    )
+    place, names = f"{path}, {records[0].place}", tuple(records[0].values)
+    layout = choose_layout(task, place, names, split)
+    _check_named_id(task, place, names, layout)
     for record in records:
         row = json_rows.row_of(record, layout, options.max_line_chars, bad_rows)
         if row is None:
             continue
-        if layout.label not in record.values and split != "test":
+        if row.label is None and split != "test":
             bad_rows.skip_at(record.place, f"no '{layout.label}'.")
             continue
         example_id = row.example_id or f"{split}-{record.place.split()[-1]}"
@@ -200,6 +204,17 @@ def _check_columns_differ(path: str, names: Tuple[str, ...], layout: Layout) -> 
                 f"{path}, line 1: {names.count(name)} columns are named '{name}' in "
                 f"{_listed(names)}. Rename those that are not meant."
             )
+
+
+def _check_named_id(
+    task: Task, place: str, names: Tuple[str, ...], layout: Layout
+) -> None:
+    """A column that a user names is wanted, whereas public data may lack one."""
+    if task.data_folder and layout.example_id and layout.example_id not in names:
+        raise InputError(
+            f"{place}: no column '{layout.example_id}' among {_listed(names)}, but "
+            f"{task.source} names it as 'id'. Fix the name, or leave 'id' out."
+        )
 
 
 def _listed(names: Tuple[str, ...]) -> str:

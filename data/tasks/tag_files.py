@@ -15,7 +15,7 @@ from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tup
 from ..io.tables import BadRows, ReadingOptions, Row, read_rows, table_of_lines
 from .tables import NO_LABELS, no_labels
 
-_REMARK = "##"
+_REMARK = "## "  # "##" alone may begin a word
 _BLANK = ("", "\t")  # KLUE's files have both
 
 _Line = Tuple[int, str]

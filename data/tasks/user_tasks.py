@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import itertools
 import math
 import os
 from typing import Any, Dict, Tuple
@@ -64,6 +65,7 @@ def load_user_task(path: str) -> Task:
         if key in record and not (isinstance(record[key], str) and record[key]):
             raise InputError(f"{path}: '{key}' is {record[key]!r}, expected a string.")
     _check_name(path, record["name"])
+    _check_columns(path, record)
     labels = _labels(path, record, "labels")
     names = _labels(path, record, "label_names") if "label_names" in record else labels
     if len(names) != len(labels):
@@ -123,14 +125,24 @@ def _check_name(path: str, name: str) -> None:
         )
 
 
+def _check_columns(path: str, record: Dict[str, Any]) -> None:
+    keys = [key for key in ("text", "text_pair", "label", "id") if key in record]
+    for first, second in itertools.combinations(keys, 2):
+        if record[first] == record[second]:
+            raise InputError(
+                f"{path}: '{first}' and '{second}' are both the column "
+                f"{record[first]!r}, expected different ones."
+            )
+
+
 def _labels(path: str, record: Dict[str, Any], key: str) -> Tuple[str, ...]:
     labels = record[key]
     if not isinstance(labels, list) or not all(
-        isinstance(label, str) and label for label in labels
+        isinstance(label, str) and label and label == label.strip() for label in labels
     ):
         raise InputError(
             f"{path}: '{key}' is {labels!r}, expected a list of strings such as "
-            '["0", "1"].'
+            '["0", "1"], without blanks around them.'
         )
     if len(set(labels)) != len(labels) or len(labels) < 2:
         raise InputError(

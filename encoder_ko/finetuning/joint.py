@@ -50,7 +50,8 @@ def run(tasks: Sequence[FineTuningArgs], family: Family, model: LoadedModel) -> 
     if len(set(scopes)) < len(scopes):
         raise InputError(
             f"--task_name={','.join(each.task.name for each in tasks)}: each of the "
-            "tasks must be another."
+            f"tasks must be another. Their variables are named {', '.join(scopes)}, "
+            "of Latin letters and digits alone, in which the names have to differ."
         )
     splits = [load_splits(each) for each in tasks]
     settings = dict(tasks[0].settings)

@@ -191,6 +191,11 @@ def _broken(path: str, error: Exception) -> InputError:
 
 
 def _read(run_dir: str) -> Dict[str, Any]:
+    if not isinstance(run_dir, (str, os.PathLike)) or not str(run_dir):
+        raise InputError(
+            f"{run_dir!r} is no path: name the --output_dir of a run of "
+            "run_classifier.py with --do_train."
+        )
     described = RunFolder(run_dir).read_json(TASK)
     if described is not None:
         return described

@@ -1,11 +1,24 @@
 """A fine-tuned model in this process: loaded once, it predicts lists of texts."""
 
+import os
 import re
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple, Union
+from typing import (
+    AbstractSet,
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 import numpy as np
 
 from data.io.errors import InputError
+from data.io.tables import is_text
 from data.tasks import QUESTION_ANSWERING, TAGGING, Task
 from encoder_ko import compat
 from encoder_ko.compat import tf
@@ -65,8 +78,10 @@ class RunPredictor:
     def __init__(
         self, model: FineTunedModel, batch_size: int = 32, dtype: Any = tf.float32
     ):
-        if batch_size < 1:
-            raise InputError(f"batch_size={batch_size}, expected at least 1.")
+        if type(batch_size) is not int or batch_size < 1:
+            raise InputError(
+                f"batch_size={batch_size!r}, expected a whole number from 1 up."
+            )
         self._task_type = model.task_type
         self._pad_id = model.tokenizer.pad_id
         self._checkpoint = model.checkpoint
@@ -80,6 +95,7 @@ class RunPredictor:
             self._session = restoring.open_session(model.checkpoint)
             self._session.run(hold)
         self._is_closed = False
+        self._process = os.getpid()
 
     @classmethod
     def load(
@@ -134,8 +150,17 @@ class RunPredictor:
             raise InputError(
                 "This predictor is closed: predict before close(), or load it again."
             )
-        if isinstance(texts, str):
+        if os.getpid() != self._process:  # TensorFlow would wait for ever
+            raise InputError(
+                "This predictor was loaded before the process was forked, and its "
+                "threads are not here: load it in each process."
+            )
+        if isinstance(texts, (str, bytes)):
             raise InputError(f"{texts[:40]!r} is one text, expected a list of texts.")
+        if isinstance(texts, (Mapping, AbstractSet)) or not isinstance(texts, Iterable):
+            raise InputError(
+                f"A {type(texts).__name__}, expected texts in an order, as in a list."
+            )
         texts = list(texts)
         for number, text in enumerate(texts):
             problem = self.problem_of(text)
@@ -155,6 +180,8 @@ class RunPredictor:
         parts = _parts(text)
         if not (1 <= len(parts) <= 2 and all(isinstance(each, str) for each in parts)):
             return f"{text!r}, expected a text or two"
+        if not all(map(is_text, parts)):
+            return f"{text!r} has half a character or a NUL in it, expected text"
         if self.task.is_pair is None or self.task.is_pair == (len(parts) == 2):
             return ""
         if self.task.task_type == QUESTION_ANSWERING:

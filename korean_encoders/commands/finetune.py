@@ -11,7 +11,7 @@ Flags of google-research/bert's run_classifier.py keep their names and meaning.
 import dataclasses
 import os
 
-from absl import flags
+from absl import flags, logging
 
 from data import tasks
 from data.io import flag_files
@@ -110,6 +110,13 @@ _boolean(
     False,
     "Where a hyper-parameter is not given, that of the task in KR-ELECTRA's table.",
 )
+_OF_QUESTIONS = [
+    "doc_stride",
+    "max_query_length",
+    "n_best_size",
+    "max_answer_length",
+    "null_score_diff_threshold",
+]
 _integer("doc_stride", 128, "Tokens between windows of a long passage.", 1)
 _integer("max_query_length", 64, "Longest question in tokens; longer is cut.", 1)
 _integer("n_best_size", 20, "Answers to a question that are written.", 1)
@@ -202,6 +209,7 @@ def main():
     electra_settings.finetuning_defaults(FLAGS)
     _take_settings_of_run()
     chosen = _chosen_tasks()
+    _tell_unused(chosen)
     _required("output_dir")
     if not (FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict):
         raise InputError("Nothing to do: pass --do_train, --do_eval or --do_predict.")
@@ -286,6 +294,22 @@ def _chosen_tasks():
         else task
         for task in chosen
     ]
+
+
+def _tell_unused(chosen):
+    """Warns of flags that were given, but are for tasks of another type."""
+    unused = []
+    if not any(task.task_type == tasks.QUESTION_ANSWERING for task in chosen):
+        unused += _OF_QUESTIONS
+    if not any(task.is_unordered for task in chosen):
+        unused.append("double_unordered")
+    names = ", ".join(f"--{name}" for name in unused if FLAGS[name].present)
+    if names:
+        logging.warning(
+            "%s: not used, since %s is no task of that type.",
+            names,
+            " or ".join(task.name for task in chosen),
+        )
 
 
 def _in_own_folder(args):

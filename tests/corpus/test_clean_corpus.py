@@ -115,6 +115,20 @@ def test_an_existing_file_is_kept_without_overwrite(tmp_path):
     assert (tmp_path / "clean.txt").read_text(encoding="utf-8") == "old"
 
 
+def test_the_output_is_none_of_the_inputs(tmp_path):
+    source = write(tmp_path / "raw.txt", RAW)
+    write(tmp_path / "clean.txt", "old")
+    for names in (
+        f"{tmp_path}/*.txt",
+        f"{source},{tmp_path}/../{tmp_path.name}/clean.txt",
+    ):
+        with pytest.raises(
+            InputError, match="clean.txt is one of the files of --input"
+        ):
+            run(tmp_path, names, "--overwrite")
+    assert (tmp_path / "clean.txt").read_text(encoding="utf-8") == "old"
+
+
 def test_an_output_may_be_compressed(tmp_path):
     source = write(tmp_path / "raw.txt", RAW)
     for name in ("a.txt.gz", "b.txt.gz"):
@@ -142,6 +156,8 @@ def test_progress_is_shown(tmp_path, capsys):
         ("짧다\n", [], "None of the 1 lines .* 1 have fewer than 10 characters"),
         ("\n\n", [], "The corpus holds no text"),
         (RAW, ["--steps=hanja,emoticons"], "Unknown cleaning step 'emoticons'"),
+        (RAW, ["--steps="], "--steps names no step"),
+        (RAW, ["--steps=hanja", "--recipe=kcelectra"], "in place of --recipe"),
     ],
 )
 def test_mistakes_are_named_and_nothing_is_written(

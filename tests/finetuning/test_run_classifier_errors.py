@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from data.tasks import get_task
 from encoder_ko.compat import tf
+from korean_encoders.commands import finetune
 from tests.support import fine_tuning_runs as runs
 
 
@@ -145,6 +147,20 @@ def test_bad_flags(message, model, data, tmp_path, flags, expected):
     assert expected in message(
         *runs.arguments(data, model, **dict(dict(output=tmp_path / "out"), **flags))
     )
+
+
+def test_flags_for_tasks_of_another_type_are_told(monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        finetune.logging, "warning", lambda text, *words: told.append(text % words)
+    )
+    monkeypatch.setattr(finetune.FLAGS["doc_stride"], "present", 1)
+    finetune._tell_unused([get_task("KorQuAD"), get_task("NSMC")])
+    assert not told
+    finetune._tell_unused([get_task("NSMC"), get_task("HATE")])
+    assert told == [
+        "--doc_stride: not used, since NSMC or HATE is no task of that type."
+    ]
 
 
 def test_arguments_that_are_no_flags(message, model, data, tmp_path):

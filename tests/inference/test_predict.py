@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import types
 
@@ -63,6 +64,12 @@ def predictors(tmp_path_factory):
         fine_tuned_model(folder / task_type, family, task_type)
         made[task_type] = folder / task_type
     return made
+
+
+@pytest.fixture(scope="module")
+def tagger(predictors):
+    with predict.Predictor.load(str(predictors["tagging"])) as predictor:
+        yield predictor
 
 
 @pytest.fixture()
@@ -174,9 +181,39 @@ def test_a_closed_predictor_says_so(nsmc):
         predictor.predict([])
 
 
-@pytest.mark.parametrize("size", [0, -1])
+@pytest.mark.parametrize(
+    "texts, message",
+    [
+        ({"text": "좋아"}, "A dict, expected texts in an order"),
+        ({"좋아"}, "A set, expected texts in an order"),
+        (None, "A NoneType, expected texts in an order"),
+        ("좋아", "is one text, expected a list"),
+        (b"a", "is one text, expected a list"),
+        (["가", "\ud83d"], "Text 1: .* has half a character or a NUL in it"),
+        (["\0a"], "Text 0: .* has half a character or a NUL in it"),
+    ],
+)
+def test_what_is_no_list_of_texts(tagger, texts, message):
+    with pytest.raises(InputError, match=message):
+        tagger.predict(texts)
+
+
+def test_a_fork_says_so(tagger, monkeypatch):
+    """TensorFlow's threads stay in the process that loaded it."""
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(InputError, match="before the process was forked"):
+        tagger.predict(["재밌다"])
+
+
+@pytest.mark.parametrize("place", [None, 3, b"a", ""])
+def test_what_is_no_path(place):
+    with pytest.raises(InputError, match="is no path: name the --output_dir"):
+        predict.Predictor.load(place)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, "4", True, None])
 def test_a_batch_holds_at_least_one_text(nsmc, size):
-    with pytest.raises(InputError, match=f"batch_size={size}, expected at least 1"):
+    with pytest.raises(InputError, match=f"batch_size={size!r}, expected a whole"):
         predict.Predictor.load(str(nsmc[0]), batch_size=size)
 
 
@@ -351,6 +388,14 @@ def test_columns_are_of_tables_only(tmp_path):
             read_items(str(path), form, ["text"])
 
 
+def test_a_column_that_stands_twice(nsmc, tmp_path, capfd):
+    path = tmp_path / "a.tsv"
+    path.write_text("text\ttext\n좋아요\t싫어요\n", encoding="utf-8")
+    words = [f"--model_dir={nsmc[0]}", f"--input={path}", "--columns=text"]
+    assert run(*words) == 1
+    assert "line 1: 2 columns are named 'text'" in capfd.readouterr().err
+
+
 def test_half_characters_and_nul_in_json(tmp_path):
     lines = ("\\ud83d", "\\u0000", "\\ud83d\\ude00")
     path = tmp_path / "a.jsonl"
@@ -459,6 +504,8 @@ def test_questions_of_korquad(predictors, tmp_path, capfd):
         ("a.tsv", "가\t나\n다\n", "line 2: 1 columns, expected 2"),
         ("a.tsv", "가\t나\t다\n", "line 1: 3 columns, expected one text or two"),
         ("a.jsonl", "{\n", "line 1: not JSON"),
+        ("a.jsonl", "[" * 99000 + "\n", "line 1: lists or objects nested too deeply"),
+        ("a.jsonl", '{"text": "가", "text": "나"}\n', "the key 'text' stands"),
         ("a.jsonl", '{"txt": "가"}\n', "line 1: expected an object such as"),
         ("a.jsonl", '{"text": 3}\n', "line 1: expected an object such as"),
         ("a.json", '{"data": [{}]}', "does not have the form of SQuAD 1.1"),

@@ -17,6 +17,7 @@ def parsed(*arguments):
         flags.DEFINE_integer("vocab_size", 10, "Size.", 1, flag_values=values)
         flags.DEFINE_string("vocab_file", None, "File.", flag_values=values)
         flags.DEFINE_bool("do_train", False, "Train.", flag_values=values)
+        flags.DEFINE_float("share", 0.1, "Share.", 0.0, 1.0, flag_values=values)
 
     return cli.parse(define, ["command", *arguments], "A command.")
 
@@ -67,11 +68,24 @@ def test_text_in_place_of_a_file():
         ('{"do_train": "maybe"}', "'maybe': Non-boolean argument to boolean flag$"),
         ("[1]", "must hold one JSON object"),
         ("{", "is not valid JSON"),
+        ('{"vocab_size": 3, "vocab_size": 4}', "the key 'vocab_size' stands"),
+        ('{"a": ' + "[" * 10**5, "nested too deeply"),
+        ('{"share": NaN}', "--share=nan, expected a finite number"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         parsed(write(tmp_path, text))
+
+
+def test_a_share_is_a_number():
+    with pytest.raises(InputError, match="--share=nan, expected a finite number"):
+        parsed("--share=nan")
+
+
+def test_a_folder_is_no_settings(tmp_path):
+    with pytest.raises(InputError, match="is a folder, expected a JSON file"):
+        parsed(f"--config={tmp_path}")
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -1,6 +1,8 @@
 """Commands in processes of their own: found from any folder, printed as one types."""
 
 import os
+import subprocess
+import sys
 
 from korean_encoders import launch
 from tests.support.paths import ROOT
@@ -18,6 +20,20 @@ def test_a_command_runs_in_a_folder_that_has_other_packages(
     found = capfd.readouterr()
     assert "\n$ korean-encoders vocab '--input_file=no such.txt'\n" in found.out
     assert found.err.startswith("error: ")
+
+
+def test_another_module_called_data_is_named(tmp_path):
+    (tmp_path / "data.py").write_text("rows = []")
+    done = subprocess.run(
+        [sys.executable, "-c", "from korean_encoders import Predictor"],
+        cwd=str(tmp_path),
+        env=dict(os.environ, PYTHONPATH=ROOT),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    told = done.stderr.decode().splitlines()[-1]
+    assert told.startswith(f"ImportError: `import data` finds {tmp_path}/data.py, and")
+    assert f"stands beside korean_encoders in {ROOT}. Rename" in told
 
 
 def test_how_a_command_is_shown(tmp_path, monkeypatch):

@@ -95,11 +95,21 @@ def load(tmp_path):
             [{"title": "글", "label": "정치"}, {"title": " ", "label": "정치"}],
             "object 2: an empty text",
         ),
+        (
+            [{"title": "글", "label": "정치"}, {"title": "글", "label": None}],
+            "object 2: no 'label'",
+        ),
     ],
 )
 def test_bad_objects_are_named(load, content, message):
     with pytest.raises(InputError, match=message):
         load("YNAT", content)
+
+
+def test_rows_of_a_test_have_labels_or_have_none(load):
+    content = [{"title": "글", "label": "정치"}, {"title": "글", "label": None}]
+    with pytest.raises(InputError, match="object 2: no label, which other rows have"):
+        load("YNAT", content, "test")
 
 
 def test_a_test_file_may_lack_labels(load):

@@ -177,7 +177,7 @@ def test_truncated_json_is_named_with_its_place(load):
         (b"[]", "a JSON list, expected an object"),
         (b'{"a": "\xff"}', "byte 0xFF at offset 7 is not valid utf-8"),
         (b"", "is empty .0 bytes"),
-        pytest.param(b'{"data": ' + b"[" * 10**5, "too deep in", id="nested"),
+        pytest.param(b'{"data": ' + b"[" * 10**5, "nested too deeply", id="nested"),
     ],
 )
 def test_json_of_another_form_is_named(load, content, message):

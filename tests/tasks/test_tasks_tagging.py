@@ -74,6 +74,16 @@ EXPECTED = [
 
 
 @pytest.mark.parametrize(
+    "first", ["철수는\tB-PER\n##태그\tO", "##태그\tO\n철수는\tB-PER"]
+)
+def test_a_word_may_begin_with_number_signs(load, first):
+    example = load(f"## s-1\t말\n{first}\n갔다\tO\n\n비가\tO\n").examples[0]
+    assert example.example_id == "s-1"
+    assert sorted(example.words) == ["##태그", "갔다", "철수는"]
+    assert len(example.tags) == 3
+
+
+@pytest.mark.parametrize(
     "content, scheme",
     [
         (

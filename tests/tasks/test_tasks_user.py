@@ -106,6 +106,9 @@ def test_dev_is_held_out_where_there_is_one_file(write):
         ({"name": "a\\b"}, "expected one that may name a folder"),
         ({"name": "../../c"}, "expected one that may name a folder"),
         ({"name": "a\0"}, "expected one that may name a folder"),
+        ({"label": "후기"}, "'text' and 'label' are both the column '후기'"),
+        ({"text_pair": "후기"}, "'text' and 'text_pair' are both the column '후기'"),
+        ({"labels": [" 나쁨", "좋음"]}, "without blanks around them"),
     ],
 )
 def test_mistakes_in_the_json_are_named(write, change, message):
@@ -121,6 +124,23 @@ def test_missing_keys_and_files_are_named(write, tmp_path):
     task = get_task(write(REVIEWS))
     with pytest.raises(InputError, match="no train file for reviews, expected reviews"):
         load_split(task, task.folder, "train")
+
+
+def test_a_column_of_ids_that_is_named_must_be_there(write):
+    path = write(dict(REVIEWS, id="번호"), reviews__csv="후기,평가\n가,좋음\n")
+    task = get_task(path)
+    with pytest.raises(InputError) as caught:
+        load_split(task, task.folder, "train")
+    assert "line 1: no column '번호' among [후기, 평가], but" in str(caught.value)
+    assert f"{path} names it as 'id'" in str(caught.value)
+
+
+def test_a_key_stands_once(write, tmp_path):
+    path = write(REVIEWS)
+    text = (tmp_path / "task.json").read_text(encoding="utf-8")
+    twice = text[:-1] + ', "labels": ["좋음", "나쁨"]}'
+    (tmp_path / "task.json").write_text(twice, encoding="utf-8")
+    assert "the key 'labels' stands in an object twice" in error_of(path)
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])
