@@ -16,6 +16,7 @@ On other machines, with Apache Beam:
 """
 
 import itertools
+import sys
 import time
 from typing import List, Optional, Sequence, Tuple
 
@@ -63,6 +64,18 @@ _DEFAULTS = {
     },
 }
 
+# Of what ELECTRA's records do not have.
+_OF_PREDICTIONS = (
+    "do_whole_word_mask",
+    "favor_shorter_ngram",
+    "masked_lm_prob",
+    "max_predictions_per_seq",
+    "ngram",
+    "random_next_sentence",
+    "wop_ngram",
+)
+
+_LONGEST = 1 << 16
 _SMALLEST_BLOCK = 1 << 19
 _LARGEST_BLOCK = 1 << 22
 _BLOCKS_WANTED = 64
@@ -74,8 +87,14 @@ def define_flags(values: flags.FlagValues) -> None:
     def string(name: str, default: Optional[str], text: str) -> None:
         flags.DEFINE_string(name, default, text, flag_values=values)
 
-    def integer(name: str, default: Optional[int], text: str, low: int) -> None:
-        flags.DEFINE_integer(name, default, text, low, flag_values=values)
+    def integer(
+        name: str,
+        default: Optional[int],
+        text: str,
+        low: int,
+        high: Optional[int] = None,
+    ) -> None:
+        flags.DEFINE_integer(name, default, text, low, high, flag_values=values)
 
     def share(name: str, default: Optional[float], text: str) -> None:
         flags.DEFINE_float(name, default, text, 0.0, 1.0, flag_values=values)
@@ -93,7 +112,13 @@ def define_flags(values: flags.FlagValues) -> None:
     string("spm_model_file", None, "SentencePiece model; --vocab_file may list it.")
     boolean("do_lower_case", None, "Lower-case the text; default: as the vocabulary's.")
     boolean("do_whole_word_mask", None, "Mask whole words; default: ALBERT only.")
-    integer("max_seq_length", None, "Tokens per record; default 128, ALBERT 512.", 5)
+    integer(
+        "max_seq_length",
+        None,
+        "Tokens per record; default 128, ALBERT 512.",
+        5,
+        _LONGEST,
+    )
     integer("max_predictions_per_seq", 20, "Masked tokens per record at most.", 1)
     integer("random_seed", 12345, "Seed of every random choice.", 0)
     integer("dupe_factor", None, "Uses of the text; default 10, 40 or 1.", 1)
@@ -133,6 +158,13 @@ def _shard_options(values: flags.FlagValues) -> ShardOptions:
         raise InputError(
             "--wop_prob is for BERT and ALBERT: ELECTRA's records hold no predictions. "
             "Leave it out."
+        )
+    unused = [f"--{name}" for name in _OF_PREDICTIONS if values[name].present]
+    if values.model_type == "electra" and unused:
+        print(
+            f"{', '.join(unused)}: not used, since ELECTRA's records hold no "
+            "predictions: they are made while it is trained.",
+            file=sys.stderr,
         )
     return ShardOptions(
         InstanceOptions(

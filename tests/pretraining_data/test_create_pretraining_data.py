@@ -16,6 +16,7 @@ import time
 
 import numpy as np
 import pytest
+from absl import flags
 import tensorflow.compat.v1 as tf
 
 from data import create_pretraining_data
@@ -720,6 +721,23 @@ def test_full_disk_is_named_and_leaves_nothing_half_written(tmp_path):
 def test_bad_flags_are_named(arguments, message):
     with pytest.raises(InputError, match=message):
         create_pretraining_data.main(["create_pretraining_data"] + arguments)
+
+
+def test_flags_of_predictions_are_not_electras(tmp_path, capsys):
+    corpus = _corpus(tmp_path, "하나\n둘\n")
+    words = [f"--input_file={corpus}", f"--vocab_file={VOCABULARY}", "--ngram=2"]
+    for model_type in ("electra", "bert"):
+        create_pretraining_data.main(
+            ["create_pretraining_data", *words, f"--model_type={model_type}"]
+            + [f"--output_dir={tmp_path}/{model_type}"]
+        )
+        told = "--ngram: not used, since ELECTRA's records" in capsys.readouterr().err
+        assert told == (model_type == "electra")
+
+
+def test_the_longest_record(capsys):
+    with pytest.raises(flags.Error, match="max_seq_length"):
+        create_pretraining_data.main(["x", "--max_seq_length=65537"])
 
 
 @pytest.mark.parametrize(
