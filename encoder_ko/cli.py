@@ -15,9 +15,6 @@ from data.io.errors import InputError
 from encoder_ko import compat
 from encoder_ko.compat import tf
 
-# Exit status of a run that SIGTERM ended: 128 + the signal's number.
-STOPPED_BY_SIGNAL = 143
-
 
 class _Bounded:
     """A parser of numbers that says in one way what a flag may be."""

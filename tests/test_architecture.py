@@ -48,8 +48,10 @@ FILE_ACCESS = {
     # Where the workers of a job that are not its chief write what nobody reads.
     "encoder_ko.replicas.processes": {"tempfile.mkdtemp", "shutil.rmtree"},
     "encoder_ko.benchmark.plan": {"os.path.relpath"},  # files of this machine only
+    "encoder_ko.training.hooks": {"os.write"},  # to standard error, within a signal
     "encoder_ko.recipes.workers": {"open"},  # logs that processes write to and read
     "data.download.fetch": {"shutil.copyfileobj"},  # from stream to stream
+    "korean_encoders": {"os.path.realpath"},  # of this package
     "korean_encoders.launch": {"os.path.abspath"},  # of this package
     "korean_encoders.package_data": {
         "os.path.abspath",

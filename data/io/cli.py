@@ -12,7 +12,7 @@ from typing import Callable, Iterator, List, Optional, Sequence
 
 from absl import flags
 
-from .errors import InputError
+from .errors import InputError, StoppedBySignal
 from .file_system import is_remote
 from .flag_files import apply_settings
 
@@ -163,6 +163,8 @@ def one_line_errors(stopped: str) -> Iterator[None]:
             f"give the same command again. (Temporary files go to "
             f"{tempfile.gettempdir()}; TMPDIR names another folder.)"
         )
+    except StoppedBySignal as stop:
+        sys.exit(128 + stop.number)
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
         sys.exit(130)

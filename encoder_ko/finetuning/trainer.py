@@ -61,6 +61,7 @@ class FineTuner:
 
     Attributes:
       dev_name: what the log calls the data on which training is evaluated.
+      signal_hook: ends training.
     """
 
     dev_name = "dev"
@@ -89,6 +90,7 @@ class FineTuner:
         if not hardware.use_tpu:
             self._prediction = PredictionSession(encoder, batch_sizes.predict)
         self._clock = hooks.Stopwatch()
+        self.signal_hook = hooks.StopOnSignalHook(replicas=self._replicas)
         # Several replicas, and a TPU in a loop of steps, cannot wait for an evaluation.
         self._evaluations: Optional[_Evaluations] = None
         if self._replicas.count == 1 and not self._replicas.on_tpu:
@@ -155,6 +157,10 @@ class FineTuner:
           data: FineTuningData of train.
           evaluate: metrics of the outputs for dev; "score" is the one to maximise.
           dev: FineTuningData, or None.
+
+        Raises:
+          InputError: the loss is not finite, or what a prediction gives.
+          StoppedBySignal: SIGTERM or Ctrl-C ended it; the step it reached is saved.
         """
         settings = self._hyperparameters
         history = self._replicas.of_chief(lambda: self.history)
@@ -253,7 +259,7 @@ class FineTuner:
             ) as listeners:
                 self._estimator.train(
                     input_fn,
-                    self._replicas.session_hooks(),
+                    [*self._replicas.session_hooks(), self.signal_hook],
                     max_steps=target,
                     saving_listeners=[*listeners, *evaluations],
                 )
@@ -262,6 +268,9 @@ class FineTuner:
                 f"The loss is no longer a number between steps {step} and {target}. "
                 f"{hooks.LOST_LOSS_ADVICE}"
             ) from None
+        finally:
+            self.signal_hook.restore()
+        self.signal_hook.raise_if_stopped(self.step)
 
     def check_checkpoint(self, checkpoint: str) -> None:
         """Raises InputError unless a checkpoint holds this model, head included."""
@@ -330,6 +339,8 @@ class _Evaluations:
 
     def is_due(self, step: int) -> bool:
         """Whether the next evaluation is at this step, or was at one before it."""
+        if self._tuner.signal_hook.stopped:
+            return False
         return step >= self._tuner.next_evaluation(self.history)
 
     def _evaluate(self, step):

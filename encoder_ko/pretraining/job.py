@@ -59,14 +59,12 @@ class PretrainingJob:
     flags: Dict[str, Any]
 
 
-def run(job: PretrainingJob) -> bool:
+def run(job: PretrainingJob) -> None:
     """Does the job.
-
-    Returns:
-      Whether it is done; not, if SIGTERM ended it.
 
     Raises:
       InputError: for anything wrong in records, files or settings.
+      StoppedBySignal: SIGTERM or Ctrl-C ended it.
     """
     replicas = job.hardware.replicas()
     replicas.require_equal(dict(job.flags, **job.settings))
@@ -74,19 +72,14 @@ def run(job: PretrainingJob) -> bool:
     replicas.of_chief(lambda: _prepare(job, folder))
     pretrainer = build_pretrainer(job, folder, replicas)
     started = time.time()
-    if job.do_train and not _train(job, folder, pretrainer, replicas):
-        logging.info(
-            "Stopped by a signal; step %d is saved. The same command resumes there.",
-            pretrainer.step,
-        )
-        return False
+    if job.do_train:
+        _train(job, folder, pretrainer, replicas)
     seconds = {"train": round(time.time() - started, 1)}
     if job.do_eval and replicas.is_chief:
         _evaluate(job, folder, pretrainer, seconds)
     if replicas.is_chief:
         _draw_curves(job, folder)
         _write_page(job, folder, seconds)
-    return True
 
 
 def _prepare(job: PretrainingJob, folder: RunFolder) -> None:
@@ -133,23 +126,21 @@ def _train(
     folder: RunFolder,
     pretrainer: trainer.Pretrainer,
     replicas: distribution.OneReplica,
-) -> bool:
+) -> None:
     """Trains to the end, with evaluations in between if asked for."""
     _announce(job, folder, pretrainer.step)
     total = job.schedule.train_steps
     every = job.evaluation.every_steps or total
     if pretrainer.evaluates_on_the_way:
-        on_the_way = _evaluations(job, folder, pretrainer)
-        return pretrainer.step >= total or pretrainer.train(
-            job.data, total, evaluations=on_the_way
-        )
+        if pretrainer.step < total:
+            on_the_way = _evaluations(job, folder, pretrainer)
+            pretrainer.train(job.data, total, evaluations=on_the_way)
+        return
     while pretrainer.step < total:
         target = min(total, (pretrainer.step // every + 1) * every)
-        if not pretrainer.train(job.data, target):
-            return False
+        pretrainer.train(job.data, target)
         if target < total:
             replicas.of_chief(lambda: _evaluated(job, folder, pretrainer))
-    return True
 
 
 def _evaluations(

@@ -197,19 +197,16 @@ class Pretrainer:
         last_step: int,
         session_hooks: Sequence[object] = (),
         evaluations: Optional[Evaluations] = None,
-    ) -> bool:
+    ) -> None:
         """Trains to a step.
 
         Args:
           session_hooks: further SessionRunHooks.
           evaluations: what to do on the way, if `evaluates_on_the_way`.
 
-        Returns:
-          Whether it got there; not, if SIGTERM ended it. Then the step it reached is
-          saved.
-
         Raises:
           InputError: the loss or a gradient is not finite, or a record is damaged.
+          StoppedBySignal: SIGTERM or Ctrl-C ended it; the step it reached is saved.
         """
         schedule, first = self._schedule, self.step
         self._evaluations = evaluations or Evaluations()
@@ -239,7 +236,7 @@ class Pretrainer:
                     )
         finally:
             self._signal_hook.restore()
-        return not self._signal_hook.stopped
+        self._signal_hook.raise_if_stopped(self.step)
 
     @contextlib.contextmanager
     def _explained_errors(self, data):

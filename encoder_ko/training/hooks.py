@@ -3,13 +3,16 @@
 import contextlib
 import math
 import numbers
+import os
 import signal
 import sys
 import threading
 import time
-from typing import Callable, Dict, Iterator, List, Optional, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Union
 
-from data.io.errors import InputError
+from absl import logging
+
+from data.io.errors import InputError, StoppedBySignal
 from encoder_ko.compat import Tensor, tf
 from encoder_ko.replicas import distribution
 from encoder_ko.training.run_folder import RunFolder
@@ -186,10 +189,11 @@ def _shown(name, value):
 
 
 class StopOnSignalHook(tf.train.SessionRunHook):
-    """Ends training after the update that runs when the process gets SIGTERM.
+    """Ends training after the update that runs when SIGTERM or Ctrl-C comes.
 
     The Estimator then saves a checkpoint as at any end, so that a preempted run loses
-    nothing. Of several processes all end after the same update, when one gets it.
+    nothing. Of several processes all end after the same update, when one gets it. A
+    second Ctrl-C ends the process at once.
 
     Args:
       runs_per_step: micro-batches whose gradients make one update.
@@ -208,7 +212,8 @@ class StopOnSignalHook(tf.train.SessionRunHook):
         self._runs_per_step = runs_per_step
         self._replicas = replicas or distribution.OneReplica()
         self._asked = False
-        self._previous = None
+        self._number = signal.SIGTERM
+        self._previous: Dict[int, Any] = {}
 
     def begin(self):
         self._runs = 0
@@ -216,10 +221,16 @@ class StopOnSignalHook(tf.train.SessionRunHook):
             self._own = tf.placeholder(tf.float32, [])
             self._all = self._replicas.sums([self._own])[0]
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGTERM, self._note)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    self._previous[number] = signal.signal(number, self._note)
 
     def _note(self, number, frame):
-        self._asked = True
+        self._asked, self._number = True, number
+        if number == signal.SIGINT:
+            signal.signal(number, self._previous.pop(number))
+            # The log may be in the midst of a line.
+            os.write(2, b"\nStopping after this step. Ctrl-C again loses it.\n")
         if self._replicas.processes == 1:
             self.stopped = True
 
@@ -239,9 +250,22 @@ class StopOnSignalHook(tf.train.SessionRunHook):
 
     def restore(self):
         """Gives the signal back to whoever had it; also after an error."""
-        if self._previous is not None:
-            signal.signal(signal.SIGTERM, self._previous)
-            self._previous = None
+        while self._previous:
+            signal.signal(*self._previous.popitem())
+
+    def raise_if_stopped(self, step: int) -> None:
+        """Raises StoppedBySignal if a signal ended training.
+
+        Args:
+          step: that is saved.
+        """
+        if self.stopped:
+            logging.info(
+                "Stopped by a signal; step %d is saved. The same command resumes "
+                "there.",
+                step,
+            )
+            raise StoppedBySignal(self._number)
 
 
 class SaverHook(tf.train.CheckpointSaverHook):

@@ -8,7 +8,6 @@ names and meaning; records of theirs can be read, too.
 """
 
 import functools
-import sys
 
 from absl import flags, logging
 
@@ -180,8 +179,7 @@ _ONLY_WITH_DYNAMIC_MASKING = (
 
 
 def main():
-    if not job.run(job_of_flags()):
-        sys.exit(cli.STOPPED_BY_SIGNAL)
+    job.run(job_of_flags())
 
 
 def job_of_flags():

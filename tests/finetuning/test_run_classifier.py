@@ -4,6 +4,7 @@ import glob
 import os
 import re
 import shutil
+import signal
 import sys
 import types
 from unittest import mock
@@ -14,7 +15,7 @@ import pytest
 from data.io.errors import InputError
 from encoder_ko.compat import tf
 from encoder_ko.finetuning import trainer
-from encoder_ko.training import estimator
+from encoder_ko.training import estimator, hooks
 from korean_encoders.commands import finetune
 from tests.support import fine_tuning_runs as runs
 
@@ -311,6 +312,56 @@ def test_upstreams_flags_are_all_there_with_their_defaults():
 
 class Stopped(Exception):
     """Ends a run where a test has seen enough."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_training_after_a_step_that_is_saved(
+    tmp_path, monkeypatch, capfd, caplog, number
+):
+    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    hook = hooks.StopOnSignalHook
+    runs_of, after_run = [], hook.after_run
+
+    def interrupted_at_4(self, *arguments):
+        runs_of.append(1)
+        if len(runs_of) == 4:
+            os.kill(os.getpid(), number)
+        return after_run(self, *arguments)
+
+    data, model = runs.write_data(tmp_path / "data"), runs.write_model(tmp_path / "m")
+    stopped, plain = tmp_path / "stopped", tmp_path / "plain"
+    flags = dict(num_train_epochs=2, eval_every_steps=2)
+    monkeypatch.setattr(hook, "after_run", interrupted_at_4)
+    assert runs.run(*runs.arguments(data, model, stopped, **flags)) == 128 + number
+    assert "Stopped by a signal; step 4 is saved. The same command" in caplog.text
+    assert ("Ctrl-C again loses it" in capfd.readouterr().err) == (number == 2)
+    history = runs.read_json(stopped, "history.json")
+    assert [entry["step"] for entry in history] == [2]  # it does not wait for that of 4
+    assert before == [
+        signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)
+    ]
+    for folder in (stopped, plain):
+        assert runs.run(*runs.arguments(data, model, folder, **flags)) == 0
+    assert "Resuming at step 4 of 11." in caplog.text
+    assert weights(stopped) == weights(plain)
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_ends_at_once(tmp_path, monkeypatch, capfd):
+    hook = hooks.StopOnSignalHook
+    after_run = hook.after_run
+
+    def impatient(self, *arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        return after_run(self, *arguments)
+
+    monkeypatch.setattr(hook, "after_run", impatient)
+    data, model = runs.write_data(tmp_path / "data"), runs.write_model(tmp_path / "m")
+    assert runs.run(*runs.arguments(data, model, tmp_path / "out")) == 130
+    assert "Stopped. The same command resumes the run." in capfd.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize(

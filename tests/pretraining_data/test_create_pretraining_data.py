@@ -16,8 +16,8 @@ import time
 
 import numpy as np
 import pytest
-from absl import flags
 import tensorflow.compat.v1 as tf
+from absl import flags
 
 from data import create_pretraining_data
 from data.io.errors import InputError
@@ -760,7 +760,10 @@ def test_mistakes_end_in_one_line_and_status_1(tmp_path):
     for arguments, message in [
         (["--no_such_flag"], "Unknown command line flag 'no_such_flag'"),
         (["input.txt"], "Unexpected argument 'input.txt': settings are --flag=value."),
-        (["--max_seq_length=3"], "flag --max_seq_length=3: 3 is not integer >= 5"),
+        (
+            ["--max_seq_length=3"],
+            "flag --max_seq_length=3: 3 is not an integer in the range [5, 65536]",
+        ),
         ([], "error: Pass --output_dir or --output_file, and not both."),
     ]:
         done = subprocess.run(
