@@ -191,8 +191,7 @@ def run_ours(work: Work, run: Run) -> None:
     pretrainer = pretraining_job.build_pretrainer(
         dataclasses.replace(job, network=network), RunFolder(job.output.folder)
     )
-    if not pretrainer.train(job.data, work.steps, [Watch()]):
-        raise SystemExit("stopped by a signal")
+    pretrainer.train(job.data, work.steps, [Watch()])
     _save_rows(work, run.seed, rows)
     losses.save()
     shutil.rmtree(job.output.folder)

@@ -87,14 +87,8 @@ def define_flags(values: flags.FlagValues) -> None:
     def string(name: str, default: Optional[str], text: str) -> None:
         flags.DEFINE_string(name, default, text, flag_values=values)
 
-    def integer(
-        name: str,
-        default: Optional[int],
-        text: str,
-        low: int,
-        high: Optional[int] = None,
-    ) -> None:
-        flags.DEFINE_integer(name, default, text, low, high, flag_values=values)
+    def integer(name: str, default: Optional[int], text: str, *bounds: int) -> None:
+        flags.DEFINE_integer(name, default, text, *bounds, flag_values=values)
 
     def share(name: str, default: Optional[float], text: str) -> None:
         flags.DEFINE_float(name, default, text, 0.0, 1.0, flag_values=values)
@@ -121,13 +115,22 @@ def define_flags(values: flags.FlagValues) -> None:
     )
     integer("max_predictions_per_seq", 20, "Masked tokens per record at most.", 1)
     integer("random_seed", 12345, "Seed of every random choice.", 0)
-    integer("dupe_factor", None, "Uses of the text; default 10, 40 or 1.", 1)
+    integer(
+        "dupe_factor",
+        None,
+        "Times the text is used, each with other masks; default 10, 40 or 1.",
+        1,
+    )
     boolean("line_by_line", False, "Each line is a document: reviews, messages.")
     share("masked_lm_prob", 0.15, "Share of the tokens that are masked.")
     share("short_seq_prob", 0.1, "Share of documents made into short records.")
     integer("ngram", None, "Words masked at once at most; default 1, ALBERT 3.", 1)
     boolean("favor_shorter_ngram", True, "n words with a probability like 1/n.")
-    boolean("random_next_sentence", False, "ALBERT: random in place of swapped.")
+    boolean(
+        "random_next_sentence",
+        False,
+        "ALBERT: a random next segment instead of swapped order.",
+    )
     share("wop_prob", None, "Share of tokens to reorder, 0 = off; ALBERT 0.15.")
     integer("wop_ngram", 3, "Tokens per reordered n-gram.", 2)
     integer("num_processes", 1, "Worker processes.", 1)

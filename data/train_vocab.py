@@ -263,7 +263,7 @@ def _train(values, config, options, lines, counts, other) -> Dict[str, bytes]:
     pieces = train_wordpiece(lines, counts, options, config)
     if len(pieces) < options.vocab_size:
         print(
-            f"The text gives {len(pieces):,} pieces only, fewer than --vocab_size="
+            f"The text yields only {len(pieces):,} pieces, fewer than --vocab_size="
             f"{options.vocab_size}."
         )
     if other:

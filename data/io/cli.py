@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tempfile
+import textwrap
 import threading
 from typing import Callable, Iterator, List, Optional, Sequence
 
@@ -77,7 +78,7 @@ def parse_into(values: flags.FlagValues, argv: Sequence[str], description: str) 
             f"Unexpected argument {unparsed[1]!r}: settings are --flag=value."
         )
     if values.help:
-        print(f"{description}\nFlags:{values.get_help()}")
+        print(f"{description}\nFlags:\n{flags_help(values)}")
         return False
     if values.config:
         apply_settings(values, values.config)
@@ -86,6 +87,21 @@ def parse_into(values: flags.FlagValues, argv: Sequence[str], description: str) 
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"--{name}={value}, expected a finite number.")
     return True
+
+
+def flags_help(values: flags.FlagValues) -> str:
+    """What each flag means, and its default, in the order of their definition."""
+    lines = []
+    for name in values:
+        flag = values[name]
+        text = f"--{'[no]' if flag.boolean else ''}{name}: {flag.help}"
+        if flag.default not in (None, ""):
+            default = flag.default_as_str.strip("'")
+            text += f" (default: {default})"
+        lines.append(
+            textwrap.fill(text, 80, initial_indent="  ", subsequent_indent="    ")
+        )
+    return "\n".join(lines)
 
 
 def with_underscores(argv: Sequence[str], values: flags.FlagValues) -> List[str]:
@@ -97,6 +113,13 @@ def with_underscores(argv: Sequence[str], values: flags.FlagValues) -> List[str]
         if name.startswith("--") and plain[2:] in values:
             words[place] = plain + equals + value
     return words
+
+
+def require(values: flags.FlagValues, *names: str) -> None:
+    """Raises InputError for the first of these flags that has no value."""
+    for name in names:
+        if not values[name].value:
+            raise InputError(f"--{name} is missing. {values[name].help}")
 
 
 def require_local(values: flags.FlagValues, command: str) -> None:
@@ -154,7 +177,9 @@ def one_line_errors(stopped: str) -> Iterator[None]:
     except InputError as error:
         _exit(error)
     except flags.Error as error:
-        _exit(f"{error}. --help lists the flags.")
+        mistake = f"{error}".replace(" ?", "?")
+        end = "" if mistake.endswith("?") else "."
+        _exit(f"{mistake}{end} --help lists the flags.")
     except OSError as error:
         if error.errno not in REFUSALS:
             raise

@@ -39,7 +39,8 @@ from .tfrecords import read_records
 SHUFFLED_TOGETHER = 32768
 
 _REBUILD = (
-    "Rebuild them with python -m data.create_pretraining_data, or change the flag."
+    "Rebuild the records with python -m data.create_pretraining_data, or change the "
+    "flag."
 )
 _BUILD_AGAIN = "give the command that built it again: it makes what is missing."
 

@@ -139,8 +139,8 @@ class FineTunedModel:
         checkpoint = checkpoints.find_checkpoint(os.path.join(run_dir, BEST))
         if checkpoint is None:
             raise InputError(
-                f"{run_dir} holds no checkpoint in best/: the run has not yet come to "
-                "its first evaluation. Give its command again."
+                f"{run_dir} holds no checkpoint in best/: the run stopped before "
+                "its first evaluation. Rerun its command."
             )
         task_type = task_types.build(task, tokenizer, settings)
         return cls(run_dir, family, config, task_type, checkpoint)

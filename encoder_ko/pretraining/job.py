@@ -175,7 +175,7 @@ def _announce(job: PretrainingJob, folder: RunFolder, step: int) -> None:
         return
     epochs = total * job.schedule.batch_size / job.data.total
     logging.info(
-        "%d records in %d files; %d steps of %d are %.2f passes over them.",
+        "Records: %d, files: %d; %d steps of batch size %d are %.2f epochs.",
         job.data.total,
         len(job.data.paths),
         total,

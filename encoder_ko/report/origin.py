@@ -27,9 +27,10 @@ _FAILURES = (
 
 
 def attempt(path: str, write: Callable[[], None]) -> None:
-    """Writes a page; where that fails, one line warns of it."""
+    """Writes a page and says where it is; where that fails, one line warns of it."""
     try:
         write()
+        logging.info("The report is %s", path)
     except _FAILURES as error:
         logging.warning(
             "%s was not written (%s: %s). The results of the run are complete.",

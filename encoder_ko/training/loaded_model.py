@@ -68,7 +68,7 @@ def load_tokenizer(
     if len(tokenizer.vocabulary) < config.vocab_size:
         logging.warning(
             "%s has %d pieces for %d rows of the embedding table: the others stay "
-            "unused. A published checkpoint goes with its own vocabulary only.",
+            "unused. A published checkpoint needs its own vocabulary.",
             vocab_file,
             len(tokenizer.vocabulary),
             config.vocab_size,

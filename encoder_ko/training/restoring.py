@@ -41,10 +41,13 @@ class RestoreReport(NamedTuple):
         """A few lines for the log."""
         lines = [
             f"{self.checkpoint}: {len(self.restored)} variables restored, "
-            f"{len(self.missing)} start anew, {len(self.unused)} unused, "
-            f"{len(self.optimizer_state)} of the optimizer left out."
+            f"{len(self.missing)} newly initialized, {len(self.unused)} "
+            f"unused, {len(self.optimizer_state)} optimizer variables skipped."
         ]
-        for title, names in (("start anew", self.missing), ("unused", self.unused)):
+        for title, names in (
+            ("newly initialized", self.missing),
+            ("unused", self.unused),
+        ):
             if names:
                 more = len(names) - _SHOWN_NAMES
                 shown = ", ".join(names[:_SHOWN_NAMES])

@@ -1,6 +1,6 @@
 """Fine-tunes one pre-trained model on the Korean benchmarks and writes one report.
 
-  python3 run_benchmark.py --model_type=electra --model_dir=models \
+  python3 run_benchmark.py --model_type=electra --model_dir=models \\
       --tasks=NSMC,HATE --seeds=1,2,3 --output_dir=runs/benchmark
 
 Each task and seed is a run of run_classifier.py in <output_dir>/<task>/seed_<n>/, with
@@ -25,7 +25,7 @@ from absl import flags, logging
 
 from data import tasks
 from data.io import files
-from data.io.cli import require_local
+from data.io.cli import require, require_local
 from data.io.errors import InputError
 from encoder_ko import cli
 from encoder_ko.benchmark import page, pictures, plan, report
@@ -108,8 +108,7 @@ class Run(NamedTuple):
 
 def main():
     require_local(FLAGS, "the benchmark")
-    if not FLAGS.output_dir:
-        raise InputError("--output_dir is missing.")
+    require(FLAGS, "output_dir")
     seeds = plan.parse_seeds(FLAGS.seeds)
     names = tasks.expand_groups(FLAGS.tasks)
     settings = plan.read_settings(FLAGS.task_settings, plan.task_names(names))

@@ -1,8 +1,8 @@
 """Converts a model from TensorFlow's files to Hugging Face's, or back.
 
-  python3 convert_checkpoint.py --from tf --to hf --model_type=bert \
+  python3 convert_checkpoint.py --from tf --to hf --model_type=bert \\
       --input_dir=runs/nsmc --output_dir=exports/nsmc
-  python3 convert_checkpoint.py --from hf --to tf --model_type=electra \
+  python3 convert_checkpoint.py --from hf --to tf --model_type=electra \\
       --input_dir=downloads/KR-ELECTRA-discriminator --output_dir=models
 """
 
@@ -12,7 +12,7 @@ import os
 from absl import flags, logging
 
 from data.io import files
-from data.io.cli import leaving_on_sigterm
+from data.io.cli import leaving_on_sigterm, require
 from data.io.errors import InputError
 from data.io.json_files import read_json_object
 from data.tokenization import build_tokenizer, resolve_config
@@ -71,9 +71,7 @@ flags.DEFINE_alias("head", "head_type", flag_values=FLAGS)
 
 @leaving_on_sigterm()
 def main():
-    for name in ("from", "to", "input_dir", "output_dir"):
-        if not FLAGS[name].value:
-            raise InputError(f"--{name} is missing.")
+    require(FLAGS, "from", "to", "input_dir", "output_dir")
     if FLAGS["from"].value == FLAGS.to:
         raise InputError(f"--from and --to are both {FLAGS.to}: nothing to convert.")
     if not files.is_folder(FLAGS.input_dir):

@@ -14,6 +14,7 @@ from absl import flags
 
 from data import tasks
 from data.io import files, flag_files
+from data.io.cli import require
 from data.io.errors import InputError
 from electra_ko import hyperparameters
 from electra_ko.configure_finetuning import FinetuningConfig
@@ -144,8 +145,7 @@ def finetuning_defaults(values: flags.FlagValues) -> None:
     """
     if not values.model_name:
         return
-    if not values.task_name:
-        raise InputError("--task_name is missing.")
+    require(values, "task_name")
     data_dir = values.data_dir
     folder = os.path.join(data_dir, "models", values.model_name)
     if values["model_dir"].using_default_value:

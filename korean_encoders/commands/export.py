@@ -12,8 +12,7 @@ import os
 
 from absl import flags, logging
 
-from data.io.cli import leaving_on_sigterm
-from data.io.errors import InputError
+from data.io.cli import leaving_on_sigterm, require
 from encoder_ko import cli
 from encoder_ko.finetuning.saved_run import FineTunedModel
 from encoder_ko.inference import onnx_file, saved_model, throughput
@@ -34,9 +33,7 @@ _boolean("overwrite", False, "Replace the folder.")
 
 @leaving_on_sigterm()
 def main():
-    for name in ("model_dir", "output_dir"):
-        if not FLAGS[name].value:
-            raise InputError(f"--{name} is missing.")
+    require(FLAGS, "model_dir", "output_dir")
     model = FineTunedModel.load(FLAGS.model_dir, FAMILIES, FLAGS.allow_mismatch)
     path = FLAGS.output_dir
     if FLAGS.format == "onnx":

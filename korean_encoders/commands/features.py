@@ -3,7 +3,7 @@
 Flags and output of google-research/bert's extract_features.py keep their names, for all
 three models. Input: one text per line, or a pair with " ||| " between its texts.
 
-  python3 extract_features.py --input_file=texts.txt --output_file=features.jsonl \
+  python3 extract_features.py --input_file=texts.txt --output_file=features.jsonl \\
       --model_dir=models --layers=-1,-2,-3,-4
 """
 
@@ -12,7 +12,7 @@ import time
 from absl import flags, logging
 
 from data.features.prediction_input import number_of_lines
-from data.io.cli import leaving_on_sigterm
+from data.io.cli import leaving_on_sigterm, require
 from data.io.errors import InputError
 from data.io.files import new_file
 from data.io.tables import BadRows, ReadingOptions, read_rows
@@ -57,9 +57,7 @@ _boolean("overwrite", False, "Replace the output file.")
 
 @leaving_on_sigterm()
 def main():
-    for name in ("input_file", "output_file"):
-        if not FLAGS[name].value:
-            raise InputError(f"--{name} is missing.")
+    require(FLAGS, "input_file", "output_file")
     extractor, layers = _extractor()
     reading = ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows)
     bad_rows = BadRows(FLAGS.input_file, FLAGS.max_bad_rows)

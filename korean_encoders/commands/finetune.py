@@ -2,9 +2,9 @@
 
 Flags of google-research/bert's run_classifier.py keep their names and meaning.
 
-  python3 run_classifier.py --task_name=NSMC --do_train=true --do_eval=true \
-      --do_predict=true --do_lower_case=False --max_seq_length=128 \
-      --train_batch_size=128 --learning_rate=5e-05 --num_train_epochs=5.0 \
+  python3 run_classifier.py --task_name=NSMC --do_train=true --do_eval=true \\
+      --do_predict=true --do_lower_case=False --max_seq_length=128 \\
+      --train_batch_size=128 --learning_rate=5e-05 --num_train_epochs=5.0 \\
       --output_dir=runs/nsmc
 """
 
@@ -15,6 +15,7 @@ from absl import flags, logging
 
 from data import tasks
 from data.io import flag_files
+from data.io.cli import require
 from data.io.errors import InputError
 from data.io.files import is_folder
 from data.tokenization import named_vocabulary
@@ -70,7 +71,7 @@ _integer(
 )
 _boolean("do_train", False, "Train.")
 _boolean("do_eval", False, "Evaluate on dev.")
-_boolean("do_predict", False, "Predict test, once.")
+_boolean("do_predict", False, "Predict the test set, once.")
 _integer("train_batch_size", 32, "Examples per update.", 1)
 _integer("eval_batch_size", 32, "Examples per step of evaluation.", 1)
 _integer("predict_batch_size", 32, "Examples per step of prediction.", 1)
@@ -129,7 +130,8 @@ _boolean(
 _float(
     "null_score_diff_threshold",
     0.0,
-    "How much has to speak for no answer before none is given; ELECTRA: -2.75.",
+    "No answer is given where its score exceeds the best answer's by this; "
+    "ELECTRA: -2.75.",
 )
 _string(
     "class_weights",
@@ -208,9 +210,9 @@ def main():
     electra_settings.apply(FLAGS, electra_settings.FINETUNING)
     electra_settings.finetuning_defaults(FLAGS)
     _take_settings_of_run()
+    require(FLAGS, "task_name", "output_dir")
     chosen = _chosen_tasks()
     _tell_unused(chosen)
-    _required("output_dir")
     if not (FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict):
         raise InputError("Nothing to do: pass --do_train, --do_eval or --do_predict.")
     if FLAGS.use_tpu and not (FLAGS.tpu_name or FLAGS.master):
@@ -278,7 +280,7 @@ def _args(task, model):
 
 def _chosen_tasks():
     """The tasks, whose questions may have no answer if the user says so."""
-    names = _required("task_name").strip(", ").split(",")
+    names = FLAGS.task_name.strip(", ").split(",")
     chosen = [tasks.get_task(name.strip()) for name in names]
     if not FLAGS.version_2_with_negative:
         return chosen
@@ -342,13 +344,6 @@ def _set_defaults(chosen, family, config):
     for name, value in values.items():
         if FLAGS[name].using_default_value:
             FLAGS[name].value = FLAGS[name].parser.parse(value)
-
-
-def _required(name):
-    value = FLAGS[name].value
-    if not value:
-        raise InputError(f"--{name} is missing.")
-    return value
 
 
 def _config_file(model_type):

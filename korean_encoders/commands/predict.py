@@ -31,7 +31,7 @@ from data.features.prediction_input import (
     read_items,
     source_name,
 )
-from data.io.cli import leaving_on_sigterm
+from data.io.cli import leaving_on_sigterm, require
 from data.io.errors import InputError
 from data.io.files import new_file
 from data.io.tables import BadRows, ReadingOptions
@@ -86,9 +86,7 @@ _ITEMS_AT_A_TIME = 1024
 
 @leaving_on_sigterm()
 def main():
-    for name in ("model_dir", "input"):
-        if not FLAGS[name].value:
-            raise InputError(f"--{name} is missing.")
+    require(FLAGS, "model_dir", "input")
     form = FLAGS.input_format or format_of(FLAGS.input, FLAGS.columns)
     reading = ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows)
     bad_rows = BadRows(source_name(FLAGS.input), FLAGS.max_bad_rows)
@@ -138,7 +136,7 @@ def main():
             cut,
             count,
         )
-    logging.info("%d predictions of %s", count, model.task.name)
+    logging.info("Predictions of %s: %d", model.task.name, count)
 
 
 def _counted(items: Iterator[Item], form: str) -> Tuple[Iterator[Item], str]:

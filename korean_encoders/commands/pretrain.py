@@ -3,7 +3,7 @@
 Flags of the run_pretraining.py of google-research/{bert,albert,electra} keep their
 names and meaning; records of theirs can be read, too.
 
-  python3 run_pretraining.py --config=configs/kr_electra/pretraining.json \
+  python3 run_pretraining.py --config=configs/kr_electra/pretraining.json \\
       --input_file='records/*.tfrecord' --vocab_file=vocab.txt --output_dir=runs/electra
 """
 
@@ -12,6 +12,7 @@ import functools
 from absl import flags, logging
 
 from data.io import flag_files
+from data.io.cli import require
 from data.io.errors import InputError
 from data.pretraining.shards import vocabulary_traits
 from data.records.dataset import open_records
@@ -66,7 +67,11 @@ _INTEGERS = {  # default (None = upstream's for the model), meaning, least value
     "max_eval_steps": (100, "Steps of evaluation at most.", 1),
     "eval_every_steps": (0, "Updates between evaluations; 0 = at the end only.", 0),
     "log_every_steps": (100, "Updates between lines of the log.", 1),
-    "gradient_accumulation_steps": (1, "Parts of a batch, computed one by one.", 1),
+    "gradient_accumulation_steps": (
+        1,
+        "Micro-batches per update, computed one by one.",
+        1,
+    ),
     "num_tpu_cores": (8, "Cores of the TPU.", 1),
     "num_gpus": (0, "GPUs to share each batch out to; 0 = the first, if any.", 0),
     "random_seed": (12345, "Seed of every random choice.", 0),
@@ -257,9 +262,7 @@ def _check_flags():
             "--uniform_generator replaces tokens for --electra_objective: without it "
             "nothing is trained."
         )
-    for name in ("input_file", "output_dir"):
-        if not FLAGS[name].value:
-            raise InputError(f"--{name} is missing.")
+    require(FLAGS, "input_file", "output_dir")
     if not (FLAGS.do_train or FLAGS.do_eval):
         raise InputError("Nothing to do: pass --do_train or --do_eval.")
     if FLAGS.use_tpu and not (FLAGS.tpu_name or FLAGS.master):

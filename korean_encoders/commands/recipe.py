@@ -1,6 +1,6 @@
 """The whole chain of a published model, from raw text to fine-tuned metrics.
 
-  python3 run_recipe.py --name=dialog_koelectra_small --scale=smoke \
+  python3 run_recipe.py --name=dialog_koelectra_small --scale=smoke \\
       --corpus=samples/corpus --data_dir=samples/sentiment
 
 Cleaning, vocabulary, records, pre-training, fine-tuning: every command is printed

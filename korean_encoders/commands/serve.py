@@ -11,6 +11,7 @@ once every request is answered. It needs: pip install 'korean-encoders[serve]'
 
 from absl import flags, logging
 
+from data.io.cli import require
 from data.io.errors import InputError
 from encoder_ko import cli
 from encoder_ko.compat import tf
@@ -34,8 +35,7 @@ _boolean("allow_mismatch", False, ALLOW_MISMATCH)
 
 
 def main():
-    if not FLAGS.model_dir:
-        raise InputError("--model_dir is missing.")
+    require(FLAGS, "model_dir")
     try:
         from korean_encoders.serving import app, server
     except ImportError as error:

@@ -133,9 +133,9 @@ def test_published_command_on_nsmc_of_kr_bert(golden, tmp_path, monkeypatch, cap
     assert set(report["restored"]) == names - set(report["unused"])
     counts = [len(report[key]) for key in ("restored", "missing", "unused")]
     assert (
-        "models/model.ckpt: {} variables restored, {} start anew, {} unused, 0 of the "
-        "optimizer left out.\n"
-        "  start anew: output_bias, output_weights\n"
+        "models/model.ckpt: {} variables restored, {} newly initialized, {} unused, 0 "
+        "optimizer variables skipped.\n"
+        "  newly initialized: output_bias, output_weights\n"
         "  unused: cls/predictions/output_bias, cls/predictions/transform/LayerNorm/"
         "beta, cls/predictions/transform/LayerNorm/gamma, and {} more".format(
             *counts, counts[2] - 3

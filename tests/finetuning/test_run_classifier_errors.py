@@ -108,7 +108,7 @@ def test_missing_files(message, model, data, tmp_path):
     "flags, expected",
     [
         (dict(task_name="NSCM"), "--task_name=NSCM is unknown. Did you mean NSMC?"),
-        (dict(task_name=None), "--task_name is missing."),
+        (dict(task_name=None), "--task_name is missing. Benchmark, for example"),
         (dict(output_dir=None), "--output_dir is missing."),
         (
             dict(do_train=None, do_eval=None, do_predict=None),

@@ -93,6 +93,18 @@ def test_a_missing_file_is_named(tmp_path):
         parsed(f"--config={tmp_path / 'none.json'}")
 
 
+def test_help_shows_flags_in_the_order_of_their_definition(capsys):
+    assert parsed("--help") is None
+    assert capsys.readouterr().out.split("Flags:\n")[1] == (
+        "  --vocab_size: Size. (default: 10)\n"
+        "  --vocab_file: File.\n"
+        "  --[no]do_train: Train. (default: false)\n"
+        "  --share: Share. (default: 0.1)\n"
+        "  --config: JSON file of flags, for example of configs/.\n"
+        "  --[no]help: Show these flags. (default: false)\n"
+    )
+
+
 def test_help_into_a_pipe_that_closes():
     """`python -m data.train_vocab --help | head -1` ends like any other command."""
     command = [sys.executable, "-m", "data.train_vocab", "--help"]

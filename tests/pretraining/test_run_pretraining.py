@@ -440,7 +440,7 @@ def test_lost_updates_can_be_skipped_and_are_counted(
 @pytest.mark.parametrize(
     "changes,message",
     [
-        (dict(max_seq_length=32), "--max_seq_length=16 (now 32). Rebuild them"),
+        (dict(max_seq_length=32), "--max_seq_length=16 (now 32). Rebuild the"),
         (dict(max_predictions_per_seq=5), "--max_predictions_per_seq=4 (now 5)"),
         (dict(max_seq_length=64), "is above max_position_embeddings=32"),
         (dict(input_file="none/*.tfrecord"), "--input_file=none/*.tfrecord: there is"),

@@ -236,9 +236,9 @@ def test_what_is_restored_missing_unused_or_of_the_optimizer(tmp_path):
     assert report.unused == ["cls/u1", "cls/u2", "cls/u3", "cls/u4"]
     assert report.optimizer_state == ["bert/a/adam_m", "bert/a/adam_v", "global_step"]
     assert report.summary() == (
-        f"{prefix}: 2 variables restored, 1 start anew, 4 unused, 3 of the optimizer "
-        "left out.\n"
-        "  start anew: output_bias\n"
+        f"{prefix}: 2 variables restored, 1 newly initialized, 4 unused, 3 optimizer "
+        "variables skipped.\n"
+        "  newly initialized: output_bias\n"
         "  unused: cls/u1, cls/u2, cls/u3, and 1 more"
     )
     report.write(str(tmp_path / "report.json"))
