@@ -199,10 +199,14 @@ def test_the_rate_is_that_of_electra():
 
 
 STOPPED = """
-import sys
+import os, signal, sys
 from benchmarks import loss_contenders
-from encoder_ko.pretraining.trainer import Pretrainer
-Pretrainer.train = lambda self, *arguments: False
+from encoder_ko.training.hooks import StopOnSignalHook
+after_run = StopOnSignalHook.after_run
+def stopped(self, *arguments):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return after_run(self, *arguments)
+StopOnSignalHook.after_run = stopped
 work = loss_contenders.Work.load(sys.argv[1])
 loss_contenders.run_ours(work, loss_contenders.Run("ours", "float32", 2e-3, 8))
 """
@@ -213,5 +217,5 @@ def test_a_stopped_run_has_no_result(trained):
     program = [sys.executable, "-c", STOPPED, str(folder)]
     done = subprocess.run(program, cwd=ROOT, stderr=subprocess.PIPE)
     assert done.returncode == 1
-    assert done.stderr.decode().rstrip().endswith("stopped by a signal")
+    assert done.stderr.decode().rstrip().endswith("Signal 15 ended the work.")
     assert not (folder / "ours_float32_0.002_8.json").exists()
