@@ -317,7 +317,7 @@ def _model_config():
     else:
         raise InputError(
             f"--{model_type}_config_file is missing: name a model configuration, for "
-            "example one of configs/."
+            f"example one of configs/. (--model_type is {model_type}.)"
         )
     check_length(config, FLAGS.max_seq_length, config_file or "the model")
     return config
