@@ -96,8 +96,7 @@ def flags_help(values: flags.FlagValues) -> str:
         flag = values[name]
         text = f"--{'[no]' if flag.boolean else ''}{name}: {flag.help}"
         if flag.default not in (None, ""):
-            default = flag.default_as_str.strip("'")
-            text += f" (default: {default})"
+            text += " (default: {})".format(str(flag.default_as_str).strip("'"))
         lines.append(
             textwrap.fill(text, 80, initial_indent="  ", subsequent_indent="    ")
         )
