@@ -145,10 +145,16 @@ def test_a_process_that_is_not_the_chief_trains_and_saves_nothing(tmp_path):
     class Other(OneReplica):
         count, is_chief = 2, False
 
+    updates = []
+
+    class Counts(tf.train.SessionRunHook):
+        def after_run(self, run_context, run_values):
+            updates.append(1)
+
     records = tiny_networks.pretraining_records(tmp_path, "bert", 20)
     folder = tmp_path / "other"
     with quick_graphs():
-        trained = Pretrainer(
+        Pretrainer(
             tiny_networks.network_of("bert"),
             Schedule(train_steps=2, batch_size=8),
             RunFolder(str(folder)),
@@ -156,6 +162,6 @@ def test_a_process_that_is_not_the_chief_trains_and_saves_nothing(tmp_path):
             8,
             OutputArgs(str(folder)),
             Other(),
-        ).train(records, 2)
-    assert trained
+        ).train(records, 2, [Counts()])
+    assert len(updates) == 2
     assert not list(folder.glob("model.ckpt*"))

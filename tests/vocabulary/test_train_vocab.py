@@ -407,7 +407,7 @@ def test_a_share_of_the_lines_is_picked_by_their_hash(tmp_path, capsys):
         (["--algorithm=unigram", "--vocab_size=20"], "vocab_size=20 .*smaller than"),
         (["--vocab_size=20"], "vocab_size=20 has room for 15 pieces"),
         (["--line_share=0"], "--line_share=0.0 leaves no text: pass more than 0"),
-        (["--line_share=nan"], "--line_share=nan leaves no text"),
+        (["--line_share=nan"], "--line_share=nan, expected a finite number"),
     ],
 )
 def test_mistakes_are_named(tmp_path, arguments, message):
