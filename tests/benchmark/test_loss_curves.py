@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -10,6 +11,8 @@ import pytest
 
 from benchmarks import loss_contenders, loss_curves
 from benchmarks.loss_contenders import Run, Work
+from data.io.errors import StoppedBySignal
+from encoder_ko.training.hooks import StopOnSignalHook
 from korean_encoders.commands import pretrain
 from tests.support.paths import ROOT
 from tests.support.quick_graphs import quick_graphs
@@ -69,6 +72,13 @@ def test_ours_writes_down_what_it_trained_on(trained):
     assert f"{last:.3f}" in table
 
 
+def run_ours(work, run):
+    for flag in pretrain.FLAGS:
+        pretrain.FLAGS[flag].unparse()  # another test may have run the script
+    with quick_graphs():
+        loss_contenders.run_ours(work, run)
+
+
 def test_electras_objective_is_trained_without_and_with_bias_correction(
     trained, tmp_path
 ):
@@ -80,10 +90,7 @@ def test_electras_objective_is_trained_without_and_with_bias_correction(
     found = {}
     for worker in ("ours", "corrected"):
         run = Run(worker, "float32", 2e-3, 7)
-        for flag in pretrain.FLAGS:
-            pretrain.FLAGS[flag].unparse()  # another test may have run the script
-        with quick_graphs():
-            loss_contenders.run_ours(work, run)
+        run_ours(work, run)
         with open(work.result_path(run)) as reader:
             found[worker] = json.load(reader)
     ours, corrected = found["ours"], found["corrected"]
@@ -198,24 +205,16 @@ def test_the_rate_is_that_of_electra():
     assert rates == pytest.approx([0.0, 0.5 * 0.8, 0.6, 0.0, 0.0])
 
 
-STOPPED = """
-import os, signal, sys
-from benchmarks import loss_contenders
-from encoder_ko.training.hooks import StopOnSignalHook
-after_run = StopOnSignalHook.after_run
-def stopped(self, *arguments):
-    os.kill(os.getpid(), signal.SIGTERM)
-    return after_run(self, *arguments)
-StopOnSignalHook.after_run = stopped
-work = loss_contenders.Work.load(sys.argv[1])
-loss_contenders.run_ours(work, loss_contenders.Run("ours", "float32", 2e-3, 8))
-"""
-
-
-def test_a_stopped_run_has_no_result(trained):
+def test_a_stopped_run_has_no_result(trained, monkeypatch):
     folder, _ = trained
-    program = [sys.executable, "-c", STOPPED, str(folder)]
-    done = subprocess.run(program, cwd=ROOT, stderr=subprocess.PIPE)
-    assert done.returncode == 1
-    assert done.stderr.decode().rstrip().endswith("Signal 15 ended the work.")
+    after_run = StopOnSignalHook.after_run
+
+    def stopped(self, *arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return after_run(self, *arguments)
+
+    monkeypatch.setattr(StopOnSignalHook, "after_run", stopped)
+    work = Work.load(str(folder))
+    with pytest.raises(StoppedBySignal):
+        run_ours(work, Run("ours", "float32", 2e-3, 8))
     assert not (folder / "ours_float32_0.002_8.json").exists()

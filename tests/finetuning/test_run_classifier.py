@@ -315,36 +315,41 @@ class Stopped(Exception):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_training_after_a_step_that_is_saved(
-    tmp_path, monkeypatch, capfd, caplog, number
+def test_signals_end_training_after_a_step_that_is_saved(
+    tmp_path, monkeypatch, capfd, caplog
 ):
-    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    """SIGTERM at an evaluation, for which it does not wait, then Ctrl-C."""
+    signals = {4: signal.SIGTERM, 7: signal.SIGINT}
+    evaluated = {4: [2], 7: [2, 4, 6]}
+    before = [signal.getsignal(number) for number in signals.values()]
     hook = hooks.StopOnSignalHook
-    runs_of, after_run = [], hook.after_run
+    steps, after_run = [], hook.after_run
 
-    def interrupted_at_4(self, *arguments):
-        runs_of.append(1)
-        if len(runs_of) == 4:
-            os.kill(os.getpid(), number)
+    def interrupted(self, *arguments):
+        steps.append(1)
+        if len(steps) in signals:
+            os.kill(os.getpid(), signals[len(steps)])
         return after_run(self, *arguments)
 
     data, model = runs.write_data(tmp_path / "data"), runs.write_model(tmp_path / "m")
-    stopped, plain = tmp_path / "stopped", tmp_path / "plain"
-    flags = dict(num_train_epochs=2, eval_every_steps=2)
-    monkeypatch.setattr(hook, "after_run", interrupted_at_4)
-    assert runs.run(*runs.arguments(data, model, stopped, **flags)) == 128 + number
-    assert "Stopped by a signal; step 4 is saved. The same command" in caplog.text
-    assert ("Ctrl-C again loses it" in capfd.readouterr().err) == (number == 2)
-    history = runs.read_json(stopped, "history.json")
-    assert [entry["step"] for entry in history] == [2]  # it does not wait for that of 4
-    assert before == [
-        signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)
-    ]
-    for folder in (stopped, plain):
-        assert runs.run(*runs.arguments(data, model, folder, **flags)) == 0
-    assert "Resuming at step 4 of 11." in caplog.text
-    assert weights(stopped) == weights(plain)
+
+    def train(folder):
+        flags = dict(eval_every_steps=2, do_predict=False)
+        return runs.run(*runs.arguments(data, model, tmp_path / folder, **flags))
+
+    assert train("plain") == 0
+    monkeypatch.setattr(hook, "after_run", interrupted)
+    for step, number in signals.items():
+        assert train("stopped") == 128 + number
+        assert f"Stopped by a signal; step {step} is saved. The same" in caplog.text
+        history = runs.read_json(tmp_path, "stopped", "history.json")
+        assert [entry["step"] for entry in history] == evaluated[step]
+        told = "Ctrl-C again loses it" in capfd.readouterr().err
+        assert told == (number == signal.SIGINT)
+        assert [signal.getsignal(each) for each in signals.values()] == before
+    assert train("stopped") == 0
+    assert "Resuming at step 7 of 11." in caplog.text
+    assert weights(tmp_path / "stopped") == weights(tmp_path / "plain")
 
 
 @pytest.mark.slow
