@@ -188,7 +188,8 @@ def main() -> None:
             runs += [pool.submit(trial.run, seed) for seed in arguments.seeds]
         for run in concurrent.futures.as_completed(runs):
             if run.exception():
-                pool.shutdown(cancel_futures=True)
+                for other in runs:
+                    other.cancel()
             run.result()
             write_report(arguments)
     print(write_report(arguments))
