@@ -403,9 +403,7 @@ def _command(name, flags, parallel=1):
     command = [sys.executable, "-m", "korean_encoders", name, *words]
     status = subprocess.call(command, env=environment)
     if status:
-        raise SystemExit(
-            f"{name} ended with status {status}; the same command goes on there."
-        )
+        sys.exit(f"{name} ended with status {status}; the same command goes on there.")
 
 
 def _minutes_logged(path, batch_size):

@@ -155,7 +155,8 @@ def read_parts(
                 if not offset:
                     refuse_lfs_pointer(pending, path)
                     refuse_foreign_encoding(pending, path)
-                    refuse_lone_carriage_returns(pending, path)
+                    if not chunk or len(pending) > _MAX_LINE_BYTES:
+                        refuse_lone_carriage_returns(pending, path)
                 end = len(pending)
                 if chunk:
                     end = _last_boundary(pending, len(pending) >= 2 * part_bytes)

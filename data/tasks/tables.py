@@ -80,13 +80,15 @@ def without_placeholders(
     """
     found = list(rows)
     values = {row.label for row in found} - {None}
-    if values and values <= set(NO_LABELS) - set(labels):
+    if not values:
+        return found
+    if values <= set(NO_LABELS) - set(labels):
         bad_rows.doubt(no_labels(values))
         return [row._replace(label=None) for row in found]
     for row in found:
-        if values and row.label is None:
+        if row.label is None:
             bad_rows.skip_at(row.place, "no label, which other rows have.")
-    return [row for row in found if not values or row.label is not None]
+    return [row for row in found if row.label is not None]
 
 
 def no_labels(values: Collection[str]) -> str:

@@ -40,10 +40,14 @@ def test_line_ends_of_old_macs_are_refused(tmp_path, block_bytes):
     path = _write(tmp_path, "a.txt", "오늘 날씨가 좋다\r산책을 가자\r\r안녕\r")
     with pytest.raises(InputError, match="carriage returns .CR. and no line feed"):
         list(reader.read_blocks([path], block_bytes))
-    sound = _write(tmp_path, "b.txt", "오늘 날씨가 좋다\r\n산책을\r가자\r\n")
-    blocks = list(reader.read_blocks([sound], block_bytes))
-    (documents,) = [reader.parse_block(block).documents for block in blocks][:1]
-    assert documents[0][0] == "오늘 날씨가 좋다"
+    for first in ("오늘 날씨가 좋다", "오늘\r날씨가 참 좋다"):
+        sound = _write(tmp_path, "b.txt", f"{first}\r\n산책을\r가자\r\n")
+        blocks = list(reader.read_blocks([sound], block_bytes))
+        (documents,) = [reader.parse_block(block).documents for block in blocks][:1]
+        assert documents[0][0] == first
+    path = _write(tmp_path, "c.txt", "오늘 날씨가 좋다\r" * 40000)
+    with pytest.raises(InputError, match="carriage returns .CR. and no line feed"):
+        list(reader.read_blocks([path], max(block_bytes, 1 << 16)))
 
 
 def test_text_is_composed(tmp_path):
