@@ -88,6 +88,9 @@ benchmark: env
 	    --tasks='$(TASKS)' --seeds='$(SEEDS)' --task_settings='$(SETTINGS)' \
 	    --output_dir='runs/benchmark/$(notdir $(patsubst %/,%,$(MODEL_DIR)))'
 
+# The tests start a hundred processes: modules are compiled once for all of them.
+test test-fast: export PYTHONDONTWRITEBYTECODE =
+
 test: env
 	$(RUN) -m pytest -n 2 --dist worksteal
 

@@ -10,7 +10,12 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from absl import flags, logging
 
-from data.io.cli import REFUSALS, one_line_errors, parse_into
+from data.io.cli import (
+    REFUSALS,
+    call_with_stack_room,
+    one_line_errors,
+    parse_into,
+)
 from data.io.errors import InputError
 from encoder_ko import compat
 from encoder_ko.compat import tf
@@ -114,7 +119,7 @@ def run(
         _quiet_tensorflow()
         compat.keep_freed_memory()
         with _refusals_as_os_errors():
-            main()
+            call_with_stack_room(main)
 
 
 # What TensorFlow says of a checkpoint, or of a folder for one, that is not there.

@@ -5,7 +5,9 @@ import os
 
 import hypothesis
 import pytest
+from _pytest import runner
 
+from data.io.cli import call_with_stack_room
 from tests.support import shared_data
 
 # The suite runs in as many processes as there are processors: threads that wait for
@@ -28,6 +30,12 @@ hypothesis.settings.load_profile("any machine")
 
 # A graph is a million objects that live on: see `frozen_objects`.
 gc.set_threshold(100_000, 50, 100)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    """A test and its fixtures run as a command does: see `call_with_stack_room`."""
+    return call_with_stack_room(runner.pytest_runtest_protocol, item, nextitem)
 
 
 @pytest.fixture(autouse=True, scope="module")
