@@ -1,4 +1,4 @@
-"""The benchmark of the models' claims: its figures, and that its commands fit."""
+"""Ablations of pre-training: their figures, and that their commands fit."""
 
 import argparse
 import json
@@ -8,8 +8,9 @@ import threading
 
 import pytest
 
-from benchmarks import claims
-from benchmarks.claims import CLAIMS, Trial
+from benchmarks import ablations, claims, proxies
+from benchmarks.ablations import Trial
+from benchmarks.claims import CLAIMS
 from korean_encoders.console import COMMANDS
 
 
@@ -20,6 +21,7 @@ def arguments(tmp_path):
         corpus_dir="corpus",
         data_root="datasets",
         claims=["word order"],
+        proxies=["3 layers", "packed rows of 128"],
         seeds=[1, 2],
         steps_share=0.1,
         num_processes=1,
@@ -29,28 +31,28 @@ def arguments(tmp_path):
 
 def test_difference_worked_out():
     # Gains 1 and 3: mean 2, standard error 1; t of one degree of freedom is 12.7062.
-    found = claims.difference({1: 80.0, 2: 82.0, 3: 0.0}, {1: 81.0, 2: 85.0})
+    found = ablations.difference({1: 80.0, 2: 82.0, 3: 0.0}, {1: 81.0, 2: 85.0})
     assert found.mean == 2
     assert (found.low, found.high) == pytest.approx(
         (2 - 12.7062, 2 + 12.7062), abs=1e-3
     )
     assert found.verdict == "open"
     # Gains 1, 1.1 and 1.2: error 0.1 / sqrt(3), t of two 4.3027.
-    found = claims.difference(dict.fromkeys((1, 2, 3), 0), {1: 1, 2: 1.1, 3: 1.2})
+    found = ablations.difference(dict.fromkeys((1, 2, 3), 0), {1: 1, 2: 1.1, 3: 1.2})
     assert (found.low, found.high) == pytest.approx((0.8516, 1.3484), abs=1e-3)
     assert found.verdict == "better"
-    assert claims.difference({1: 2}, {1: 1}).verdict == "open"
+    assert ablations.difference({1: 2}, {1: 1}).verdict == "open"
 
 
 def test_excerpts_come_from_all_over_the_text():
     lines = ["가나다", "", *(str(number) for number in range(10))]
-    assert claims.spread(lines, 10**6).split() == [line for line in lines if line]
-    text = claims.spread([str(number) for number in range(10)], 10)
+    assert ablations.spread(lines, 10**6).split() == [line for line in lines if line]
+    text = ablations.spread([str(number) for number in range(10)], 10)
     assert text == "0\n2\n4\n6\n8\n"
 
 
 def test_missing_data_is_told_before_anything_runs(tmp_path, monkeypatch):
-    for name in claims.ALL:
+    for name in ablations.ALL:
         (tmp_path / name).touch()
     (tmp_path / "nsmc").mkdir()
     words = [f"--{name}={tmp_path}" for name in ("corpus_dir", "data_root")]
@@ -64,8 +66,8 @@ def test_missing_data_is_told_before_anything_runs(tmp_path, monkeypatch):
         claims._arguments()
 
 
-def commands_of(claim, arm, arguments, monkeypatch):
-    """The flags of each command that an arm runs."""
+def commands_of(study, arm, arguments, monkeypatch):
+    """The flags of each command that an arm runs; a short run makes 2,560 rows/s."""
     called = []
 
     def command(name, flags, parallel=1):
@@ -75,43 +77,69 @@ def commands_of(claim, arm, arguments, monkeypatch):
             path = os.path.join(flags["output_dir"], "vocab.txt")
             with open(path, "w", encoding="utf-8") as writer:
                 writer.write("[PAD]\n[UNK]\n가\n")
+        if flags["output_dir"].endswith("rate"):
+            os.makedirs(flags["output_dir"])
+            for file in ("report.html", "training_log.jsonl"):
+                with open(os.path.join(flags["output_dir"], file), "w") as writer:
+                    writer.write('{"sequences_per_second": 2560}\n')
 
-    monkeypatch.setattr(claims, "_command", command)
-    monkeypatch.setattr(claims, "spread", lambda lines, size: "가\n")
+    monkeypatch.setattr(ablations, "_command", command)
+    monkeypatch.setattr(ablations, "spread", lambda lines, size: "가\n")
     if any(":" in name for name in arm.text):
         arguments.corpus_dir = arguments.output_dir
         open(os.path.join(arguments.output_dir, "reviews.txt"), "w").close()
-    trial = Trial(claim, arm, arguments)
+    trial = Trial(study, arm, arguments)
     trial.prepare()
     for seed in arguments.seeds:
         trial.run(seed)
     return called
 
 
-@pytest.mark.parametrize("claim", CLAIMS)
-def test_the_commands_know_their_flags(claim, arguments, monkeypatch):
+STUDIES = dict(CLAIMS, proxies=proxies.STUDY)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_commands_know_their_flags(name, arguments, monkeypatch):
     import importlib
 
     from absl import flags as absl_flags
 
-    for arm in CLAIMS[claim].arms:
-        called = commands_of(claim, arm, arguments, monkeypatch)
-        names = [name for name, _ in called]
-        assert names == ["vocab", "records"] + 2 * ["pretrain", "benchmark"]
-        for name, given in called:
-            module = importlib.import_module(COMMANDS[name].module)
+    study = STUDIES[name]
+    for arm in study.arms:
+        called = commands_of(study, arm, arguments, monkeypatch)
+        names = [command for command, _ in called]
+        runs = ["pretrain", "benchmark"]
+        rate = ["pretrain"] if study.minutes else []
+        assert names == ["vocab", "records"] + rate + 2 * runs
+        for command, given in called:
+            module = importlib.import_module(COMMANDS[command].module)
             known = getattr(module, "FLAGS", None)
             if known is None:
                 known = absl_flags.FlagValues()
                 module.define_flags(known)
             for flag, value in given.items():
-                assert flag in known, (name, flag)
+                assert flag in known, (command, flag)
                 known[flag].parser.parse(str(value))
-        steps = called[2][1]["num_train_steps"]
-        flags = {**CLAIMS[claim].pretraining, **arm.pretraining}
-        assert steps == round(flags["num_train_steps"] / 10)
-        config = json.load(open(model_config(called[2][1])))
+        flags = {**study.pretraining, **arm.pretraining}
+        steps = flags["num_train_steps"] / 10
+        if study.minutes:  # of each minute 60 seconds of 2,560 rows, a tenth
+            steps = study.minutes * 60 * 2560 / flags["train_batch_size"] / 10
+        given = called[-2][1]
+        assert given["num_train_steps"] == round(steps)
+        # 300 of 3,500 steps and as much of others.
+        share = given["num_warmup_steps"] / given["num_train_steps"]
+        assert share == pytest.approx(300 / flags["num_train_steps"], abs=0.005)
+        config = json.load(open(model_config(given)))
         assert config["vocab_size"] == 3
+        assert {**config, **arm.config} == config
+
+
+def test_all_proxies_are_checked(arguments):
+    """Each changes one thing, and all get the time of the base."""
+    names = [trial.arm.name for trial in proxies.trials_of(arguments)]
+    assert names == ["base", "3 layers", "packed rows of 128"]
+    seeds = [trial.seeds for trial in proxies.trials_of(arguments)]
+    assert seeds == [[1, 2], [1], [1]]
 
 
 def test_an_arm_of_two_claims_is_the_same_in_both():
@@ -156,7 +184,7 @@ def model_config(flags):
 
 
 def test_the_report_of_what_is_there(arguments, tmp_path):
-    trials = [Trial("word order", arm, arguments) for arm in CLAIMS["word order"].arms]
+    trials = claims.trials_of("word order", arguments)
     for trial, scores in zip(trials, ((0.5, 0.6), (0.61, 0.7))):
         for seed, score in zip((1, 2), scores):
             folder = f"{trial.finetuned(seed)}/korsts/seed_{seed}"
@@ -174,3 +202,27 @@ def test_the_report_of_what_is_there(arguments, tmp_path):
     assert "| KorSTS | MLM, SOP and WOP | 3 | 2 | 65.50 ± 6.36 | +10.50 (" in text
     assert "NSMC" not in text
     assert (tmp_path / "word_order.png").stat().st_size > 1000
+
+
+def test_the_report_of_the_proxies(arguments, tmp_path):
+    for trial, scores in zip(proxies.trials_of(arguments), ((0.8, 0.82), (0.83,))):
+        for seed, score in zip(trial.seeds, scores):
+            folder = f"{trial.finetuned(seed)}/nsmc/seed_{seed}"
+            os.makedirs(folder)
+            write_json(f"{folder}/test_results.json", {"metrics": {"score": score}})
+            os.makedirs(trial.pretrained(seed))
+            metrics = {"global_step": 1000 + 100 * seed, "masked_lm_loss": 4 + seed}
+            path = f"{trial.pretrained(seed)}/eval_results.json"
+            write_json(path, {"metrics": metrics})
+            row = {"step": 120, "sequences_per_second": 64}  # of 128: 4 minutes
+            write_json(f"{trial.pretrained(seed)}/training_log.jsonl", row)
+    text = proxies.write_report(arguments)
+    assert "| base | 1,150 | 4.0 | 5.50 | 81.00 ± 1.41 |  |" in text
+    assert "| 3 layers | 1,100 | 4.0 | 5.00 | 83.00 | +2.00 |" in text
+    assert "packed" not in text
+    assert (tmp_path / "proxies.md").read_text() == text
+
+
+def write_json(path, value):
+    with open(path, "w") as writer:
+        json.dump(value, writer)

@@ -1,0 +1,475 @@
+"""Ways to pre-train, each tried by what its network is worth after fine-tuning.
+
+A study has arms that differ in one thing. Each is pre-trained from several seeds, and
+these networks are fine-tuned on the study's tasks, all by the console command. What is
+there is not run again. See claims.py and proxies.py.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import statistics
+import subprocess
+import sys
+import threading
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+Flags = Dict[str, Any]
+WRITTEN = ("wiki.txt", "synopses.txt", "dialog.txt")
+ALL = (*WRITTEN, "comments.txt", "reviews.txt")
+
+
+class Arm(NamedTuple):
+    """One way to pre-train.
+
+    Attributes:
+      name: of its folder and in the report; an arm of several studies is trained once.
+      text: files of the corpus; "reviews.txt:3000000" = about so many bytes of it, from
+        all over the file.
+      vocabulary, records, pretraining: flags of the three commands, beside the study's.
+      config: changes to the network.
+    """
+
+    name: str
+    text: Sequence[str] = ALL
+    vocabulary: Flags = {}
+    records: Flags = {}
+    pretraining: Flags = {}
+    config: Flags = {}
+
+
+class Study(NamedTuple):
+    """What is asked, and how it is tried.
+
+    Attributes:
+      text: what it says, for the report.
+      arms: the first is what the others are compared with.
+      tasks: flags of fine-tuning by task.
+      vocabulary_text: files that all arms' vocabularies are made of; None = their own.
+      config, records, pretraining: of all arms.
+      minutes: of each arm's pre-training, by its rate in a short run before; None = the
+        steps are those of the flags.
+    """
+
+    text: str
+    arms: Sequence[Arm]
+    tasks: Dict[str, Flags]
+    vocabulary_text: Optional[Sequence[str]] = None
+    config: str = "cpu_hour/electra_config.json"
+    records: Flags = {
+        "model_type": "electra",
+        "max_seq_length": 64,
+        "line_by_line": True,
+    }
+    pretraining: Flags = {
+        "model_type": "electra",
+        "electra_objective": False,
+        "mask_prob": 0.2,
+        "train_batch_size": 128,
+        "learning_rate": 1e-3,
+        "num_train_steps": 3500,
+    }
+    minutes: Optional[float] = None
+
+
+_VOCABULARY = {"vocab_size": 8000, "limit_alphabet": 2500}
+_PRETRAINING = {
+    "max_seq_length": 64,
+    "num_warmup_steps": 300,
+    "adam_bias_correction": True,
+    "compute_type": "bfloat16",
+    "mix_files": True,
+    "log_every_steps": 100,
+    "save_checkpoints_steps": 1000,
+    "do_eval": True,
+    "max_eval_steps": 50,
+}
+_FINETUNING = {
+    "compute_type": "bfloat16",
+    "adam_bias_correction": True,
+    "learning_rate": 3e-4,
+    "layerwise_lr_decay": 1.0,
+    "train_batch_size": 64,
+    "eval_batch_size": 128,
+    "predict_batch_size": 128,
+    "max_seq_length": 128,
+}
+
+
+def run(
+    trials: Sequence["Trial"],
+    parallel_runs: int,
+    write_report: Callable[[], str],
+) -> None:
+    """Runs what is not there yet; writes the report after each run, and prints it."""
+    trials = {trial.folder: trial for trial in trials}.values()
+    with concurrent.futures.ThreadPoolExecutor(parallel_runs) as pool:
+        runs = []
+        for trial in trials:
+            trial.prepare()
+            runs += [pool.submit(trial.run, seed) for seed in trial.seeds]
+        for one in concurrent.futures.as_completed(runs):
+            if one.exception():
+                for other in runs:
+                    other.cancel()
+            one.result()
+            write_report()
+    print(write_report())
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """What every study takes."""
+    made = argparse.ArgumentParser(
+        description=description.split("\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = made.add_argument
+    add("--output_dir", required=True, help="Folder of runs and results.")
+    add("--corpus_dir", required=True, help=f"Folder of {', '.join(ALL)}.")
+    add("--data_root", default="datasets", help="Folder of the tasks' data folders.")
+    add("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    add("--steps_share", type=float, default=1.0, help="Of all steps, for a trial.")
+    add("--num_processes", type=int, default=os.cpu_count(), help="Of making records.")
+    add(
+        "--parallel_runs",
+        type=int,
+        default=1,
+        help="Trained at once, each on its share of the processors: small networks do "
+        "not keep several processors busy.",
+    )
+    return made
+
+
+def require_data(trials: Sequence["Trial"], arguments: argparse.Namespace) -> None:
+    """Ends with a line where text or a task's data is missing."""
+    missing = [
+        name
+        for name in ALL
+        if not os.path.exists(os.path.join(arguments.corpus_dir, name))
+    ]
+    if missing:
+        sys.exit(f"{arguments.corpus_dir} has no {', '.join(missing)}.")
+    tasks = {task for trial in trials for task in trial.tasks}
+    missing = [
+        task.lower()
+        for task in sorted(tasks)
+        if not os.path.isdir(os.path.join(arguments.data_root, task.lower()))
+    ]
+    if missing:
+        sys.exit(f"{arguments.data_root} has no folder {', '.join(missing)}.")
+
+
+# --- The runs --------------------------------------------------------------------
+
+
+class Trial:
+    """An arm of a study, in a folder of its own.
+
+    Args:
+      tasks: flags of fine-tuning by task, where the arm is of more studies.
+      seeds: where they are others than those of the arguments.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        arm: Arm,
+        arguments: argparse.Namespace,
+        tasks: Optional[Dict[str, Flags]] = None,
+        seeds: Optional[Sequence[int]] = None,
+    ):
+        self.study, self.arm, self.arguments = study, arm, arguments
+        self.tasks = study.tasks if tasks is None else tasks
+        self.seeds = arguments.seeds if seeds is None else seeds
+        self._lock = threading.Lock()
+        self.folder = os.path.join(
+            arguments.output_dir, arm.name.replace(",", "").replace(" ", "_")
+        )
+
+    def path(self, *names: str) -> str:
+        return os.path.join(self.folder, *names)
+
+    def pretrained(self, seed: int) -> str:
+        return self.path("pretrained", f"seed_{seed}")
+
+    def finetuned(self, seed: int) -> str:
+        return self.path("finetuned", f"seed_{seed}")
+
+    def prepare(self) -> None:
+        """Vocabulary and records, where they are not there yet."""
+        os.makedirs(self.folder, exist_ok=True)
+        text = self._text(self.arm.text)
+        self._vocabulary(text)
+        records = dict(self.study.records, **self.arm.records)
+        records.update(input_file=text, vocab_file=self._vocab_file)
+        records["num_processes"] = self.arguments.num_processes
+        _command("records", dict(records, output_dir=self.path("records")))
+        self._write_config()
+
+    def run(self, seed: int) -> None:
+        """Pre-trains and fine-tunes what is not there yet."""
+        if not os.path.exists(os.path.join(self.pretrained(seed), "eval_results.json")):
+            self._pretrain(seed)
+        self._finetune(seed)
+
+    def _text(self, names):
+        """The files of an arm, by commas."""
+        return ",".join(map(self._excerpt, names))
+
+    def _excerpt(self, name):
+        from data.io import files
+
+        name, _, size = name.partition(":")
+        source = os.path.join(self.arguments.corpus_dir, name)
+        if not size:
+            return source
+        target = self.path("text", name)
+        if not os.path.exists(target):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            lines = files.read_text(source).split("\n")
+            files.write_text(target, spread(lines, int(size)))  # whole, or not at all
+        return target
+
+    @property
+    def _vocab_file(self):
+        return self.path("vocabulary", "vocab.txt")
+
+    @property
+    def _config_file(self):
+        return self.path(os.path.basename(self.study.config))
+
+    def _vocabulary(self, text):
+        if os.path.exists(self._vocab_file):
+            return
+        if self.study.vocabulary_text:
+            text = self._text(self.study.vocabulary_text)
+        flags = dict(_VOCABULARY, **self.arm.vocabulary)
+        flags.update(input_file=text, output_dir=self.path("vocabulary"))
+        _command("vocab", dict(flags, num_processes=self.arguments.num_processes))
+
+    def _write_config(self):
+        with open(os.path.join(ROOT, "configs", self.study.config)) as reader:
+            config = json.load(reader)
+        with open(self._vocab_file, encoding="utf-8") as reader:
+            config["vocab_size"] = sum(1 for _ in reader)
+        config.update(self.arm.config)
+        with open(self._config_file, "w") as writer:
+            json.dump(config, writer, indent=2)
+
+    def _pretrain(self, seed):
+        flags = self._pretraining_flags()
+        steps = flags["num_train_steps"] * self.arguments.steps_share
+        if self.study.minutes:
+            rows = 60 * self.study.minutes * self._rows_per_second(flags)
+            steps = rows / flags["train_batch_size"] * self.arguments.steps_share
+        warm_up = flags["num_warmup_steps"] * steps / flags["num_train_steps"]
+        flags.update(
+            num_train_steps=max(1, round(steps)),
+            num_warmup_steps=max(1, round(warm_up)),
+            random_seed=seed,
+            output_dir=self.pretrained(seed),
+        )
+        _command("pretrain", flags, self.arguments.parallel_runs)
+
+    def _pretraining_flags(self):
+        flags = dict(_PRETRAINING, **self.study.pretraining)
+        flags.update(self.arm.pretraining)
+        return dict(
+            flags,
+            input_file=self.path("records", "*.tfrecord"),
+            vocab_file=self._vocab_file,
+            **{f"{flags['model_type']}_config_file": self._config_file},
+        )
+
+    def _rows_per_second(self, flags):
+        """Of training, in a short run of its own, the first time that it is asked."""
+        with self._lock:  # of several seeds
+            if not os.path.exists(self.path("rate", "report.html")):
+                short = dict(flags, num_train_steps=150, num_warmup_steps=50)
+                short.update(
+                    log_every_steps=50, do_eval=False, output_dir=self.path("rate")
+                )
+                _command("pretrain", short, self.arguments.parallel_runs)
+        with open(self.path("rate", "training_log.jsonl")) as reader:
+            return json.loads(reader.readlines()[-1])["sequences_per_second"]
+
+    def _finetune(self, seed):
+        settings = {"*": _FINETUNING, **self.tasks}
+        _command(
+            "benchmark",
+            {
+                "model_type": self.study.pretraining["model_type"],
+                "model_dir": self.pretrained(seed),
+                "tasks": ",".join(self.tasks),
+                "task_settings": json.dumps(settings),
+                "data_root": self.arguments.data_root,
+                "seeds": seed,
+                "output_dir": self.finetuned(seed),
+            },
+            self.arguments.parallel_runs,
+        )
+
+    # What it reached.
+
+    def scores(self, task: str) -> Dict[int, float]:
+        """The task's metric x 100 by seed, on test, or dev where test has no labels."""
+        found = {}
+        for seed in self.seeds:
+            folder = f"{self.finetuned(seed)}/{task.lower()}/seed_{seed}"
+            for split in ("test", "eval"):
+                path = os.path.join(folder, f"{split}_results.json")
+                if seed not in found and os.path.exists(path):
+                    with open(path) as reader:
+                        metrics = json.load(reader).get("metrics") or {}
+                    if "score" in metrics:
+                        found[seed] = 100 * metrics["score"]
+        return found
+
+    def results(self, seed: int) -> Dict[str, float]:
+        """The evaluation of a pre-training; empty before it has ended."""
+        path = os.path.join(self.pretrained(seed), "eval_results.json")
+        if not os.path.exists(path):
+            return {}
+        with open(path) as reader:
+            return json.load(reader)["metrics"]
+
+    def minutes(self) -> Optional[float]:
+        """Of one pre-training, the median; None before the first has ended."""
+        found = []
+        flags = dict(self.study.pretraining, **self.arm.pretraining)
+        for seed in self.seeds:
+            path = os.path.join(self.pretrained(seed), "training_log.jsonl")
+            if os.path.exists(path):
+                found.append(_minutes_logged(path, flags["train_batch_size"]))
+        return statistics.median(found) if found else None
+
+
+def spread(lines: Sequence[str], size: int) -> str:
+    """Lines from all over a text, about `size` bytes of UTF-8."""
+    lines = [line for line in lines if line]
+    total = sum(len(line.encode()) + 1 for line in lines)
+    count = min(len(lines), round(len(lines) * size / total))
+    chosen = (lines[i * len(lines) // count] for i in range(count))
+    return "\n".join(chosen) + "\n"
+
+
+def _command(name, flags, parallel=1):
+    words = [f"--{flag}={value}" for flag, value in flags.items()]
+    print(f"$ korean-encoders {name} {' '.join(words)}", file=sys.stderr, flush=True)
+    environment = dict(os.environ)
+    if parallel > 1:
+        threads = max(1, (os.cpu_count() or 1) // parallel)
+        environment.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
+    command = [sys.executable, "-m", "korean_encoders", name, *words]
+    status = subprocess.call(command, env=environment)
+    if status:
+        sys.exit(f"{name} ended with status {status}; the same command goes on there.")
+
+
+def _minutes_logged(path, batch_size):
+    """Of training, without evaluation and saving, by the rates of the log."""
+    step = seconds = 0.0
+    with open(path) as reader:
+        for row in map(json.loads, reader):
+            seconds += (row["step"] - step) * batch_size / row["sequences_per_second"]
+            step = row["step"]
+    return seconds / 60
+
+
+# --- The report ------------------------------------------------------------------
+
+
+class Difference(NamedTuple):
+    """Of an arm from the first one, on a task, seed by seed; in points.
+
+    Attributes:
+      mean, low, high: and its 95% interval by Student's t; infinite for one seed.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        if self.low > 0:
+            return "better"
+        return "worse" if self.high < 0 else "open"
+
+
+def difference(reference: Dict[int, float], other: Dict[int, float]) -> Difference:
+    """Of the seeds that both have: 80, 82 and 81, 85 give 2.0, from -10.7 to 14.7."""
+    from scipy import stats
+
+    seeds = sorted(set(reference) & set(other))
+    gains = [other[seed] - reference[seed] for seed in seeds]
+    mean = statistics.mean(gains)
+    if len(gains) < 2:
+        return Difference(mean, -float("inf"), float("inf"))
+    error = statistics.stdev(gains) / len(gains) ** 0.5
+    half = stats.t.ppf(0.975, len(gains) - 1) * error
+    return Difference(mean, mean - half, mean + half)
+
+
+def markdown(study: Study, trials: Sequence[Trial]) -> str:
+    """A row for each task and arm."""
+    lines = [
+        f"**{study.text}**",
+        "",
+        "| task | arm | minutes | seeds | mean ± deviation | difference (95%) | |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for task in study.tasks:
+        reference = trials[0].scores(task)
+        for trial in trials:
+            scores = trial.scores(task)
+            if scores:
+                against = reference if trial is not trials[0] else {}
+                lines.append(_row(task, trial, scores, against))
+    return "\n".join(lines) + "\n"
+
+
+def _row(task, trial, scores, reference):
+    values = list(scores.values())
+    spread_ = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    gain = verdict = ""
+    if set(reference) & set(scores):
+        found = difference(reference, scores)
+        gain = f"{found.mean:+.2f}"
+        if len(values) > 1:
+            gain += f" ({found.low:+.2f} to {found.high:+.2f})"
+        verdict = found.verdict
+    return (
+        f"| {task} | {trial.arm.name} | {trial.minutes() or 0:.0f} | {len(values)} "
+        f"| {statistics.mean(values):.2f}{spread_} | {gain} | {verdict} |"
+    )
+
+
+def draw(name: str, trials: List[Trial], folder: str) -> None:
+    """A panel for each task, a row for each arm: a point a seed, and their mean."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    tasks = [task for task in trials[0].study.tasks if trials[0].scores(task)]
+    if not tasks:
+        return
+    figure = Figure(figsize=(3.4 * len(tasks), 0.9 + 0.5 * len(trials)), dpi=110)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(tasks), squeeze=False, sharey=True)[0]
+    for axis, task in zip(axes, tasks):
+        for row, trial in enumerate(trials):
+            values = list(trial.scores(task).values())
+            if values:
+                axis.plot(values, [row] * len(values), "o", color="#0072b2", alpha=0.6)
+                axis.plot(statistics.mean(values), row, "|", color="#1a1a1a", ms=22)
+        axis.set_title(task, fontsize=10)
+        axis.set_yticks(range(len(trials)), [trial.arm.name for trial in trials])
+        axis.set_ylim(len(trials) - 0.5, -0.5)
+        axis.grid(axis="x", alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(os.path.join(folder, f"{name.replace(' ', '_')}.png"))
