@@ -186,12 +186,20 @@ class Trial:
         self.tasks = study.tasks if tasks is None else tasks
         self.seeds = arguments.seeds if seeds is None else seeds
         self._lock = threading.Lock()
-        self.folder = os.path.join(
-            arguments.output_dir, arm.name.replace(",", "").replace(" ", "_")
-        )
+        self.folder = self._folder_of(arm)
+
+    def _folder_of(self, arm):
+        name = arm.name.replace(",", "").replace(" ", "_")
+        return os.path.join(self.arguments.output_dir, name)
 
     def path(self, *names: str) -> str:
         return os.path.join(self.folder, *names)
+
+    def _shared(self, name, *fields):
+        """A folder of the study's first arm, where it is made from the same."""
+        first = self.study.arms[0]
+        is_same = all(getattr(first, f) == getattr(self.arm, f) for f in fields)
+        return os.path.join(self._folder_of(first if is_same else self.arm), name)
 
     def pretrained(self, seed: int) -> str:
         return self.path("pretrained", f"seed_{seed}")
@@ -207,7 +215,8 @@ class Trial:
         records = dict(self.study.records, **self.arm.records)
         records.update(input_file=text, vocab_file=self._vocab_file)
         records["num_processes"] = self.arguments.num_processes
-        _command("records", dict(records, output_dir=self.path("records")))
+        if self._records == self.path("records"):
+            _command("records", dict(records, output_dir=self._records))
         self._write_config()
 
     def run(self, seed: int) -> None:
@@ -236,7 +245,12 @@ class Trial:
 
     @property
     def _vocab_file(self):
-        return self.path("vocabulary", "vocab.txt")
+        folder = self._shared("vocabulary", "text", "vocabulary")
+        return os.path.join(folder, "vocab.txt")
+
+    @property
+    def _records(self):
+        return self._shared("records", "text", "vocabulary", "records")
 
     @property
     def _config_file(self):
@@ -248,7 +262,7 @@ class Trial:
         if self.study.vocabulary_text:
             text = self._text(self.study.vocabulary_text)
         flags = dict(_VOCABULARY, **self.arm.vocabulary)
-        flags.update(input_file=text, output_dir=self.path("vocabulary"))
+        flags.update(input_file=text, output_dir=os.path.dirname(self._vocab_file))
         _command("vocab", dict(flags, num_processes=self.arguments.num_processes))
 
     def _write_config(self):
@@ -280,7 +294,7 @@ class Trial:
         flags.update(self.arm.pretraining)
         return dict(
             flags,
-            input_file=self.path("records", "*.tfrecord"),
+            input_file=os.path.join(self._records, "*.tfrecord"),
             vocab_file=self._vocab_file,
             **{f"{flags['model_type']}_config_file": self._config_file},
         )
