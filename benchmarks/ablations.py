@@ -12,7 +12,6 @@ import os
 import statistics
 import subprocess
 import sys
-import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -107,11 +106,13 @@ def run(
 ) -> None:
     """Runs what is not there yet; writes the report after each run, and prints it."""
     trials = {trial.folder: trial for trial in trials}.values()
+    for trial in trials:
+        trial.prepare()
     with concurrent.futures.ThreadPoolExecutor(parallel_runs) as pool:
-        runs = []
-        for trial in trials:
-            trial.prepare()
-            runs += [pool.submit(trial.run, seed) for seed in trial.seeds]
+        list(pool.map(Trial.measure_rate, trials))  # all beside the same work
+        runs = [
+            pool.submit(trial.run, seed) for trial in trials for seed in trial.seeds
+        ]
         for one in concurrent.futures.as_completed(runs):
             if one.exception():
                 for other in runs:
@@ -185,7 +186,6 @@ class Trial:
         self.study, self.arm, self.arguments = study, arm, arguments
         self.tasks = study.tasks if tasks is None else tasks
         self.seeds = arguments.seeds if seeds is None else seeds
-        self._lock = threading.Lock()
         self.folder = self._folder_of(arm)
 
     def _folder_of(self, arm):
@@ -218,6 +218,14 @@ class Trial:
         if self._records == self.path("records"):
             _command("records", dict(records, output_dir=self._records))
         self._write_config()
+
+    def measure_rate(self) -> None:
+        """Trains for a moment, where the steps depend on it."""
+        if self.study.minutes and not os.path.exists(self.path("rate", "report.html")):
+            flags = dict(self._pretraining_flags(), output_dir=self.path("rate"))
+            flags.update(num_train_steps=150, num_warmup_steps=50)
+            flags.update(log_every_steps=50, do_eval=False)
+            _command("pretrain", flags, self.arguments.parallel_runs)
 
     def run(self, seed: int) -> None:
         """Pre-trains and fine-tunes what is not there yet."""
@@ -278,7 +286,9 @@ class Trial:
         flags = self._pretraining_flags()
         steps = flags["num_train_steps"] * self.arguments.steps_share
         if self.study.minutes:
-            rows = 60 * self.study.minutes * self._rows_per_second(flags)
+            with open(self.path("rate", "training_log.jsonl")) as reader:
+                rate = json.loads(reader.readlines()[-1])["sequences_per_second"]
+            rows = 60 * self.study.minutes * rate
             steps = rows / flags["train_batch_size"] * self.arguments.steps_share
         warm_up = flags["num_warmup_steps"] * steps / flags["num_train_steps"]
         flags.update(
@@ -298,18 +308,6 @@ class Trial:
             vocab_file=self._vocab_file,
             **{f"{flags['model_type']}_config_file": self._config_file},
         )
-
-    def _rows_per_second(self, flags):
-        """Of training, in a short run of its own, the first time that it is asked."""
-        with self._lock:  # of several seeds
-            if not os.path.exists(self.path("rate", "report.html")):
-                short = dict(flags, num_train_steps=150, num_warmup_steps=50)
-                short.update(
-                    log_every_steps=50, do_eval=False, output_dir=self.path("rate")
-                )
-                _command("pretrain", short, self.arguments.parallel_runs)
-        with open(self.path("rate", "training_log.jsonl")) as reader:
-            return json.loads(reader.readlines()[-1])["sequences_per_second"]
 
     def _finetune(self, seed):
         settings = {"*": _FINETUNING, **self.tasks}

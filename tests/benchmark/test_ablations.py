@@ -90,6 +90,7 @@ def commands_of(study, arm, arguments, monkeypatch):
         open(os.path.join(arguments.output_dir, "reviews.txt"), "w").close()
     trial = Trial(study, arm, arguments)
     trial.prepare()
+    trial.measure_rate()
     for seed in arguments.seeds:
         trial.run(seed)
     return called
