@@ -44,7 +44,10 @@ STUDY = Study(
         Arm("width 192", config=_network(width=192)),
         Arm("width 320", config=_network(width=320)),
         Arm("embeddings of 128", config={"embedding_size": 128}),
-        Arm("4,000 pieces", vocabulary={"vocab_size": 4000}),
+        Arm(
+            "4,000 pieces",  # which the characters alone would fill
+            vocabulary={"vocab_size": 4000, "limit_alphabet": 1200},
+        ),
         Arm("16,000 pieces", vocabulary={"vocab_size": 16000}),
         Arm("peak 5e-4", pretraining={"learning_rate": 5e-4}),
         Arm("peak 2e-3", pretraining={"learning_rate": 2e-3}),
