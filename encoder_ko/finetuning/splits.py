@@ -45,7 +45,33 @@ def load_splits(args: FineTuningArgs) -> Splits:
     if train and args.data.double_unordered and args.task.is_unordered:
         train = in_both_orders(train)
         logging.info("train: %d examples with both orders of each pair", len(train))
-    return Splits(train, dev, _load(args, "test") if args.actions.predict else [])
+    test = _load(args, "test") if args.actions.predict else []
+    _warn_of_learned("dev", dev, train)
+    _warn_of_learned("test", test, train)
+    return Splits(train, dev, test)
+
+
+# What an example is answered by; what a type of task has not is None.
+_INPUTS = ("text_a", "text_b", "words", "question", "context")
+_MANY_LEARNED = 0.1  # of NSMC's test, 4% are short reviews of train, too
+
+
+def _warn_of_learned(split: str, examples: Sequence[Any], train: Sequence[Any]):
+    """Says when a split is, in a good part, what was trained on: a copied file."""
+
+    def inputs_of(example):
+        return tuple(getattr(example, name, None) for name in _INPUTS)
+
+    learned = {inputs_of(example) for example in train} if examples else set()
+    count = sum(inputs_of(example) in learned for example in examples)
+    if examples and count > _MANY_LEARNED * len(examples):
+        logging.warning(
+            "%s: %d of %d texts are in train, too. Its metrics do not say what the "
+            "model makes of new texts.",
+            split,
+            count,
+            len(examples),
+        )
 
 
 def in_both_orders(pairs: Sequence[Any]) -> List[Any]:
