@@ -50,8 +50,8 @@ class Study(NamedTuple):
       tasks: flags of fine-tuning by task.
       vocabulary_text: files that all arms' vocabularies are made of; None = their own.
       config, records, pretraining: of all arms.
-      minutes: of each arm's pre-training, by its rate in a short run before; None = the
-        steps are those of the flags.
+      equal_time: the steps are those of the first arm; the others have as many as they
+        make in the same time, by the rates of short runs, one after the other.
     """
 
     text: str
@@ -72,7 +72,7 @@ class Study(NamedTuple):
         "learning_rate": 1e-3,
         "num_train_steps": 3500,
     }
-    minutes: Optional[float] = None
+    equal_time: bool = False
 
 
 _VOCABULARY = {"vocab_size": 8000, "limit_alphabet": 2500}
@@ -109,7 +109,6 @@ def run(
     for trial in trials:
         trial.prepare()
     with concurrent.futures.ThreadPoolExecutor(parallel_runs) as pool:
-        list(pool.map(Trial.measure_rate, trials))  # all beside the same work
         runs = [
             pool.submit(trial.run, seed) for trial in trials for seed in trial.seeds
         ]
@@ -167,6 +166,10 @@ def require_data(trials: Sequence["Trial"], arguments: argparse.Namespace) -> No
 # --- The runs --------------------------------------------------------------------
 
 
+# Of pre-training: what leaves the work of a step as it is.
+_FREE = {"learning_rate", "adam_beta2", "lr_decay_power"}
+
+
 class Trial:
     """An arm of a study, in a folder of its own.
 
@@ -218,14 +221,8 @@ class Trial:
         if self._records == self.path("records"):
             _command("records", dict(records, output_dir=self._records))
         self._write_config()
-
-    def measure_rate(self) -> None:
-        """Trains for a moment, where the steps depend on it."""
-        if self.study.minutes and not os.path.exists(self.path("rate", "report.html")):
-            flags = dict(self._pretraining_flags(), output_dir=self.path("rate"))
-            flags.update(num_train_steps=150, num_warmup_steps=50)
-            flags.update(log_every_steps=50, do_eval=False)
-            _command("pretrain", flags, self.arguments.parallel_runs)
+        if self.study.equal_time:
+            self._measure_rate()
 
     def run(self, seed: int) -> None:
         """Pre-trains and fine-tunes what is not there yet."""
@@ -285,11 +282,11 @@ class Trial:
     def _pretrain(self, seed):
         flags = self._pretraining_flags()
         steps = flags["num_train_steps"] * self.arguments.steps_share
-        if self.study.minutes:
-            with open(self.path("rate", "training_log.jsonl")) as reader:
-                rate = json.loads(reader.readlines()[-1])["sequences_per_second"]
-            rows = 60 * self.study.minutes * rate
-            steps = rows / flags["train_batch_size"] * self.arguments.steps_share
+        if self.study.equal_time:
+            first = self._first()
+            rows = steps * first._pretraining_flags()["train_batch_size"]
+            rows *= self._rows_per_second() / first._rows_per_second()
+            steps = rows / flags["train_batch_size"]
         warm_up = flags["num_warmup_steps"] * steps / flags["num_train_steps"]
         flags.update(
             num_train_steps=max(1, round(steps)),
@@ -298,6 +295,39 @@ class Trial:
             output_dir=self.pretrained(seed),
         )
         _command("pretrain", flags, self.arguments.parallel_runs)
+
+    def _first(self):
+        return Trial(self.study, self.study.arms[0], self.arguments)
+
+    def _timed(self):
+        """Whose short run tells the rate: the first arm's, if a step does the same."""
+        first = self._first()
+        works = [
+            (
+                one.arm.text,
+                one.arm.vocabulary,
+                one.arm.records,
+                one.arm.config,
+                {k: v for k, v in one.arm.pretraining.items() if k not in _FREE},
+            )
+            for one in (first, self)
+        ]
+        return first if works[0] == works[1] else self
+
+    def _measure_rate(self):
+        if self._timed().folder == self.folder and not os.path.exists(
+            self.path("rate", "report.html")
+        ):
+            flags = dict(self._pretraining_flags(), output_dir=self.path("rate"))
+            flags.update(num_train_steps=120, num_warmup_steps=40, log_every_steps=40)
+            flags.update(do_eval=False)
+            _command("pretrain", flags, self.arguments.parallel_runs)
+
+    def _rows_per_second(self):
+        """After the first steps of the short run."""
+        with open(self._timed().path("rate", "training_log.jsonl")) as reader:
+            rates = [json.loads(line)["sequences_per_second"] for line in reader]
+        return statistics.harmonic_mean(rates[1:])
 
     def _pretraining_flags(self):
         flags = dict(_PRETRAINING, **self.study.pretraining)

@@ -3,7 +3,7 @@
   python3 benchmarks/proxies.py --corpus_dir=corpus --data_root=datasets \\
       --output_dir=runs/proxies
 
-All train for the same time: a short run of each tells how many steps that are. What a
+All train as long as the base does: short runs tell how many steps that are. What a
 network is worth is NSMC's accuracy after half an epoch. The base has several seeds, and
 their deviation says what a difference means. See benchmarks/README.md.
 """
@@ -71,7 +71,10 @@ STUDY = Study(
         ),
     ],
     {"NSMC": {"num_train_epochs": 0.5}},
-    minutes=4,
+    pretraining=dict(
+        Study._field_defaults["pretraining"], num_train_steps=1200, num_warmup_steps=150
+    ),
+    equal_time=True,
 )
 
 
