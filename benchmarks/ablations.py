@@ -226,8 +226,16 @@ class Trial:
 
     def run(self, seed: int) -> None:
         """Pre-trains and fine-tunes what is not there yet."""
-        if not os.path.exists(os.path.join(self.pretrained(seed), "eval_results.json")):
-            self._pretrain(seed)
+        flags = dict(self._pretraining_flags(), **self._schedule())
+        done = self.results(seed).get("global_step", flags["num_train_steps"])
+        if done != flags["num_train_steps"]:
+            sys.exit(
+                f"{self.pretrained(seed)} has {done:.0f} steps, these settings take "
+                f"{flags['num_train_steps']}: give another --output_dir."
+            )
+        if not self.results(seed):
+            flags.update(random_seed=seed, output_dir=self.pretrained(seed))
+            _command("pretrain", flags, self.arguments.parallel_runs)
         self._finetune(seed)
 
     def _text(self, names):
@@ -279,7 +287,8 @@ class Trial:
         with open(self._config_file, "w") as writer:
             json.dump(config, writer, indent=2)
 
-    def _pretrain(self, seed):
+    def _schedule(self):
+        """Steps, and those of the warm-up."""
         flags = self._pretraining_flags()
         steps = flags["num_train_steps"] * self.arguments.steps_share
         if self.study.equal_time:
@@ -288,19 +297,16 @@ class Trial:
             rows *= self._rows_per_second() / first._rows_per_second()
             steps = rows / flags["train_batch_size"]
         warm_up = flags["num_warmup_steps"] * steps / flags["num_train_steps"]
-        flags.update(
-            num_train_steps=max(1, round(steps)),
-            num_warmup_steps=max(1, round(warm_up)),
-            random_seed=seed,
-            output_dir=self.pretrained(seed),
-        )
-        _command("pretrain", flags, self.arguments.parallel_runs)
+        return {
+            "num_train_steps": max(1, round(steps)),
+            "num_warmup_steps": max(1, round(warm_up)),
+        }
 
     def _first(self):
         return Trial(self.study, self.study.arms[0], self.arguments)
 
-    def _timed(self):
-        """Whose short run tells the rate: the first arm's, if a step does the same."""
+    def _rate_folder(self):
+        """Of the short run; that of the first arm, where a step does the same."""
         first = self._first()
         works = [
             (
@@ -312,20 +318,22 @@ class Trial:
             )
             for one in (first, self)
         ]
-        return first if works[0] == works[1] else self
+        timed = first if works[0] == works[1] else self
+        return timed.path("rate", f"parallel_{self.arguments.parallel_runs}")
 
     def _measure_rate(self):
-        if self._timed().folder == self.folder and not os.path.exists(
-            self.path("rate", "report.html")
+        folder = self._rate_folder()
+        if folder.startswith(self.path("")) and not os.path.exists(
+            os.path.join(folder, "report.html")
         ):
-            flags = dict(self._pretraining_flags(), output_dir=self.path("rate"))
+            flags = dict(self._pretraining_flags(), output_dir=folder)
             flags.update(num_train_steps=120, num_warmup_steps=40, log_every_steps=40)
             flags.update(do_eval=False)
             _command("pretrain", flags, self.arguments.parallel_runs)
 
     def _rows_per_second(self):
         """After the first steps of the short run."""
-        with open(self._timed().path("rate", "training_log.jsonl")) as reader:
+        with open(os.path.join(self._rate_folder(), "training_log.jsonl")) as reader:
             rates = [json.loads(line)["sequences_per_second"] for line in reader]
         return statistics.harmonic_mean(rates[1:])
 

@@ -103,13 +103,14 @@ def trials_of(arguments: argparse.Namespace) -> List[Trial]:
 
 def write_report(arguments: argparse.Namespace) -> str:
     """Writes the table of what is there; returns it."""
-    trials = [trial for trial in trials_of(arguments) if trial.scores("NSMC")]
+    base, *others = trials_of(arguments)
+    trials = [trial for trial in (base, *others) if trial.scores("NSMC")]
     lines = [
         f"Base: {STUDY.text}.",
         "",
         "| changed | steps | minutes | masked words: loss | NSMC | difference |",
         "|---|---|---|---|---|---|",
-        *(_row(trial, trials[0]) for trial in trials),
+        *(_row(trial, base) for trial in trials),
     ]
     text = "\n".join(lines) + "\n"
     with open(os.path.join(arguments.output_dir, "proxies.md"), "w") as stream:
@@ -119,9 +120,11 @@ def write_report(arguments: argparse.Namespace) -> str:
 
 def _row(trial, base):
     scores, reference = (list(one.scores("NSMC").values()) for one in (trial, base))
+    difference = ""
+    if trial is not base and reference:
+        difference = f"{statistics.mean(scores) - statistics.mean(reference):+.2f}"
     mean = statistics.mean(scores)
     deviation = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
-    difference = "" if trial is base else f"{mean - statistics.mean(reference):+.2f}"
     results = [trial.results(seed) for seed in trial.seeds]
     steps = statistics.mean(one["global_step"] for one in results if one)
     loss = statistics.mean(one["masked_lm_loss"] for one in results if one)

@@ -15,10 +15,13 @@ from data.io.cli import (
     call_with_stack_room,
     one_line_errors,
     parse_into,
+    without_garbage_collection,
 )
 from data.io.errors import InputError
-from encoder_ko import compat
-from encoder_ko.compat import tf
+
+with without_garbage_collection():
+    from encoder_ko import compat
+    from encoder_ko.compat import tf
 
 
 class _Bounded:

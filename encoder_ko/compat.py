@@ -6,7 +6,6 @@ Everything else imports `tf` from here and writes TensorFlow 1 graph code.
 import contextlib
 import ctypes
 import functools
-import gc
 import os
 import re
 import sys
@@ -18,30 +17,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Take memory of a GPU as it is needed, so that others find some.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
-
-@contextlib.contextmanager
-def _without_garbage_collection():
-    """Imports make no garbage; looking for some takes a quarter of their time.
-
-    Neither now nor later: what is there at the end is left out of every collection.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        if was_on:
-            gc.enable()
-
-
-with _without_garbage_collection():
-    import tensorflow as _tensorflow
-    import tensorflow.compat.v1 as tf
-    from tensorflow.compat.v1 import Tensor
-    from tensorflow.compiler.tf2xla.ops import gen_xla_ops
-    from tensorflow.python.ops import resource_variable_ops
-    from tensorflow_estimator.python.estimator import run_config
+import tensorflow as _tensorflow
+import tensorflow.compat.v1 as tf
+from tensorflow.compat.v1 import Tensor
+from tensorflow.compiler.tf2xla.ops import gen_xla_ops
+from tensorflow.python.ops import resource_variable_ops
+from tensorflow_estimator.python.estimator import run_config
 
 TF_VERSION = _tensorflow.__version__
 IS_TF2 = not TF_VERSION.startswith("1.")

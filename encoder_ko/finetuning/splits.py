@@ -66,8 +66,8 @@ def _warn_of_learned(split: str, examples: Sequence[Any], train: Sequence[Any]):
     count = sum(inputs_of(example) in learned for example in examples)
     if examples and count > _MANY_LEARNED * len(examples):
         logging.warning(
-            "%s: %d of %d texts are in train, too. Its metrics do not say what the "
-            "model makes of new texts.",
+            "%s: %d of %d texts are in train, too. They do not show what the model "
+            "makes of new ones.",
             split,
             count,
             len(examples),

@@ -80,7 +80,7 @@ def commands_of(study, arm, arguments, monkeypatch):
             path = os.path.join(flags["output_dir"], "vocab.txt")
             with open(path, "w", encoding="utf-8") as writer:
                 writer.write("[PAD]\n[UNK]\n가\n")
-        if flags["output_dir"].endswith("rate"):
+        if "rate" in flags["output_dir"].split(os.sep):
             os.makedirs(flags["output_dir"])
             for file in ("report.html", "training_log.jsonl"):
                 with open(os.path.join(flags["output_dir"], file), "w") as writer:
@@ -169,6 +169,22 @@ def test_an_arm_of_two_claims_is_the_same_in_both():
                 claim.pretraining,
             )
             assert by_name.setdefault(arm.name, settings) == settings
+
+
+def test_an_arm_that_is_the_first_of_a_claim_is_so_in_all():
+    """The others of a claim share what the first one makes."""
+    first = {claim.arms[0].name for claim in CLAIMS.values()}
+    later = {arm.name for claim in CLAIMS.values() for arm in claim.arms[1:]}
+    assert not first & later
+
+
+def test_a_run_of_other_steps_is_not_taken_for_this_one(arguments, tmp_path):
+    trial = claims.trials_of("word order", arguments)[0]
+    os.makedirs(trial.pretrained(1))
+    metrics = {"global_step": 35, "masked_lm_loss": 4.0}
+    write_json(f"{trial.pretrained(1)}/eval_results.json", {"metrics": metrics})
+    with pytest.raises(SystemExit, match="has 35 steps, these settings take 500: give"):
+        trial.run(1)
 
 
 def test_runs_are_parallel_and_one_that_fails_ends_all(

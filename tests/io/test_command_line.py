@@ -1,6 +1,7 @@
 """What a user can fix ends a command with one line; a defect has its traceback."""
 
 import errno
+import gc
 import subprocess
 import sys
 import threading
@@ -169,3 +170,19 @@ def test_calls_cross_the_end_of_no_chunk_of_the_stack():
     # At some depth, each of 100 calls crosses one: 315 faults against 17 here.
     plain = faults_of(descend, 500)
     assert faults_of(cli.call_with_stack_room, descend, 500) < plain / 4
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_garbage_is_searched_for_as_before_once_all_is_imported(was_on):
+    (gc.enable if was_on else gc.disable)()
+    try:
+        with pytest.raises(ImportError), cli.without_garbage_collection():
+            assert not gc.isenabled()
+            raise ImportError
+        assert gc.isenabled() == was_on
+        with cli.without_garbage_collection():
+            imported = [[] for _ in range(1000)]
+        assert gc.isenabled() == was_on
+        assert not any(one is imported for one in gc.get_objects())  # left out
+    finally:
+        gc.enable()
