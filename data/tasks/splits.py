@@ -97,7 +97,8 @@ def _check_not_named(task: Task, data_dir: str, split: str) -> None:
 def _where_from(task: Task) -> str:
     if task.data_folder:
         return f"Fix the names in {task.source}"
-    return f"Fetch {task.name} from {task.source}"
+    by_itself = f"python3 -m data.download {task.name}"
+    return f"Fetch {task.name} from {task.source} ({by_itself})"
 
 
 def _choose_file_set(task: Task, data_dir: str) -> Optional[FileSet]:

@@ -91,7 +91,8 @@ def test_missing_files(message, model, data, tmp_path):
     out = tmp_path / "out"
     assert (
         "The data folder none does not exist. Fetch NSMC from "
-        "https://github.com/e9t/nsmc" in message(*runs.arguments("none", model, out))
+        "https://github.com/e9t/nsmc (python3 -m data.download NSMC)"
+        in message(*runs.arguments("none", model, out))
     )
     (data / "test.tsv").unlink()
     said = message(*runs.arguments(data, model, out))
