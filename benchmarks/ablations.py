@@ -12,7 +12,7 @@ import os
 import statistics
 import subprocess
 import sys
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
@@ -20,6 +20,16 @@ sys.path.insert(0, ROOT)
 Flags = Dict[str, Any]
 WRITTEN = ("wiki.txt", "synopses.txt", "dialog.txt")
 ALL = (*WRITTEN, "comments.txt", "reviews.txt")
+
+
+MASKED_WORDS: Flags = {
+    "model_type": "electra",
+    "electra_objective": False,
+    "mask_prob": 0.2,
+    "train_batch_size": 128,
+    "learning_rate": 1e-3,
+    "num_train_steps": 3500,
+}
 
 
 class Arm(NamedTuple):
@@ -39,6 +49,16 @@ class Arm(NamedTuple):
     records: Flags = {}
     pretraining: Flags = {}
     config: Flags = {}
+
+    @property
+    def work(self) -> Flags:
+        """Of `pretraining`, what changes how much a step computes."""
+        return {k: v for k, v in self.pretraining.items() if k not in _FREE}
+
+
+# Of pre-training: what leaves the work of a step as it is.
+_FREE = {"learning_rate", "adam_beta2", "lr_decay_power"}
+_DATA = ("text", "vocabulary", "records")  # of an arm: what its records are made from
 
 
 class Study(NamedTuple):
@@ -64,14 +84,7 @@ class Study(NamedTuple):
         "max_seq_length": 64,
         "line_by_line": True,
     }
-    pretraining: Flags = {
-        "model_type": "electra",
-        "electra_objective": False,
-        "mask_prob": 0.2,
-        "train_batch_size": 128,
-        "learning_rate": 1e-3,
-        "num_train_steps": 3500,
-    }
+    pretraining: Flags = MASKED_WORDS
     equal_time: bool = False
 
 
@@ -164,10 +177,6 @@ def require_data(trials: Sequence["Trial"], arguments: argparse.Namespace) -> No
 
 
 # --- The runs --------------------------------------------------------------------
-
-
-# Of pre-training: what leaves the work of a step as it is.
-_FREE = {"learning_rate", "adam_beta2", "lr_decay_power"}
 
 
 class Trial:
@@ -263,7 +272,7 @@ class Trial:
 
     @property
     def _records(self):
-        return self._shared("records", "text", "vocabulary", "records")
+        return self._shared("records", *_DATA)
 
     @property
     def _config_file(self):
@@ -292,7 +301,7 @@ class Trial:
         flags = self._pretraining_flags()
         steps = flags["num_train_steps"] * self.arguments.steps_share
         if self.study.equal_time:
-            first = self._first()
+            first = Trial(self.study, self.study.arms[0], self.arguments)
             rows = steps * first._pretraining_flags()["train_batch_size"]
             rows *= self._rows_per_second() / first._rows_per_second()
             steps = rows / flags["train_batch_size"]
@@ -302,38 +311,25 @@ class Trial:
             "num_warmup_steps": max(1, round(warm_up)),
         }
 
-    def _first(self):
-        return Trial(self.study, self.study.arms[0], self.arguments)
+    @property
+    def _rate(self):
+        return self._shared("rate", *_DATA, "config", "work")
 
-    def _rate_folder(self):
-        """Of the short run; that of the first arm, where a step does the same."""
-        first = self._first()
-        works = [
-            (
-                one.arm.text,
-                one.arm.vocabulary,
-                one.arm.records,
-                one.arm.config,
-                {k: v for k, v in one.arm.pretraining.items() if k not in _FREE},
-            )
-            for one in (first, self)
-        ]
-        timed = first if works[0] == works[1] else self
-        return timed.path("rate", f"parallel_{self.arguments.parallel_runs}")
+    def _rate_log(self):
+        folder = os.path.join(self._rate, f"parallel_{self.arguments.parallel_runs}")
+        return os.path.join(folder, "training_log.jsonl")
 
     def _measure_rate(self):
-        folder = self._rate_folder()
-        if folder.startswith(self.path("")) and not os.path.exists(
-            os.path.join(folder, "report.html")
-        ):
-            flags = dict(self._pretraining_flags(), output_dir=folder)
+        folder = os.path.dirname(self._rate_log())
+        is_there = os.path.exists(os.path.join(folder, "report.html"))
+        if self._rate == self.path("rate") and not is_there:
+            flags = dict(self._pretraining_flags(), output_dir=folder, do_eval=False)
             flags.update(num_train_steps=120, num_warmup_steps=40, log_every_steps=40)
-            flags.update(do_eval=False)
             _command("pretrain", flags, self.arguments.parallel_runs)
 
     def _rows_per_second(self):
         """After the first steps of the short run."""
-        with open(os.path.join(self._rate_folder(), "training_log.jsonl")) as reader:
+        with open(self._rate_log()) as reader:
             rates = [json.loads(line)["sequences_per_second"] for line in reader]
         return statistics.harmonic_mean(rates[1:])
 
@@ -428,98 +424,3 @@ def _minutes_logged(path, batch_size):
             seconds += (row["step"] - step) * batch_size / row["sequences_per_second"]
             step = row["step"]
     return seconds / 60
-
-
-# --- The report ------------------------------------------------------------------
-
-
-class Difference(NamedTuple):
-    """Of an arm from the first one, on a task, seed by seed; in points.
-
-    Attributes:
-      mean, low, high: and its 95% interval by Student's t; infinite for one seed.
-    """
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def verdict(self) -> str:
-        if self.low > 0:
-            return "better"
-        return "worse" if self.high < 0 else "open"
-
-
-def difference(reference: Dict[int, float], other: Dict[int, float]) -> Difference:
-    """Of the seeds that both have: 80, 82 and 81, 85 give 2.0, from -10.7 to 14.7."""
-    from scipy import stats
-
-    seeds = sorted(set(reference) & set(other))
-    gains = [other[seed] - reference[seed] for seed in seeds]
-    mean = statistics.mean(gains)
-    if len(gains) < 2:
-        return Difference(mean, -float("inf"), float("inf"))
-    error = statistics.stdev(gains) / len(gains) ** 0.5
-    half = stats.t.ppf(0.975, len(gains) - 1) * error
-    return Difference(mean, mean - half, mean + half)
-
-
-def markdown(study: Study, trials: Sequence[Trial]) -> str:
-    """A row for each task and arm."""
-    lines = [
-        f"**{study.text}**",
-        "",
-        "| task | arm | minutes | seeds | mean ± deviation | difference (95%) | |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for task in study.tasks:
-        reference = trials[0].scores(task)
-        for trial in trials:
-            scores = trial.scores(task)
-            if scores:
-                against = reference if trial is not trials[0] else {}
-                lines.append(_row(task, trial, scores, against))
-    return "\n".join(lines) + "\n"
-
-
-def _row(task, trial, scores, reference):
-    values = list(scores.values())
-    spread_ = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    gain = verdict = ""
-    if set(reference) & set(scores):
-        found = difference(reference, scores)
-        gain = f"{found.mean:+.2f}"
-        if len(values) > 1:
-            gain += f" ({found.low:+.2f} to {found.high:+.2f})"
-        verdict = found.verdict
-    return (
-        f"| {task} | {trial.arm.name} | {trial.minutes() or 0:.0f} | {len(values)} "
-        f"| {statistics.mean(values):.2f}{spread_} | {gain} | {verdict} |"
-    )
-
-
-def draw(name: str, trials: List[Trial], folder: str) -> None:
-    """A panel for each task, a row for each arm: a point a seed, and their mean."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    tasks = [task for task in trials[0].study.tasks if trials[0].scores(task)]
-    if not tasks:
-        return
-    figure = Figure(figsize=(3.4 * len(tasks), 0.9 + 0.5 * len(trials)), dpi=110)
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(tasks), squeeze=False, sharey=True)[0]
-    for axis, task in zip(axes, tasks):
-        for row, trial in enumerate(trials):
-            values = list(trial.scores(task).values())
-            if values:
-                axis.plot(values, [row] * len(values), "o", color="#0072b2", alpha=0.6)
-                axis.plot(statistics.mean(values), row, "|", color="#1a1a1a", ms=22)
-        axis.set_title(task, fontsize=10)
-        axis.set_yticks(range(len(trials)), [trial.arm.name for trial in trials])
-        axis.set_ylim(len(trials) - 0.5, -0.5)
-        axis.grid(axis="x", alpha=0.3)
-        axis.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    figure.savefig(os.path.join(folder, f"{name.replace(' ', '_')}.png"))

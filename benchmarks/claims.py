@@ -11,13 +11,15 @@ benchmarks/README.md.
 
 import argparse
 import os
+import statistics
 import sys
-from typing import Dict, List
+from typing import Dict, List, NamedTuple, Sequence
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import ablations
 from benchmarks.ablations import ALL, WRITTEN, Arm, Study, Trial
+from encoder_ko.benchmark.report import percent
 
 REPORT = "claims.md"
 
@@ -136,12 +138,103 @@ def write_report(arguments: argparse.Namespace) -> str:
     parts = []
     for name in arguments.claims:
         trials = trials_of(name, arguments)
-        parts.append(ablations.markdown(CLAIMS[name], trials))
-        ablations.draw(name, trials, arguments.output_dir)
+        parts.append(markdown(CLAIMS[name], trials))
+        _draw(name, trials, arguments.output_dir)
     text = "\n".join(parts)
     with open(os.path.join(arguments.output_dir, REPORT), "w") as stream:
         stream.write(text)
     return text
+
+
+class Difference(NamedTuple):
+    """Of an arm from the first one, on a task, seed by seed; in points.
+
+    Attributes:
+      mean, low, high: and its 95% interval by Student's t; infinite for one seed.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        if self.low > 0:
+            return "better"
+        return "worse" if self.high < 0 else "open"
+
+
+def difference(reference: Dict[int, float], other: Dict[int, float]) -> Difference:
+    """Of the seeds that both have: 80, 82 and 81, 85 give 2.0, from -10.7 to 14.7."""
+    from scipy import stats
+
+    seeds = sorted(set(reference) & set(other))
+    gains = [other[seed] - reference[seed] for seed in seeds]
+    mean = statistics.mean(gains)
+    if len(gains) < 2:
+        return Difference(mean, -float("inf"), float("inf"))
+    error = statistics.stdev(gains) / len(gains) ** 0.5
+    half = stats.t.ppf(0.975, len(gains) - 1) * error
+    return Difference(mean, mean - half, mean + half)
+
+
+def markdown(study: Study, trials: Sequence[Trial]) -> str:
+    """A row for each task and arm."""
+    lines = [
+        f"**{study.text}**",
+        "",
+        "| task | arm | minutes | seeds | mean ± deviation | difference (95%) | |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for task in study.tasks:
+        reference = trials[0].scores(task)
+        for trial in trials:
+            scores = trial.scores(task)
+            if scores:
+                against = reference if trial is not trials[0] else {}
+                lines.append(_row(task, trial, scores, against))
+    return "\n".join(lines) + "\n"
+
+
+def _row(task, trial, scores, reference):
+    values = list(scores.values())
+    gain = verdict = ""
+    if set(reference) & set(scores):
+        found = difference(reference, scores)
+        gain = f"{found.mean:+.2f}"
+        if len(values) > 1:
+            gain += f" ({found.low:+.2f} to {found.high:+.2f})"
+        verdict = found.verdict
+    return (
+        f"| {task} | {trial.arm.name} | {trial.minutes() or 0:.0f} | {len(values)} "
+        f"| {percent([value / 100 for value in values])} | {gain} | {verdict} |"
+    )
+
+
+def _draw(name: str, trials: List[Trial], folder: str) -> None:
+    """A panel for each task, a row for each arm: a point a seed, and their mean."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    tasks = [task for task in trials[0].study.tasks if trials[0].scores(task)]
+    if not tasks:
+        return
+    figure = Figure(figsize=(3.4 * len(tasks), 0.9 + 0.5 * len(trials)), dpi=110)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(tasks), squeeze=False, sharey=True)[0]
+    for axis, task in zip(axes, tasks):
+        for row, trial in enumerate(trials):
+            values = list(trial.scores(task).values())
+            if values:
+                axis.plot(values, [row] * len(values), "o", color="#0072b2", alpha=0.6)
+                axis.plot(statistics.mean(values), row, "|", color="#1a1a1a", ms=22)
+        axis.set_title(task, fontsize=10)
+        axis.set_yticks(range(len(trials)), [trial.arm.name for trial in trials])
+        axis.set_ylim(len(trials) - 0.5, -0.5)
+        axis.grid(axis="x", alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(os.path.join(folder, f"{name.replace(' ', '_')}.png"))
 
 
 if __name__ == "__main__":

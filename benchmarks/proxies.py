@@ -17,20 +17,19 @@ from typing import List
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import ablations
-from benchmarks.ablations import Arm, Study, Trial
+from benchmarks.ablations import MASKED_WORDS, Arm, Study, Trial
+from encoder_ko.benchmark.report import percent
 
 BASE = Arm("base")
 
 
-def _network(layers=4, width=256, **changes):
-    heads = width // 64
+def _network(layers=4, width=256):
     return dict(
         num_hidden_layers=layers,
         hidden_size=width,
         embedding_size=width,
-        num_attention_heads=heads,
+        num_attention_heads=width // 64,
         intermediate_size=4 * width,
-        **changes,
     )
 
 
@@ -71,9 +70,7 @@ STUDY = Study(
         ),
     ],
     {"NSMC": {"num_train_epochs": 0.5}},
-    pretraining=dict(
-        Study._field_defaults["pretraining"], num_train_steps=1200, num_warmup_steps=150
-    ),
+    pretraining=dict(MASKED_WORDS, num_train_steps=1200, num_warmup_steps=150),
     equal_time=True,
 )
 
@@ -123,14 +120,12 @@ def _row(trial, base):
     difference = ""
     if trial is not base and reference:
         difference = f"{statistics.mean(scores) - statistics.mean(reference):+.2f}"
-    mean = statistics.mean(scores)
-    deviation = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
     results = [trial.results(seed) for seed in trial.seeds]
     steps = statistics.mean(one["global_step"] for one in results if one)
     loss = statistics.mean(one["masked_lm_loss"] for one in results if one)
     return (
         f"| {trial.arm.name} | {steps:,.0f} | {trial.minutes():.1f} | {loss:.2f} "
-        f"| {mean:.2f}{deviation} | {difference} |"
+        f"| {percent([score / 100 for score in scores])} | {difference} |"
     )
 
 

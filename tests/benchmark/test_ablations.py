@@ -31,17 +31,17 @@ def arguments(tmp_path):
 
 def test_difference_worked_out():
     # Gains 1 and 3: mean 2, standard error 1; t of one degree of freedom is 12.7062.
-    found = ablations.difference({1: 80.0, 2: 82.0, 3: 0.0}, {1: 81.0, 2: 85.0})
+    found = claims.difference({1: 80.0, 2: 82.0, 3: 0.0}, {1: 81.0, 2: 85.0})
     assert found.mean == 2
     assert (found.low, found.high) == pytest.approx(
         (2 - 12.7062, 2 + 12.7062), abs=1e-3
     )
     assert found.verdict == "open"
     # Gains 1, 1.1 and 1.2: error 0.1 / sqrt(3), t of two 4.3027.
-    found = ablations.difference(dict.fromkeys((1, 2, 3), 0), {1: 1, 2: 1.1, 3: 1.2})
+    found = claims.difference(dict.fromkeys((1, 2, 3), 0), {1: 1, 2: 1.1, 3: 1.2})
     assert (found.low, found.high) == pytest.approx((0.8516, 1.3484), abs=1e-3)
     assert found.verdict == "better"
-    assert ablations.difference({1: 2}, {1: 1}).verdict == "open"
+    assert claims.difference({1: 2}, {1: 1}).verdict == "open"
 
 
 def test_excerpts_come_from_all_over_the_text():
@@ -149,8 +149,7 @@ def test_the_commands_know_their_flags(name, arguments, monkeypatch):
         assert {**config, **arm.config} == config
 
 
-def test_all_proxies_are_checked(arguments):
-    """Each changes one thing, and all get the time of the base."""
+def test_the_base_of_the_proxies_has_all_seeds_and_the_others_one(arguments):
     names = [trial.arm.name for trial in proxies.trials_of(arguments)]
     assert names == ["base", "3 layers", "packed rows of 128"]
     seeds = [trial.seeds for trial in proxies.trials_of(arguments)]
