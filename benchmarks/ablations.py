@@ -9,6 +9,7 @@ import argparse
 import concurrent.futures
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -323,6 +324,7 @@ class Trial:
         folder = os.path.dirname(self._rate_log())
         is_there = os.path.exists(os.path.join(folder, "report.html"))
         if self._rate == self.path("rate") and not is_there:
+            shutil.rmtree(folder, ignore_errors=True)  # resumed, it would compile again
             flags = dict(self._pretraining_flags(), output_dir=folder, do_eval=False)
             flags.update(num_train_steps=120, num_warmup_steps=40, log_every_steps=40)
             _command("pretrain", flags, self.arguments.parallel_runs)

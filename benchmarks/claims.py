@@ -105,19 +105,15 @@ def main() -> None:
     trials = [
         trial for name in arguments.claims for trial in trials_of(name, arguments)
     ]
+    ablations.require_data(trials, arguments)
     ablations.run(trials, arguments.parallel_runs, lambda: write_report(arguments))
 
 
 def _arguments():
     parser = ablations.parser(__doc__)
-    add = parser.add_argument
-    add("--claims", nargs="+", default=list(CLAIMS), choices=list(CLAIMS))
-    arguments = parser.parse_args()
-    trials = [
-        trial for name in arguments.claims for trial in trials_of(name, arguments)
-    ]
-    ablations.require_data(trials, arguments)
-    return arguments
+    names = list(CLAIMS)
+    parser.add_argument("--claims", nargs="+", default=names, choices=names)
+    return parser.parse_args()
 
 
 def trials_of(name: str, arguments: argparse.Namespace) -> List[Trial]:

@@ -154,7 +154,7 @@ def read_parts(
                 pending += chunk
                 if not offset:
                     refuse_lfs_pointer(pending, path)
-                    refuse_foreign_encoding(pending, path)
+                    refuse_foreign_encoding(pending, path, "a corpus")
                     if not chunk or len(pending) > _MAX_LINE_BYTES:
                         refuse_lone_carriage_returns(pending, path)
                 end = len(pending)

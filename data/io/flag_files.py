@@ -5,27 +5,26 @@ Files that it names are looked for beside it first.
 """
 
 import difflib
-import json
 import os
-from typing import Any, Dict, Mapping
+from typing import Any, Mapping
 
 from absl import flags
 
 from .errors import InputError
-from .files import exists, read_bytes
-from .json_files import unique_keys
+from .files import exists
+from .json_files import object_of_flag
 
 
 def apply_settings(values: flags.FlagValues, source: str) -> None:
     """Gives flags the values of a JSON file, but for those of the command line.
 
     Args:
-      source: as in `read_settings`.
+      source: the file, or its object itself.
 
     Raises:
-      InputError: as `read_settings` and `apply_values`.
+      InputError: as `object_of_flag` and `apply_values`.
     """
-    apply_values(values, read_settings(source), source)
+    apply_values(values, object_of_flag(source, "--config"), source)
 
 
 def apply_values(
@@ -73,31 +72,6 @@ def fill_in(
         if name in values and values[name].using_default_value:
             values[name].value = value
             values[name].using_default_value = not as_given
-
-
-def read_settings(source: str) -> Dict[str, Any]:
-    """The JSON object of a file, or, where `source` begins with "{", of itself.
-
-    Raises:
-      InputError: there is no such file, or it does not hold a JSON object.
-    """
-    text = source
-    if not source.lstrip().startswith("{"):
-        try:
-            text = read_bytes(source).decode("utf-8-sig")
-        except FileNotFoundError:
-            raise InputError(f"There is no file {source!r}: check the path.") from None
-        except IsADirectoryError:
-            raise InputError(f"{source} is a folder, expected a JSON file.") from None
-    try:
-        settings = json.loads(text, object_pairs_hook=unique_keys)
-    except ValueError as error:
-        raise InputError(f"{source} is not valid JSON: {error}") from None
-    except RecursionError:
-        raise InputError(f"{source}: lists or objects nested too deeply.") from None
-    if not isinstance(settings, dict):
-        raise InputError(f"{source} must hold one JSON object.")
-    return settings
 
 
 def _beside(value: str, source: str) -> str:

@@ -74,15 +74,19 @@ def refuse_lfs_pointer(content: bytes, path: str) -> None:
         )
 
 
-def refuse_foreign_encoding(content: bytes, path: str) -> None:
-    """Raises InputError if the beginning of a corpus is plainly not UTF-8.
+def refuse_foreign_encoding(content: bytes, path: str, kind: str) -> None:
+    """Raises InputError if the beginning of a file is plainly not UTF-8.
 
     "corpus.txt is CP949, but a corpus is read as UTF-8. Convert it: iconv ..."
+
+    Args:
+      content: the first 64 KiB of the file, or more.
+      kind: what is read as UTF-8 always: "a corpus".
     """
     found = _foreign_encoding(content[:_HEAD_BYTES], "utf-8")
     if found:
         raise InputError(
-            f"{path} is {found.upper()}, but a corpus is read as UTF-8. Convert it, "
+            f"{path} is {found.upper()}, but {kind} is read as UTF-8. Convert it, "
             f"for example with `iconv -f {found.upper()} -t UTF-8 OLD > NEW`."
         )
 

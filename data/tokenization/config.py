@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from ..io import files
 from ..io.errors import InputError
-from ..io.text_encoding import refuse_lfs_pointer
+from ..io.json_files import parse_object
 from ..text.cleaning import RECIPES
 
 ReadBytes = Callable[[str], bytes]
@@ -209,13 +209,7 @@ class TokenizerConfig:
             content = read_bytes(path)
         except FileNotFoundError:
             raise InputError(f"Tokenizer settings `{path}` do not exist.") from None
-        refuse_lfs_pointer(content, path)
-        try:
-            settings = json.loads(content.decode("utf-8"))
-        except ValueError as error:
-            raise InputError(f"`{path}` is not JSON: {error}.") from None
-        if not isinstance(settings, dict):
-            raise InputError(f"`{path}` must hold one JSON object.")
+        settings = parse_object(content, path)
         try:
             if EXPORTED_KEY in settings:
                 settings = settings[EXPORTED_KEY]

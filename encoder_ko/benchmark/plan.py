@@ -1,7 +1,6 @@
 """What a benchmark is to run: its tasks with their data, its seeds, flags of a run."""
 
 import dataclasses
-import json
 import os
 from typing import Any, Dict, Iterable, List, Optional, Sequence
 
@@ -9,7 +8,7 @@ from data import tasks
 from data.download.fetch import checksum_of, unpublished_files
 from data.evaluation.baselines import Baseline, baseline, characters, is_labelled
 from data.io.errors import InputError
-from data.io.json_files import read_json_object
+from data.io.json_files import object_of_flag
 from data.io.tables import ReadingOptions
 
 NOTE = "note"
@@ -137,7 +136,7 @@ def read_settings(source: str, planned: Sequence[str]) -> Dict[str, Dict[str, An
     known = {name.lower(): name for name in (*tasks.task_names(), *planned)}
     known[EVERY_TASK] = EVERY_TASK
     settings = {}
-    for written, flags in _parsed(source).items():
+    for written, flags in object_of_flag(source, "--task_settings").items():
         if written.startswith("_"):
             continue
         if written.lower() not in known:
@@ -152,15 +151,6 @@ def read_settings(source: str, planned: Sequence[str]) -> Dict[str, Dict[str, An
         _check_flags(written, flags)
         settings[name] = flags
     return settings
-
-
-def _parsed(source: str) -> Dict[str, Any]:
-    if not source.lstrip().startswith("{"):
-        return read_json_object(source)
-    try:
-        return json.loads(source)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"--task_settings is not valid JSON: {error}.") from None
 
 
 def _check_flags(name: str, flags: Any) -> None:

@@ -3,7 +3,6 @@
 Of PyTorch's files only tensors are read (`weights_only`): nothing else is unpickled.
 """
 
-import json
 import os
 import pickle
 import re
@@ -12,6 +11,7 @@ import numpy as np
 
 from data.io import files
 from data.io.errors import InputError
+from data.io.json_files import read_json_object
 from data.io.text_encoding import POINTER_BYTES, refuse_lfs_pointer
 from encoder_ko.hub.weight_map import Tensors
 from encoder_ko.training import checkpoints
@@ -94,7 +94,7 @@ def _files(path):
         return [path]
     if not files.exists(path + _INDEX):
         return []
-    index = json.loads(files.read_text(path + _INDEX))
+    index = read_json_object(path + _INDEX)
     parts = sorted(set(index["weight_map"].values()))
     folder = os.path.dirname(path)
     return [os.path.join(folder, os.path.basename(part)) for part in parts]

@@ -9,8 +9,7 @@ from typing import Any, ClassVar, Dict, Type, TypeVar
 
 from data.io.errors import InputError
 from data.io.files import read_bytes
-from data.io.text_encoding import refuse_lfs_pointer
-from encoder_ko.compat import tf
+from data.io.json_files import parse_object
 from encoder_ko.modeling import activations
 
 Config = TypeVar("Config", bound="EncoderConfig")
@@ -169,20 +168,12 @@ class EncoderConfig:
         """
         try:
             content = read_bytes(json_file)
-            refuse_lfs_pointer(content, json_file)
-            json_object = json.loads(content.decode("utf-8-sig"))
         except FileNotFoundError:
             raise InputError(
                 f"There is no model configuration {json_file!r}. Give its path, for "
                 "example one of the files under configs/."
             ) from None
-        except InputError:
-            raise
-        except (tf.errors.OpError, ValueError) as error:
-            raise InputError(f"{json_file} is not valid JSON: {error}") from None
-        if not isinstance(json_object, dict):
-            raise InputError(f"{json_file} must hold one JSON object.")
-        return cls.from_dict(json_object, source=json_file)
+        return cls.from_dict(parse_object(content, json_file), source=json_file)
 
     def to_dict(self) -> Dict[str, Any]:
         return dataclasses.asdict(self)

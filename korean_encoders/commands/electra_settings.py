@@ -16,6 +16,7 @@ from data import tasks
 from data.io import files, flag_files
 from data.io.cli import require
 from data.io.errors import InputError
+from data.io.json_files import object_of_flag
 from electra_ko import hyperparameters
 from electra_ko.configure_finetuning import FinetuningConfig
 from electra_ko.configure_pretraining import PretrainingConfig
@@ -82,7 +83,7 @@ def apply(values: flags.FlagValues, hparams: KnownHparams) -> None:
     if values["model_type"].using_default_value:
         _set(values, "model_type", "electra")
     if values.hparams:
-        settings = flag_files.read_settings(values.hparams)
+        settings = object_of_flag(values.hparams, "--hparams")
         flag_files.apply_values(
             values, _as_flags(settings, values, hparams), values.hparams
         )
@@ -201,7 +202,7 @@ def overrides_of(values: flags.FlagValues) -> Dict[str, Any]:
     """The object of --model_hparam_overrides."""
     if not values.model_hparam_overrides:
         return {}
-    return flag_files.read_settings(values.model_hparam_overrides)
+    return object_of_flag(values.model_hparam_overrides, "--model_hparam_overrides")
 
 
 def _fill(values, name, value):

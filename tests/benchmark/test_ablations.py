@@ -59,11 +59,11 @@ def test_missing_data_is_told_before_anything_runs(tmp_path, monkeypatch):
     words += ["--output_dir=runs", "--claims", "comments"]
     monkeypatch.setattr(sys, "argv", ["claims.py", *words])
     with pytest.raises(SystemExit) as raised:
-        claims._arguments()
+        claims.main()
     assert raised.value.code == f"{tmp_path} has no folder hate."
     (tmp_path / "reviews.txt").unlink()
     with pytest.raises(SystemExit, match="has no reviews.txt"):
-        claims._arguments()
+        claims.main()
 
 
 def commands_of(study, arm, arguments, monkeypatch):
@@ -191,6 +191,7 @@ def test_runs_are_parallel_and_one_that_fails_ends_all(
 ):
     arguments.claims, arguments.parallel_runs = ["electra", "morphemes"], 2
     monkeypatch.setattr(claims, "_arguments", lambda: arguments)
+    monkeypatch.setattr(ablations, "require_data", lambda *others: None)
     monkeypatch.setattr(Trial, "prepare", lambda trial: None)
     both = threading.Barrier(2, timeout=60)
     ran = []

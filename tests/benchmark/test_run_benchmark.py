@@ -356,7 +356,7 @@ def test_an_unknown_task_of_settings_lists_each_task_once(root, called, capfd):
         ({"output_dir": __file__}, "is a file or within one, expected a folder"),
         ({"output_dir": __file__ + "/a"}, "is a file or within one, expected a folder"),
         ({"output_dir": None}, "--output_dir is missing"),
-        ({"task_settings": "{"}, "--task_settings is not valid JSON"),
+        ({"task_settings": "{"}, "--task_settings, line 1, character 2: not JSON"),
         ({"task_settings": '{"NSCM": {}}'}, "has settings for 'NSCM', expected '*'"),
         ({"task_settings": '{"NSMC": 3}'}, "settings of 'NSMC' are 3"),
         ({"task_settings": '{"*": {"do_train": 1}}'}, "'do_train' for '*', which"),
@@ -364,7 +364,10 @@ def test_an_unknown_task_of_settings_lists_each_task_once(root, called, capfd):
         ({"task_settings": "no.json"}, "no.json does not exist"),
         ({"tasks": "HATE"}, "Fetch HATE from"),
         ({"task_settings": '{"NSMC": {}, "nsmc": {}}'}, "has 'NSMC' twice: unite"),
-        ({"task_settings": '{"a": ' * 9**5}, "--task_settings is not valid JSON"),
+        (
+            {"task_settings": '{"a": ' * 9**5},
+            "--task_settings: lists or objects nested too",
+        ),
         *(
             ({"task_settings": json.dumps({"*": {flag: value}})}, f"sets '{flag}' for")
             for flag, value in (

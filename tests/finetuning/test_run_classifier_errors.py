@@ -190,12 +190,16 @@ def test_bad_configuration(message, data, tmp_path, changes, expected):
 @pytest.mark.parametrize(
     "content, expected",
     [
-        (b"{", "bert_config.json is not valid JSON"),
-        (b"[1]", "bert_config.json must hold one JSON object"),
+        (b"{", "bert_config.json, line 1, character 2: not JSON"),
+        (b"[1]", "bert_config.json: a JSON list, expected an object"),
         (b'{"hidden_size": 16}', "lacks the key 'vocab_size'"),
-        ('{"vocab_size": 40}'.encode("utf-16"), "bert_config.json is not valid JSON"),
+        (b'{"vocab_size": 4, "vocab_size": 5}', "the key 'vocab_size' stands"),
+        (b'{"a": ' * 10**5, "bert_config.json: lists or objects nested too deeply"),
+        ('{"vocab_size": 40}'.encode("utf-16"), "bert_config.json is UTF-16, but JSON"),
+        ('{"이름": "모델"}'.encode("cp949"), "bert_config.json is CP949, but JSON is"),
+        (b'{"a": "\xff"}', "byte 0xFF at offset 7 is not valid utf-8. JSON is read as"),
     ],
-    ids=["broken", "list", "incomplete", "utf-16"],
+    ids=["broken", "list", "incomplete", "twice", "deep", "utf-16", "cp949", "latin"],
 )
 def test_unreadable_configuration(message, data, tmp_path, content, expected):
     model = runs.write_model(tmp_path / "model")

@@ -66,8 +66,8 @@ def test_text_in_place_of_a_file():
         ('{"vocab_size": "many"}', "sets vocab_size='many'"),
         ('{"vocab_file": 5}', "sets vocab_file=5: flag value must be a string"),
         ('{"do_train": "maybe"}', "'maybe': Non-boolean argument to boolean flag$"),
-        ("[1]", "must hold one JSON object"),
-        ("{", "is not valid JSON"),
+        ("[1]", "a JSON list, expected an object"),
+        ("{", "line 1, character 2: not JSON"),
         ('{"vocab_size": 3, "vocab_size": 4}', "the key 'vocab_size' stands"),
         ('{"a": ' + "[" * 10**5, "nested too deeply"),
         ('{"share": NaN}', "--share=nan, expected a finite number"),
@@ -84,12 +84,12 @@ def test_a_share_is_a_number():
 
 
 def test_a_folder_is_no_settings(tmp_path):
-    with pytest.raises(InputError, match="is a folder, expected a JSON file"):
+    with pytest.raises(InputError, match="is a folder, expected a file"):
         parsed(f"--config={tmp_path}")
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="There is no file .*none.json"):
+    with pytest.raises(InputError, match="none.json does not exist"):
         parsed(f"--config={tmp_path / 'none.json'}")
 
 

@@ -223,7 +223,7 @@ def test_configuration_errors_say_what_is_wrong(tmp_path):
         BertConfig.from_json_file(str(tmp_path / "none.json"))
     broken = tmp_path / "broken.json"
     broken.write_text("{", encoding="utf-8")
-    with pytest.raises(InputError, match="broken.json is not valid JSON"):
+    with pytest.raises(InputError, match="broken.json, line 1, character 2: not JSON"):
         BertConfig.from_json_file(str(broken))
     with tf.Graph().as_default(), pytest.raises(InputError, match="max_position"):
         small = BertConfig(vocab_size=10, max_position_embeddings=4)

@@ -455,7 +455,7 @@ def test_lost_updates_can_be_skipped_and_are_counted(
         (dict(train_batch_size=0), "train_batch_size"),
         (dict(gradient_accumulation_steps=3), "is not a multiple of"),
         (dict(init_checkpoint="nowhere"), "There is no checkpoint 'nowhere'"),
-        (dict(config="nowhere.json"), "There is no file 'nowhere.json'"),
+        (dict(config="nowhere.json"), "nowhere.json does not exist"),
         (dict(hparams='{"learning_rat": 1}'), "Did you mean 'learning_rate'"),
         (dict(use_tpu=True), "--use_tpu needs --tpu_name"),
         (

@@ -59,8 +59,8 @@ def test_korean_defaults_neither_lower_nor_take_apart():
         ({"decompose": "hangul"}, "decompose='hangul' is unknown.*'none', 'letters'"),
         ({"max_chars_per_word": 0}, "max_chars_per_word=0 must be at least 1"),
         ({"morphemes": "run_time"}, "morpheme_analyser=None contradict"),
-        ([1], "must hold one JSON object"),
-        ("{", "is not JSON"),
+        ([1], "a JSON list, expected an object"),
+        ("{", "line 1, character 2: not JSON"),
     ],
 )
 def test_bad_settings_are_named(tmp_path, settings, message):
