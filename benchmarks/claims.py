@@ -40,7 +40,8 @@ _ALBERT = {
     "model_type": "albert",
     "max_predictions_per_seq": 10,
     "train_batch_size": 64,
-    "learning_rate": 1e-3,
+    "optimizer": "adamw",  # after 600 steps ahead of LAMB, ALBERT's own
+    "learning_rate": 2e-3,
     "num_train_steps": 5000,
 }
 
