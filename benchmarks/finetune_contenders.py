@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple
 
 import numpy as np
 
+from benchmarks import products
 from benchmarks.turns import TurnTaker
 
 LEARNING_RATE = 5e-5
@@ -284,8 +285,20 @@ def _batches_grouped_by_length(work: Work) -> Iterator[Batch]:
             yield padded_batch(examples, rows, max(lengths[row] for row in rows))
 
 
+# --- The least that a step costs ---------------------------------------------------
+
+
+def run_products(work: Work, precision: str) -> None:
+    """The products of a step over a batch of mean length, without padding."""
+    tokens = float(np.mean([len(ids) for ids in load_examples(work).input_ids]))
+    rows = work.batch_size
+    least = products.of_fine_tuning(work.model, round(rows * tokens), rows)
+    products.run(least, precision, rows, tokens)
+
+
 RUNNERS = {
     "ours": run_ours,
+    "products": run_products,
     "google": run_google,
     "hf": run_hf,
     "hf_compiled": functools.partial(run_hf, is_compiled=True),

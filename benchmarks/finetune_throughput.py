@@ -174,7 +174,11 @@ def programs(
 ) -> Dict[Entry, Program]:
     """The contenders that can run; each is warmed up with all that it will measure."""
     batches = work.num_examples // work.batch_size
-    pythons = {Entry("ours", p): sys.executable for p in arguments.precisions}
+    pythons = {
+        Entry(worker, precision): sys.executable
+        for worker in ("ours", "products")
+        for precision in arguments.precisions
+    }
     if arguments.hf_python:
         for worker in arguments.hf_workers:
             for precision in arguments.precisions:

@@ -11,6 +11,7 @@ import sys
 import types
 from typing import Any, Dict, NamedTuple
 
+from benchmarks import products
 from benchmarks.turns import TurnTaker
 
 LEARNING_RATE = 1e-4
@@ -29,6 +30,7 @@ class Work(NamedTuple):
       batch_size: sequences per step. max_seq_length: tokens.
       vocab_file: of the records.
       upstream_dir: checkout of Google's repository of this model, or None.
+      settings: of pre-training, ours and Google's by the same names.
     """
 
     folder: str
@@ -38,6 +40,7 @@ class Work(NamedTuple):
     max_seq_length: int
     vocab_file: str
     upstream_dir: str
+    settings: Dict[str, Any]
 
     @property
     def records_path(self) -> str:
@@ -88,6 +91,7 @@ def run_ours(work: Work, precision: str) -> None:
         "num_warmup_steps": WARMUP_STEPS,
         "save_checkpoints_steps": TRAIN_STEPS,
         "compute_type": precision,
+        **work.settings,
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]
     parse_into(pretrain.FLAGS, ["run_pretraining.py", *flags], "")
@@ -187,6 +191,7 @@ def _electra(work: Work):
         learning_rate=LEARNING_RATE,
         num_train_steps=TRAIN_STEPS,
         num_warmup_steps=WARMUP_STEPS,
+        **work.settings,
     )
 
 
@@ -221,4 +226,25 @@ def electra_of_google(
 
 _UPSTREAM = {"bert": _bert, "albert": _albert, "electra": _electra}
 
-RUNNERS = {"ours": run_ours, "google": run_google}
+
+# --- The least that a step costs ---------------------------------------------------
+
+
+def run_products(work: Work, precision: str) -> None:
+    """The products of a step over a batch of mean length, without padding."""
+    rows = work.batch_size
+    tokens, masked = products.tokens_and_masked(work.records_path, 20 * rows)
+    if work.model_type == "electra":
+        masked = work.settings.get("mask_prob", 0.15) * tokens
+    least = products.of_pretraining(
+        work.model_type,
+        work.model,
+        round(rows * tokens),
+        round(rows * masked),
+        rows,
+        work.settings.get("electra_objective", True),
+    )
+    products.run(least, precision, rows, tokens)
+
+
+RUNNERS = {"ours": run_ours, "products": run_products, "google": run_google}

@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import tempfile
-from typing import Dict, List, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -31,31 +31,47 @@ class Case(NamedTuple):
     """A network that is pre-trained.
 
     Attributes:
-      title: for the report. config: file of its sizes. batch_size: sequences per step.
+      title: for the report. model_type: bert, albert or electra.
+      config: file of its sizes. batch_size: sequences per step. max_seq_length: tokens.
       records: flags of data.create_pretraining_data.
+      settings: of pre-training, ours and Google's by the same names.
     """
 
     title: str
+    model_type: str
     config: str
     batch_size: int
-    records: List[str]
+    max_seq_length: int = 128
+    records: Sequence[str] = ()
+    settings: Mapping[str, Any] = {}
 
 
 CASES = {
     "electra": Case(
         "ELECTRA-small",
+        "electra",
         "configs/dialog_koelectra_small/electra_config.json",
         64,
-        [],
     ),
-    "bert": Case("BERT-base", "configs/kr_bert_medium/bert_config.json", 32, []),
+    "bert": Case("BERT-base", "bert", "configs/kr_bert_medium/bert_config.json", 32),
     "albert": Case(
         "ALBERT-base",
+        "albert",
         "configs/kore_albert_base/albert_config.json",
         32,
-        ["--wop_prob=0"],  # Google's has no word order prediction
+        records=["--wop_prob=0"],  # Google's has no word order prediction
+    ),
+    "cpu_hour": Case(
+        "4 layers of 256, masked words,",
+        "electra",
+        "configs/cpu_hour/electra_config.json",
+        128,
+        max_seq_length=64,
+        records=["--line_by_line"],
+        settings={"electra_objective": False, "mask_prob": 0.2},
     ),
 }
+MODEL_TYPES = ("bert", "albert", "electra")
 
 
 def main() -> None:
@@ -65,9 +81,9 @@ def main() -> None:
         contenders.RUNNERS[arguments.worker](work, arguments.precision)
         return
     reports = {}
-    for model_type in arguments.models:
-        reports[model_type] = _measure(arguments, model_type)
-        print(reports[model_type].markdown(), end="\n\n", flush=True)
+    for name in arguments.models:
+        reports[name] = _measure(arguments, name)
+        print(reports[name].markdown(), end="\n\n", flush=True)
     if arguments.json:
         with open(arguments.json, "w") as stream:
             content = {name: report.as_dict() for name, report in reports.items()}
@@ -81,15 +97,15 @@ def _arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--upstream_dir", help="Folder with the checkouts bert, albert, electra.")
-    for name in CASES:
+    for name in MODEL_TYPES:
         add(f"--{name}_dir", help=f"Or: checkout of google-research/{name}.")
     add("--upstream_python", help="Python with TensorFlow 1.15.")
     add("--input_file", default=f"{ROOT}/samples/corpus/*.txt", help="Text.")
     add("--vocab_file", default=f"{ROOT}/samples/vocab.txt", help="WordPiece.")
     add("--models", nargs="+", default=list(CASES), choices=list(CASES))
     add("--precisions", nargs="+", default=["float32", "bfloat16"])
-    add("--batch_size", type=int, help="Sequences per step; default 64 or 32.")
-    add("--max_seq_length", type=int, default=128, help="Tokens.")
+    add("--batch_size", type=int, help="Sequences per step; default 32 to 128.")
+    add("--max_seq_length", type=int, help="Tokens; default 128, cpu_hour 64.")
     add("--steps", type=int, default=10, help="Steps of a round.")
     add("--google_steps", type=int, default=2, help="Google's steps of a round.")
     add("--rounds", type=int, default=3)
@@ -102,9 +118,9 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(arguments: argparse.Namespace, model_type: str) -> side_by_side.Report:
+def _measure(arguments: argparse.Namespace, name: str) -> side_by_side.Report:
     with tempfile.TemporaryDirectory() as folder:
-        work = prepare(arguments, model_type, folder)
+        work = prepare(arguments, name, folder)
         measured = side_by_side.measure(
             programs(arguments, work),
             arguments.rounds,
@@ -116,38 +132,41 @@ def _measure(arguments: argparse.Namespace, model_type: str) -> side_by_side.Rep
         measured,
         side_by_side.machine(),
         " ".join(sys.argv[1:]),
-        f"Pre-training {CASES[model_type].title} at "
+        f"Pre-training {CASES[name].title} at "
         f"{work.batch_size} x {work.max_seq_length}",
         UNIT,
         os.path.basename(__file__),
     )
 
 
-def prepare(
-    arguments: argparse.Namespace, model_type: str, folder: str
-) -> contenders.Work:
-    """Builds the records that all contenders read, and the network's configuration."""
+def prepare(arguments: argparse.Namespace, name: str, folder: str) -> contenders.Work:
+    """Builds the records that all contenders read, and the network's configuration.
+
+    Args:
+      name: a key of `CASES`.
+    """
     from data import create_pretraining_data
     from data.tokenization import load_vocabulary
 
-    case = CASES[model_type]
+    case = CASES[name]
     with open(os.path.join(ROOT, case.config)) as stream:
         model = json.load(stream)
     model["vocab_size"] = len(load_vocabulary(arguments.vocab_file))
     model["num_hidden_layers"] = arguments.layers or model["num_hidden_layers"]
     work = contenders.Work(
         folder,
-        model_type,
+        case.model_type,
         model,
         arguments.batch_size or case.batch_size,
-        arguments.max_seq_length,
+        arguments.max_seq_length or case.max_seq_length,
         os.path.abspath(arguments.vocab_file),
-        _checkout(arguments, model_type),
+        _checkout(arguments, case.model_type),
+        dict(case.settings),
     )
     create_pretraining_data.main(
         [
             "create_pretraining_data",
-            f"--model_type={model_type}",
+            f"--model_type={work.model_type}",
             f"--input_file={arguments.input_file}",
             f"--output_file={work.records_path}",
             f"--vocab_file={work.vocab_file}",
@@ -177,11 +196,12 @@ def programs(
     it meets: it warms up until it has met most of them. Google's has one shape.
     """
     found = {
-        Entry("ours", precision): Program(
-            _command("ours", precision, sys.executable, work.folder),
+        Entry(worker, precision): Program(
+            _command(worker, precision, sys.executable, work.folder),
             _WARM_UP_STEPS,
             arguments.steps,
         )
+        for worker in ("ours", "products")
         for precision in arguments.precisions
     }
     if work.upstream_dir and arguments.upstream_python:

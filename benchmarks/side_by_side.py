@@ -24,6 +24,7 @@ NAMES = {
     "hf_compiled": "Hugging Face, torch.compile",
     "saved_model": "SavedModel, our export",
     "onnx": "ONNX Runtime, our export",
+    "products": "its products alone",
 }
 
 Rounds = Dict["Entry", List[turns.Turn]]

@@ -15,6 +15,7 @@ from benchmarks import (
     finetune_throughput,
     pretrain_contenders,
     pretrain_throughput,
+    products,
     side_by_side,
     turns,
 )
@@ -223,8 +224,52 @@ def test_google_and_ours_pretrain_on_the_same_records(
     assert [entry.title for entry in programs] == [
         "ours float32",
         "ours bfloat16",
+        "its products alone float32",
+        "its products alone bfloat16",
         "Google float32",
     ]
+
+
+SMALL = {
+    "hidden_size": 8,
+    "intermediate_size": 16,
+    "num_hidden_layers": 2,
+    "embedding_size": 4,
+    "vocab_size": 50,
+}
+
+
+def test_the_products_of_a_step_are_counted():
+    """10 tokens of 2 rows, 3 masked; the last layer for what the head reads."""
+    first = [(10, 4, 8), (10, 8, 24), (10, 8, 8), (10, 8, 16), (10, 16, 8)]
+
+    def last(read):
+        return [(10, 8, 16), (read, 8, 8), (read, 8, 8), (read, 8, 16), (read, 16, 8)]
+
+    words = [(3, 8, 4), (3, 4, 50)]
+    assert products.of_fine_tuning(SMALL, 10, 2) == [*first, *last(2), (2, 8, 8)]
+    bert = products.of_pretraining("bert", SMALL, 10, 3, 2)
+    assert bert == [*first, *last(5), *words, (2, 8, 8)]
+    alone = products.of_pretraining("electra", SMALL, 10, 3, 2, False)
+    assert alone == [*first, *last(3), *words]
+    electra = products.of_pretraining("electra", SMALL, 10, 3, 2, True, 0.5)
+    assert electra[-11:] == [*first, *last(10), (10, 8, 8)]
+    assert electra[-13:-11] == [(3, 4, 4), (3, 4, 50)]  # the generator is 4 wide
+    base = products.of_encoder(finetune_throughput.BERT_BASE, 7, 7)
+    weights = 12 * (4 * 768**2 + 2 * 768 * 3072)
+    assert sum(product.operations for product in base) == 6 * 7 * weights
+
+
+def test_products_are_a_contender(tmp_path):
+    program = (
+        "from benchmarks import products\n"
+        "least = [products.Product(4, 8, 2), products.Product(4, 8, 3)]\n"
+        "products.run(least, 'bfloat16', 5, 2.5)"
+    )
+    command = [sys.executable, "-c", program]
+    with turns.Contender("products", command, str(tmp_path / "log")) as child:
+        turn = child.take_turn(3)
+    assert (turn.steps, turn.examples, turn.padded_length) == (3, 15, 2.5)
 
 
 KILLED = """
