@@ -162,6 +162,11 @@ def _shard_options(values: flags.FlagValues) -> ShardOptions:
             "--wop_prob is for BERT and ALBERT: ELECTRA's records hold no predictions. "
             "Leave it out."
         )
+    if values.line_by_line and values.model_type != "electra":
+        raise InputError(
+            "--line_by_line makes documents of one line, which have no next sentence: "
+            f"leave it out with --model_type={values.model_type}."
+        )
     unused = [f"--{name}" for name in _OF_PREDICTIONS if values[name].present]
     if values.model_type == "electra" and unused:
         print(
@@ -244,6 +249,11 @@ def _summary(manifest: Manifest, seconds: float, place: str) -> str:
     left_out = (
         f", {totals['problems']} bad lines left out" if totals["problems"] else ""
     )
+    if totals["cut"]:
+        left_out += (
+            f", {totals['cut']:,} of them in no record: their lines are longer than "
+            "--max_seq_length"
+        )
     return (
         f"{place}: complete, {totals['instances']:,} instances of "
         f"{totals['documents']:,} documents ({totals['tokens']:,} tokens{left_out}), "

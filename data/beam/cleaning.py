@@ -160,7 +160,7 @@ def _put_together(
 ) -> CleaningReport:
     """Writes the blocks one after another, as `write_block` would have."""
     total = CleaningReport(changed=dict.fromkeys(options.steps, 0))
-    for index, fields, problems in sorted(folder.required_json(RESULTS_NAME)):
+    for index, fields, problems in sorted(folder.required_json_list(RESULTS_NAME)):
         report = CleaningReport(**fields)
         for number, problem in enumerate(problems, total.bad + 1):
             refuse_bad_lines(number, problem, max_bad_rows)

@@ -72,7 +72,7 @@ def _build_missing(
         runner.run(construct)
     finally:
         folder.delete(folder.files([UNPACKED_PATTERN]), (), "")
-    results = sorted(folder.required_json(RESULTS_NAME))
+    results = sorted(folder.required_json_list(RESULTS_NAME))
     _forget_others(build, manifest, [name for name, *_ in results])
     for name, read, crc32, report in results:
         if report is None:

@@ -88,7 +88,7 @@ def _counted(
     paths: Sequence[str], folder: OwnedFolder, max_bad_rows: int
 ) -> CountedText:
     sample, lines, bad = Sample(SAMPLE_LINES), 0, 0
-    for _, count, picked, problems in sorted(folder.required_json(RESULTS_NAME)):
+    for _, count, picked, problems in sorted(folder.required_json_list(RESULTS_NAME)):
         for problem in problems:
             bad += 1
             refuse_bad_lines(bad, problem, max_bad_rows)

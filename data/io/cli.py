@@ -87,7 +87,21 @@ def parse_into(values: flags.FlagValues, argv: Sequence[str], description: str) 
         value = values[name].value
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"--{name}={value}, expected a finite number.")
+        if isinstance(value, str):
+            _require_text(name, value)
     return True
+
+
+def _require_text(name, value):
+    """A word in another encoding comes as lone surrogates; TensorFlow takes UTF-8."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(
+            f"--{name}={value!r} is not UTF-8: rename the file or folder."
+        ) from None
+    if "\0" in value:
+        raise InputError(f"--{name}={value!r} has a null character: leave it out.")
 
 
 def flags_help(values: flags.FlagValues) -> str:

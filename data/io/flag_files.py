@@ -46,6 +46,10 @@ def apply_values(
             near = difflib.get_close_matches(name, list(values), 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise InputError(f"{source} sets {name!r}, which is no flag.{hint}")
+        if name == "config":
+            raise InputError(
+                f"{source} names another file by 'config': put its flags into it."
+            )
         if values[name].present:
             continue
         if name.endswith("_file") and isinstance(value, str):

@@ -47,6 +47,11 @@ def parse_object(content: bytes, source: str) -> Dict[str, Any]:
     return _only(dict, _parse(content, source), source)
 
 
+def parse_list(content: bytes, source: str) -> List[Any]:
+    """As `parse_object`, for one JSON list."""
+    return _only(list, _parse(content, source), source)
+
+
 def object_of_flag(value: str, flag: str) -> Dict[str, Any]:
     """The object of a file, or, where what a flag has begins with "{", of itself.
 

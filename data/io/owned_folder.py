@@ -6,7 +6,7 @@ there, and never touches anything else.
 
 import json
 import os
-from typing import Any, Iterable, List, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 from .errors import InputError
 from .files import (
@@ -16,10 +16,11 @@ from .files import (
     is_same_place,
     make_folder,
     matching,
-    read_text,
+    read_bytes,
     remove,
     write_text,
 )
+from .json_files import parse_list, parse_object
 from .locks import lock_folder, unlock_folder
 
 
@@ -54,7 +55,7 @@ class OwnedFolder:
         """Lets other processes in again."""
         unlock_folder(self.path)
 
-    def settings(self) -> Optional[Any]:
+    def settings(self) -> Optional[Dict[str, Any]]:
         """The content of the file of settings; None where there is none."""
         return self.read_json(self.settings_name)
 
@@ -108,21 +109,34 @@ class OwnedFolder:
                     "--output_dir."
                 )
 
-    def read_json(self, name: str) -> Optional[Any]:
-        """The content of a JSON file; None where it does not exist."""
+    def read_json(self, name: str) -> Optional[Dict[str, Any]]:
+        """The object of a JSON file; None where it does not exist."""
+        return self._read(name, parse_object)
+
+    def read_json_list(self, name: str) -> Optional[List[Any]]:
+        """As `read_json`, for a file that holds one JSON list."""
+        return self._read(name, parse_list)
+
+    def _read(self, name, parse):
         if not exists(self(name)):
             return None
         try:
-            return json.loads(read_text(self(name)))
-        except ValueError as error:
-            raise InputError(
-                f"{self(name)} is not valid JSON ({error}): delete it and run "
-                "the same command again."
-            ) from None
+            return parse(read_bytes(self(name)), self(name))
+        except InputError as error:
+            advice = "Delete it and run the same command again."
+            if name == self.settings_name:
+                advice = "Put a copy of it back, or choose another --output_dir."
+            raise InputError(f"{error} {advice}") from None
 
-    def required_json(self, name: str) -> Any:
+    def required_json(self, name: str) -> Dict[str, Any]:
         """`read_json` of a file that this command has written or found."""
-        content = self.read_json(name)
+        return self._required(name, self.read_json(name))
+
+    def required_json_list(self, name: str) -> List[Any]:
+        """`read_json_list` of a file that this command has written or found."""
+        return self._required(name, self.read_json_list(name))
+
+    def _required(self, name, content):
         if content is None:
             raise InputError(
                 f"{self(name)} is gone: was its folder moved or deleted since the "

@@ -34,6 +34,7 @@ _COUNTS = (
     "tokens",
     "bytes",
     "problems",
+    "cut",
 )
 # A corpus of which so many blocks hold nothing but documents of one sentence.
 _BLOCKS_BEFORE_GIVING_UP = 8

@@ -60,7 +60,7 @@ def _manifest_with_reports(folder: OwnedFolder) -> Optional[Manifest]:
     reports = map(os.path.basename, folder.files([REPORT_PATTERN]))
     if found:
         with concurrent.futures.ThreadPoolExecutor(_REPORTS_AT_A_TIME) as pool:
-            for name, entry, crc32 in pool.map(folder.required_json, reports):
+            for name, entry, crc32 in pool.map(folder.required_json_list, reports):
                 found.files[name], found.texts[name] = entry, crc32
     return found
 

@@ -87,6 +87,7 @@ class ShardReport(NamedTuple):
     problems: List[str]  # one per line left out
     unknown: int  # of the tokens
     example: str  # a text with many of them
+    cut: int = 0  # of the tokens: those of ELECTRA's lines that are beyond a row
 
 
 def vocabulary_traits(tokenizer: Tokenizer) -> VocabularyTraits:
@@ -132,7 +133,16 @@ def build_shard(
         problems=parsed.problems,
         unknown=counts.unknown,
         example=counts.example,
+        cut=_tokens_cut(instances, options.instances),
     )
+
+
+def _tokens_cut(instances, options):
+    """Tokens in no record; BERT and ALBERT use every text again, cut elsewhere."""
+    if options.model_type != "electra":
+        return 0
+    used = (instances.length_a + instances.length_b).sum()
+    return int(len(instances.tokens) - used) // options.dupe_factor
 
 
 def _tokenize(documents: List[List[str]], tokenizer: Tokenizer) -> Documents:

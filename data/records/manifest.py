@@ -11,10 +11,12 @@ import os
 from typing import Any, Dict, Mapping, Optional
 
 from ..io.errors import InputError
-from ..io.files import exists, read_text, write_text
+from ..io.files import exists, read_bytes, write_text
+from ..io.json_files import parse_object
 
 MANIFEST_NAME = "manifest.json"
 _FORMAT = 1
+_COUNTS = ("instances", "bytes")  # of each file
 
 
 @dataclasses.dataclass
@@ -40,7 +42,7 @@ class Manifest:
 
     def total(self, name: str) -> int:
         """The sum of a count over the files there are so far."""
-        return sum(entry[name] for entry in self.files.values())
+        return sum(entry.get(name, 0) for entry in self.files.values())
 
 
 def manifest_path(records: str) -> Optional[str]:
@@ -61,15 +63,38 @@ def load_manifest(path: str) -> Optional[Manifest]:
     if not exists(path):
         return None
     try:
-        content = json.loads(read_text(path))
-        if content.pop("format") != _FORMAT:
-            raise ValueError("another format")
-        return Manifest(**content)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        content = parse_object(read_bytes(path), "it")
+        problem = _problem(content)
+    except InputError as error:
+        problem = str(error).rstrip(".")
+    if problem:
         raise InputError(
-            f"{path} is not a manifest of this project: {error}. Move it away, or "
+            f"{path} is not a manifest of this project: {problem}. Move it away, or "
             "choose another place for the records."
-        ) from error
+        )
+    del content["format"]
+    return Manifest(**content)
+
+
+def _problem(content: Dict[str, Any]) -> Optional[str]:
+    """Why an object is no manifest; None if it is one."""
+    if content.get("format") != _FORMAT:
+        return f"its format is {content.get('format')!r}, not {_FORMAT}"
+    empty = dataclasses.asdict(Manifest({}, {}))
+    for key, value in content.items():
+        if key != "format" and not isinstance(value, type(empty.get(key))):
+            return f"it has {key}={value!r}"
+    if "settings" not in content or "tokenizer" not in content:
+        return "it lacks settings or tokenizer"
+    for name, entry in content.get("files", {}).items():
+        entry = entry if isinstance(entry, dict) else {}
+        if not all(_is_count(entry.get(key)) for key in _COUNTS):
+            return f"the file {name!r} has no {' and '.join(_COUNTS)}"
+    return None
+
+
+def _is_count(value):
+    return type(value) is int and value >= 0
 
 
 def save_manifest(manifest: Manifest, path: str) -> None:

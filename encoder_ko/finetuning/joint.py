@@ -29,7 +29,7 @@ from encoder_ko.finetuning.task_types.base import Head, TaskType, scope_of
 from encoder_ko.modeling.heads import TASK_SPECIFIC
 from encoder_ko.training import checkpoints
 from encoder_ko.training.loaded_model import LoadedModel
-from encoder_ko.training.run_folder import HISTORY, SETTINGS, RunFolder
+from encoder_ko.training.run_folder import HISTORY, RunFolder
 
 # Features that mean the same in every task.
 _COMMON = ("example_index", "num_tokens", "input_ids", "segment_ids")
@@ -89,7 +89,7 @@ def run(tasks: Sequence[FineTuningArgs], family: Family, model: LoadedModel) -> 
 
 def _own_settings(args: FineTuningArgs, scope: str) -> Dict[str, Any]:
     """What decides the result for one task: its data; a model is tried on any."""
-    found = RunFolder(args.output.folder).read_json(SETTINGS) or {}
+    found = RunFolder(args.output.folder).settings() or {}
     if scope in found and not args.actions.train:
         return found[scope]
     task = {name: args.settings[name] for name in ("task",) if name in args.settings}

@@ -8,7 +8,7 @@ from absl import logging
 from data import tasks
 from data.download.fetch import checksum_of
 from encoder_ko.finetuning.args import FineTuningArgs
-from encoder_ko.training.run_folder import DIGEST_OF, SETTINGS, WEIGHTS, RunFolder
+from encoder_ko.training.run_folder import DIGEST_OF, WEIGHTS, RunFolder
 
 
 class Splits(NamedTuple):
@@ -82,7 +82,7 @@ def in_both_orders(pairs: Sequence[Any]) -> List[Any]:
 
 def digests(args: FineTuningArgs) -> Dict[str, str]:
     """What training reads, for the settings that decide its result."""
-    found = RunFolder(args.output.folder).read_json(SETTINGS)
+    found = RunFolder(args.output.folder).settings()
     if found is not None and not args.actions.train:  # it may be tried on any data
         return {
             name: found[name]

@@ -141,7 +141,7 @@ class FineTuner:
     @property
     def history(self) -> List[Dict[str, float]]:
         """One entry per evaluation: step, seconds of training, metrics."""
-        return self._folder.read_json(HISTORY) or []
+        return self._folder.history()
 
     @property
     def best_checkpoint(self) -> Optional[str]:

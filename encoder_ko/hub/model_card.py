@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, NamedTuple, Sequence
 
-from encoder_ko.training.run_folder import HISTORY, SETTINGS, RunFolder
+from encoder_ko.training.run_folder import RunFolder
 
 _LEAST_SHOWN = ("None", "", "False")
 # Of run_config.json and of an entry of history.json.
@@ -54,8 +54,8 @@ def facts_of(run_dir: str, described: Dict[str, Any]) -> Dict[str, Any]:
       described: content of its task.json; {} without one.
     """
     folder = RunFolder(run_dir)
-    settings = folder.read_json(SETTINGS) or {}
-    history = folder.read_json(HISTORY) or [{}]
+    settings = folder.settings() or {}
+    history = folder.history() or [{}]
     best = history[-1]
     if "score" in best:
         best = max(history, key=lambda entry: entry["score"])

@@ -93,8 +93,8 @@ def _claimed_settings(job: PretrainingJob, folder: RunFolder) -> Dict[str, Any]:
     """What the folder must agree with; an evaluation may be of any records."""
     if job.do_train:
         return job.settings
-    found = folder.read_json(SETTINGS)
-    if found is None or not checkpoints.newest_checkpoint(folder.path):
+    found = folder.settings()
+    if found is None or not checkpoints.last_of_run(folder.path):
         raise InputError(
             f"{job.output.folder} holds no trained model: train one with "
             "--do_train=true."
@@ -152,7 +152,7 @@ def _evaluations(
     def is_due(step: int) -> bool:
         if not every or not 0 < step < total or step % every:
             return False
-        return all(entry["step"] != step for entry in folder.read_json(HISTORY) or [])
+        return all(entry["step"] != step for entry in folder.history())
 
     def evaluate(step: int) -> bool:
         _evaluated(job, folder, pretrainer)
@@ -195,7 +195,7 @@ def _evaluated(
     metrics = pretrainer.evaluate(job.eval_data, job.evaluation.max_steps)
     step = metrics["global_step"]
     entry = {name: value for name, value in metrics.items() if name != "global_step"}
-    earlier = folder.read_json(HISTORY) or []
+    earlier = folder.history()
     history = [other for other in earlier if other["step"] < step]
     folder.write_json(HISTORY, history + [dict(entry, step=step)])
     return metrics
@@ -247,7 +247,7 @@ def _write_page(job, folder, seconds) -> None:
                 start=network.init_checkpoint,
             ),
             log=read_log(folder(FILE_NAME)),
-            history=folder.read_json(HISTORY) or [],
+            history=folder.history(),
             step=checkpoints.saved_step(folder.path),
             total_steps=job.schedule.train_steps,
             batch_size=job.schedule.batch_size,
@@ -272,7 +272,7 @@ def _write_page(job, folder, seconds) -> None:
 
 def _draw_curves(job: PretrainingJob, folder: RunFolder) -> None:
     """`training_curves.png` from the log and the history of evaluations."""
-    log, history = read_log(folder(FILE_NAME)), folder.read_json(HISTORY) or []
+    log, history = read_log(folder(FILE_NAME)), folder.history()
     if not log + history:
         return
 

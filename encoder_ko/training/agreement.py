@@ -91,7 +91,7 @@ def differences_of_run(
 ) -> Iterator[str]:
     """Where what is used contradicts what the run in a folder was trained with."""
     source = os.path.join(folder, SETTINGS)
-    trained = RunFolder(folder).read_json(SETTINGS) or {}
+    trained = RunFolder(folder).settings() or {}
     yield from _of_keys(trained.get("model_config") or {}, config, source, chosen_anew)
     before = trained.get("tokenizer")
     if before and before != tokenizer.fingerprint:

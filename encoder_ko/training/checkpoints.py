@@ -10,6 +10,7 @@ import tempfile
 from typing import Dict, Iterable, List, Mapping, Optional
 
 import numpy as np
+from absl import logging
 
 from data.io import files
 from data.io.errors import InputError
@@ -54,7 +55,7 @@ def newest_checkpoint(folder: str) -> Optional[str]:
     Of a folder that was copied or moved it is the folder's own, whatever place the file
     names. (tf.train.latest_checkpoint takes the folder's name for a pattern.)
     """
-    state = tf.train.get_checkpoint_state(folder)
+    state = _state(folder)
     if state is None or not state.model_checkpoint_path:
         return None
     named = state.model_checkpoint_path
@@ -64,20 +65,52 @@ def newest_checkpoint(folder: str) -> Optional[str]:
     return None
 
 
+def _state(folder):
+    """What TensorFlow's `checkpoint` file says; None where it is not readable."""
+    try:
+        return tf.train.get_checkpoint_state(folder)
+    except ValueError:  # empty, as a machine that lost its power leaves it
+        return None
+
+
+def last_of_run(folder: str) -> Optional[str]:
+    """`newest_checkpoint`, or the one of the highest step where that is not there."""
+    newest = newest_checkpoint(folder)
+    if newest:
+        return newest
+    steps = {}
+    for path in files.matching(folder, "model.ckpt-*.index"):
+        found = re.fullmatch(r"model\.ckpt-(\d+)\.index", os.path.basename(path))
+        if found:
+            steps[int(found.group(1))] = path[: -len(".index")]
+    return steps[max(steps)] if steps else None
+
+
 def adopt_checkpoints(folder: str) -> None:
-    """Makes the `checkpoint` file of a folder that was moved name what is in it now.
+    """Makes the `checkpoint` file of a run's folder name what is in it now.
+
+    It names other places in a folder that was moved, and may be lost or damaged: then
+    a warning says which checkpoint is taken.
 
     Raises:
       InputError: a file of the newest checkpoint is missing.
     """
-    newest = newest_checkpoint(folder)
+    newest = last_of_run(folder)
     if newest:
         require_files(newest)
     if newest is None or os.path.dirname(newest) != folder.rstrip("/"):
         return
-    state = tf.train.get_checkpoint_state(folder)
-    if files.is_same_place(state.model_checkpoint_path, newest):
-        return
+    if newest_checkpoint(folder) is None:
+        logging.warning(
+            "%s is missing, damaged or names what is not there: %s is taken.",
+            os.path.join(folder, "checkpoint"),
+            newest,
+        )
+        state = tf.train.generate_checkpoint_state_proto(folder, newest)
+    else:
+        state = tf.train.get_checkpoint_state(folder)
+        if files.is_same_place(state.model_checkpoint_path, newest):
+            return
     kept = [os.path.basename(path) for path in state.all_model_checkpoint_paths]
     state.Clear()
     state.model_checkpoint_path = os.path.basename(newest)

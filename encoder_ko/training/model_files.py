@@ -203,7 +203,7 @@ def settings_of_run(output_dir: str) -> Dict[str, Any]:
       has them; none where the folder holds no run.
     """
     folder = RunFolder(output_dir)
-    found = folder.read_json(SETTINGS) or {}
+    found = folder.settings() or {}
     if "model_type" not in found:
         return {}
     name = f"{found['model_type']}_config"

@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from data.io import files
 from data.io.errors import InputError
@@ -16,6 +16,7 @@ INTERVALS = "intervals.json"  # split -> metric -> 95% interval
 BEST = "best"  # folder of the best checkpoint
 LOG = "training_log.jsonl"  # of pre-training
 _STEPS = "num_train_steps"
+_OBJECTS = ("model_config", "records", "task")  # of the settings
 DIGEST_OF = "sha256 of "  # names of settings that are the digest of a file
 WEIGHTS = DIGEST_OF + "init_checkpoint"
 
@@ -146,6 +147,37 @@ class RunFolder(OwnedFolder):
         self._is_claimed = True
         checkpoints.adopt_checkpoints(self.path)
 
+    def settings(self) -> Optional[Dict[str, Any]]:
+        """What decides the result, as the run was begun with it; None without a run.
+
+        Raises:
+          InputError: the file is not as this project writes it.
+        """
+        found = super().settings()
+        for name in _OBJECTS:
+            value = (found or {}).get(name)
+            if not isinstance(value, (dict, type(None))):
+                raise InputError(
+                    f"{self(SETTINGS)} has {name}={value!r}, expected an object. Put a "
+                    "copy of it back, or choose another --output_dir."
+                )
+        return found
+
+    def history(self) -> List[Dict[str, Any]]:
+        """The evaluations so far, each with its step; [] before the first.
+
+        Raises:
+          InputError: the file is not as this project writes it.
+        """
+        found = self.read_json_list(HISTORY) or []
+        for entry in found:
+            if not isinstance(entry, dict) or type(entry.get("step")) is not int:
+                raise InputError(
+                    f"{self(HISTORY)} has the entry {entry!r}, expected an object with "
+                    "its step. Delete the file and run the same command again."
+                )
+        return found
+
     def forget_test_results(self) -> None:
         """Deletes the results of an earlier test set."""
         self.delete(self.files(_OF_TEST), (), "")
@@ -202,7 +234,12 @@ def _differences(found, wanted):
     found, wanted = _by_contents(found, wanted), _by_contents(wanted, found)
     for name in sorted(set(found) | set(wanted)):
         if found.get(name) != wanted.get(name):
-            yield f"{name} was {found.get(name)!r} and is {wanted.get(name)!r} now"
+            before, now = (_shown(each.get(name)) for each in (found, wanted))
+            yield f"{name} was {before} and is {now} now"
+
+
+def _shown(value):
+    return "not given" if value is None else repr(value)
 
 
 def _by_contents(settings: Dict[str, Any], others: Dict[str, Any]) -> Dict[str, Any]:

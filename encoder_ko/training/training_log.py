@@ -31,14 +31,17 @@ def read_log(path: str) -> List[Dict[str, Any]]:
     if not files.exists(path):
         return []
     entries = []
-    lines = files.read_text(path).split("\n")
+    lines = files.read_bytes(path).split(b"\n")
     for number, line in enumerate(lines[:-1], 1):
         try:
-            entries.append(json.loads(line))
-        except ValueError as error:
+            entry = json.loads(line)
+        except (ValueError, RecursionError) as error:
             raise InputError(
                 f"{path}, line {number}: not JSON ({error}). Delete the line."
             ) from None
+        if not isinstance(entry, dict) or type(entry.get("step")) is not int:
+            raise InputError(f"{path}, line {number}: no step. Delete the line.")
+        entries.append(entry)
     return entries
 
 

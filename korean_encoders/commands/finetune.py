@@ -89,7 +89,7 @@ _float(
 _enum("optimizer", "adamw", sorted(OPTIMIZERS), "Optimizer.")
 _float("adam_beta1", 0.9, "Decay of Adam's first moment.", 0, below=1)
 _float("adam_beta2", 0.999, "Decay of Adam's second moment.", 0, below=1)
-_float("adam_epsilon", 1e-6, "Added to the root of Adam's second moment.", above=0)
+_float("adam_epsilon", 1e-6, "Added to the root of Adam's second moment.", above=1e-37)
 _boolean(
     "adam_bias_correction",
     False,

@@ -4,6 +4,7 @@ from typing import Any
 
 from absl import flags
 
+from data.io.errors import InputError
 from data.pretraining.masking import MaskingOptions
 from data.records.dataset import RecordFiles
 from data.tokenization import Tokenizer
@@ -13,9 +14,18 @@ from encoder_ko.pretraining import graph_masking
 
 
 def electra_options(values: flags.FlagValues, tokenizer: Tokenizer) -> Any:
-    """What ELECTRA's generator and discriminator learn."""
+    """What ELECTRA's generator and discriminator learn.
+
+    Raises:
+      InputError: no token of a row would be masked.
+    """
     never_masked = (tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id)
     masking = GeneratorMasking(tokenizer.mask_id, never_masked, values.mask_prob)
+    if not masking.slots(values.max_seq_length):
+        raise InputError(
+            f"--mask_prob={values.mask_prob:g} of --max_seq_length="
+            f"{values.max_seq_length} tokens is less than one: nothing would be learnt."
+        )
     return ElectraOptions.from_flags(values, masking)
 
 

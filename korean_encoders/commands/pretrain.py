@@ -83,13 +83,19 @@ _INTEGERS = {  # default (None = upstream's for the model), meaning, least value
 _FLOATS = {  # default, meaning, least, greatest, and what it has to be above
     "learning_rate": (None, "Peak learning rate.", None, None, 0.0),
     "weight_decay_rate": (0.01, "Decoupled weight decay.", 0.0),
-    "poly_power": (1.0, "Power of the decay (ALBERT)."),
-    "lr_decay_power": (1.0, "Power of the decay (ELECTRA)."),
+    "poly_power": (1.0, "Power of the decay (ALBERT).", 0.0),
+    "lr_decay_power": (1.0, "Power of the decay (ELECTRA).", 0.0),
     "mask_prob": (0.15, "ELECTRA: share of the tokens masked.", 0.0, 1.0),
-    "gen_weight": (1.0, "ELECTRA: weight of the generator's loss."),
-    "disc_weight": (50.0, "ELECTRA: weight of the discriminator's loss."),
-    "generator_hidden_size": (0.25, "ELECTRA: share of the hidden size."),
-    "generator_layers": (1.0, "ELECTRA: share of the layers."),
+    "gen_weight": (1.0, "ELECTRA: weight of the generator's loss.", 0.0),
+    "disc_weight": (50.0, "ELECTRA: weight of the discriminator's loss.", 0.0),
+    "generator_hidden_size": (
+        0.25,
+        "ELECTRA: share of the hidden size.",
+        None,
+        None,
+        0.0,
+    ),
+    "generator_layers": (1.0, "ELECTRA: share of the layers.", None, None, 0.0),
     "temperature": (1.0, "ELECTRA: divides the logits to sample.", None, None, 0.0),
     "masked_lm_budget": (
         0.0,
@@ -97,7 +103,7 @@ _FLOATS = {  # default, meaning, least, greatest, and what it has to be above
         0.0,
         1.0,
     ),
-    "wop_weight": (1.0, "Weight of word order prediction."),
+    "wop_weight": (1.0, "Weight of word order prediction.", 0.0),
     "masked_lm_prob": (None, "Dynamic masking: share of the tokens masked.", 0.0, 1.0),
     "wop_prob": (None, "Dynamic masking: share moved; 0 = off.", 0.0, 1.0),
 }
@@ -151,7 +157,7 @@ for _define, _table in (
         _define(_name, *_rest)
 _float("adam_beta1", 0.9, "Decay of Adam's (or LAMB's) first moment.", 0, below=1)
 _float("adam_beta2", 0.999, "Decay of the second moment.", 0, below=1)
-_float("adam_epsilon", 1e-6, "Added to the root of the second moment.", above=0)
+_float("adam_epsilon", 1e-6, "Added to the root of the second moment.", above=1e-37)
 
 # Flags that do not decide the trained model (of files, what they hold does).
 _FREE_FLAGS = (
@@ -176,7 +182,7 @@ _ONLY_FOR = {
     "gen_weight disc_weight generator_hidden_size generator_layers electra_objective "
     "uniform_generator untied_generator untied_generator_embeddings disallow_correct "
     "temperature",
-    "bert or albert": "dynamic_masking wop_weight",
+    "bert or albert": "dynamic_masking max_predictions_per_seq wop_weight",
 }
 _ONLY_WITH_DYNAMIC_MASKING = (
     "masked_lm_prob do_whole_word_mask ngram favor_shorter_ngram wop_prob wop_ngram"

@@ -15,7 +15,7 @@ from encoder_ko.finetuning.saved_run import FineTunedModel
 from encoder_ko.inference.predictor import Text
 from encoder_ko.report.finetuning.tagging import true_spans
 from encoder_ko.report.finetuning.texts import named_texts
-from encoder_ko.training.run_folder import SETTINGS, RunFolder
+from encoder_ko.training.run_folder import RunFolder
 from korean_encoders.model_types import FAMILIES
 from korean_encoders.predictor import Predictor
 
@@ -106,7 +106,7 @@ def _examples(name: str, path: str, task: Task) -> List[Dict[str, Any]]:
     """Some of dev, where the run's data is still where the run found it."""
     folder = RunFolder(path)
     settings = (folder.read_json(_RESULTS) or {}).get("flags")
-    settings = settings or folder.read_json(SETTINGS) or {}
+    settings = settings or folder.settings() or {}
     try:
         declared = _declared(settings.get("task_name") or "", task)
         examples = _dev(declared, settings)

@@ -227,7 +227,8 @@ def test_t_does_not_count_skipped_updates(micro_batches, tmp_path):
         ("--adam_beta1=1", "expected at least 0, less than 1"),
         ("--adam_beta2=-0.1", "expected at least 0, less than 1"),
         ("--adam_beta2=nan", "expected at least 0, less than 1"),
-        ("--adam_epsilon=0", "expected more than 0"),
+        ("--adam_epsilon=0", "expected more than 1e-37"),
+        ("--adam_epsilon=1e-60", "expected more than 1e-37"),  # 0 in float32
     ],
 )
 def test_values_out_of_range_are_named_by_their_flags(command, flag, message):

@@ -593,10 +593,50 @@ def test_training_can_refuse_records_of_other_settings(tmp_path):
         manifest.require_settings(state.settings, wanted, "x", "Build them again.")
 
 
-def test_file_that_is_no_manifest_is_named(tmp_path):
-    (tmp_path / "manifest.json").write_text("[]")
-    with pytest.raises(InputError, match="manifest.json is not a manifest of this"):
+_FILES = '{"format": 1, "settings": {}, "tokenizer": {}, "files": {"a": %s}}'
+
+
+@pytest.mark.parametrize(
+    "content, problem",
+    [
+        ("[]", "it: a JSON list"),
+        ("{", "it, line 1, character 2: not JSON"),
+        ("[" * 10**5, "it: lists or objects nested too deeply"),
+        ('{"format": 9}', "its format is 9, not 1"),
+        ('{"format": 1, "settings": {}}', "it lacks settings or tokenizer"),
+        ('{"format": 1, "settings": [1]}', r"it has settings=\[1\]"),
+        ('{"format": 1, "complete": "false"}', "it has complete='false'"),
+        ('{"format": 1, "shards": {}}', "it has shards={}"),
+        (_FILES % "5", "the file 'a' has no instances and bytes"),
+        (_FILES % '{"instances": -5, "bytes": 9}', "the file 'a' has no instances"),
+        (_FILES % '{"instances": NaN, "bytes": 9}', "the file 'a' has no instances"),
+    ],
+)
+def test_file_that_is_no_manifest_is_named(tmp_path, content, problem):
+    (tmp_path / "manifest.json").write_text(content)
+    expected = f"manifest.json is not a manifest of this project: {problem}.*Move it"
+    with pytest.raises(InputError, match=expected):
         _run(tmp_path)
+
+
+@pytest.mark.parametrize("model_type", ["bert", "albert"])
+def test_lines_have_no_next_sentence(tmp_path, model_type):
+    with pytest.raises(
+        InputError, match=f"leave it out with --model_type={model_type}"
+    ):
+        _run(tmp_path, f"--model_type={model_type}", "--line_by_line")
+
+
+def test_what_is_cut_off_from_long_lines_is_counted(tmp_path, capsys):
+    """Rows of 8 hold 6 of a line's 20 pieces, beside [CLS] and [SEP]."""
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("오늘 아침\n" + "오늘 " * 20 + "\n", encoding="utf-8")
+    words = ["--model_type=electra", "--line_by_line", "--max_seq_length=8"]
+    for dupe_factor in (1, 3):
+        output = tmp_path / f"records_{dupe_factor}"
+        _run(output, *words, f"--dupe_factor={dupe_factor}", corpus=corpus)
+        expected = "(22 tokens, 14 of them in no record: their lines are longer than"
+        assert expected in capsys.readouterr().out
 
 
 def _corpus(folder, content):

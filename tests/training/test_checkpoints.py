@@ -83,6 +83,28 @@ def test_a_moved_run_resumes_from_its_own_checkpoints(tmp_path):
     assert list(found) == [f"{folder}/model.ckpt-10", f"{folder}/model.ckpt-20"]
 
 
+@pytest.mark.parametrize(
+    "state",
+    [None, b"", b"\0\xffgarbage", b'model_checkpoint_path: "model.ckpt-30"\n'],
+    ids=["missing", "empty", "damaged", "of what is gone"],
+)
+def test_a_run_keeps_its_checkpoints_without_the_file_that_names_them(
+    tmp_path, caplog, state
+):
+    """Else the run would begin anew, over what it has trained."""
+    folder = str(tmp_path)
+    for step in (9, 20):
+        save(tmp_path / f"model.ckpt-{step}", {"w": [step]})
+    if state is not None:
+        (tmp_path / "checkpoint").write_bytes(state)
+    assert checkpoints.newest_checkpoint(folder) is None
+    assert checkpoints.last_of_run(folder) == f"{folder}/model.ckpt-20"
+    checkpoints.adopt_checkpoints(folder)
+    assert f"{folder}/model.ckpt-20 is taken" in caplog.text
+    assert tf.train.latest_checkpoint(folder) == f"{folder}/model.ckpt-20"
+    assert checkpoints.newest_checkpoint(folder) == f"{folder}/model.ckpt-20"
+
+
 def test_a_missing_checkpoint_is_an_error_that_says_what_is_expected(tmp_path):
     prefix = save(tmp_path / "model.ckpt", {"w": [1.0]})
     with pytest.raises(InputError) as raised:

@@ -1,5 +1,6 @@
 """RunFolder: whose folder it is, and what may be replaced in it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -18,7 +19,8 @@ def folder(tmp_path):
     """A folder claimed with SETTINGS in which something was trained."""
     claimed = RunFolder(str(tmp_path / "nested" / "run"))
     claimed.claim(SETTINGS, overwrite=False)
-    claimed.write_text("model.ckpt-7.index", "weights")
+    for part in ("index", "data-00000-of-00001"):
+        claimed.write_text(f"model.ckpt-7.{part}", "weights")
     claimed.write_json("history.json", [{"step": 7}])
     return claimed
 
@@ -26,7 +28,7 @@ def folder(tmp_path):
 def test_the_same_settings_find_everything_as_it_was(folder):
     for overwrite in (False, True):
         folder.claim(dict(SETTINGS), overwrite)
-        assert folder.read_json("history.json") == [{"step": 7}]
+        assert folder.history() == [{"step": 7}]
         assert folder.read_json("run_config.json") == SETTINGS
 
 
@@ -36,10 +38,10 @@ def test_each_difference_is_named_with_both_values(folder):
         folder.claim(other, overwrite=False)
     assert str(raised.value) == (
         f"{folder.path} holds a run with other settings: learning_rate was 5e-05 and "
-        "is 0.0001 now; patience was None and is 2 now. Choose another --output_dir, "
+        "is 0.0001 now; patience was not given and is 2 now. Choose another --output_dir, "
         "repeat the settings to resume that run, or pass --overwrite to delete it."
     )
-    assert folder.read_json("history.json") == [{"step": 7}]
+    assert folder.history() == [{"step": 7}]
 
 
 def test_more_steps_are_answered_with_a_new_schedule(tmp_path):
@@ -71,7 +73,7 @@ def test_overwrite_deletes_a_run_and_nothing_else(folder, tmp_path):
     (tmp_path / "nested" / "run" / "best").mkdir()
     folder.write_text("best/model.ckpt-7.index", "weights")
     folder.claim(dict(SETTINGS, patience=2), overwrite=True)
-    assert folder.read_json("history.json") is None
+    assert folder.history() == []
     found = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert found == ["notes.txt", "run_config.json"]
     assert kept.read_text(encoding="utf-8") == "내 메모"
@@ -81,7 +83,7 @@ def test_overwrite_does_not_delete_what_the_run_starts_from(folder):
     settings = dict(SETTINGS, init_checkpoint=folder("model.ckpt-7"))
     with pytest.raises(InputError, match="--overwrite would delete .*model.ckpt-7, fr"):
         folder.claim(settings, overwrite=True)
-    assert folder.read_json("history.json") == [{"step": 7}]
+    assert folder.history() == [{"step": 7}]
     other_name = os.path.relpath(folder("model.ckpt-7"))
     with pytest.raises(InputError, match=f"would delete {other_name}, from which"):
         folder.claim(dict(SETTINGS, init_checkpoint=other_name), overwrite=True)
@@ -146,7 +148,7 @@ def test_two_processes_do_not_share_a_folder(folder):
     command = [sys.executable, "-c", _CLAIM, folder.path]
     said = subprocess.check_output(command, cwd=root, universal_newlines=True)
     assert f"Another process is writing to {folder.path}" in said
-    assert folder.read_json("history.json") == [{"step": 7}]
+    assert folder.history() == [{"step": 7}]
 
 
 def test_results_of_an_earlier_test_set_are_deleted_alone(folder):
@@ -170,11 +172,40 @@ def test_a_run_that_never_began_does_not_tie_the_folder(tmp_path):
     assert folder.read_json("run_config.json")["data_dir"] == "nsmc"
 
 
-def test_broken_json_is_named(folder):
-    folder.write_text("history.json", '[{"step": 7}')
-    with pytest.raises(InputError, match="history.json is not valid JSON .* delete it"):
-        folder.read_json("history.json")
+@pytest.mark.parametrize(
+    "content, problem",
+    [
+        ('[{"step": 7}', "line 1, character 13: not JSON .* Delete it and run"),
+        ('{"step": 7}', "a JSON dict, expected a list: .* Delete it and run"),
+        ('[{"step": 7}, 5]', "has the entry 5, expected an object with its step. Del"),
+        ('[{"step": "7"}]', "has the entry {'step': '7'}, expected an object with"),
+        ("[" * 10**5, "nested too deeply.* Delete it and run the same command"),
+    ],
+)
+def test_a_broken_history_is_named(folder, content, problem):
+    folder.write_text("history.json", content)
+    with pytest.raises(InputError, match=f"history.json.*{problem}"):
+        folder.history()
     assert folder.read_json("trials.json") is None
+
+
+@pytest.mark.parametrize(
+    "content, problem",
+    [
+        ("", "line 1, character 1: not JSON"),
+        ("[1, 2]", "a JSON list, expected an object"),
+        ('{"records": [1]}', r"has records=\[1\], expected an object"),
+        ('{"task": "NSMC"}', "has task='NSMC', expected an object"),
+    ],
+)
+def test_broken_settings_are_not_to_be_deleted(folder, content, problem):
+    """Without them the folder is nobody's, and --overwrite would delete the model."""
+    folder.write_text("run_config.json", content)
+    with pytest.raises(InputError, match=f"run_config.json.*{problem}") as raised:
+        folder.claim(dict(SETTINGS), overwrite=False)
+    assert "Put a copy of it back, or choose another" in str(raised.value)
+    folder.write_text("run_config.json", "\ufeff" + json.dumps(SETTINGS))
+    folder.claim(dict(SETTINGS), overwrite=False)
 
 
 def test_files_are_written_whole_or_not_at_all(folder, monkeypatch):
@@ -184,7 +215,7 @@ def test_files_are_written_whole_or_not_at_all(folder, monkeypatch):
     monkeypatch.setattr("data.io.files.rename", disk_full)
     with pytest.raises(InputError, match="history.json could not be written: no space"):
         folder.write_json("history.json", [{"step": 14}])
-    assert folder.read_json("history.json") == [{"step": 7}]
+    assert folder.history() == [{"step": 7}]
 
 
 def test_json_keeps_korean_and_the_order(folder):

@@ -1,11 +1,11 @@
 """Lines of the log: means of losses, and those that are not finite as they are."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 
+from data.io.errors import InputError
 from encoder_ko.compat import tf
 from encoder_ko.training import collapse, hooks
 from encoder_ko.training.training_log import TrainingLogHook, read_log
@@ -154,9 +154,21 @@ def test_the_step_is_that_of_the_update_under_way(runs_per_step):
         assert found == [(8, False, 7), (8, False, 7), (8, True, 8), (9, False, 8)]
 
 
-def test_a_damaged_line_is_named(tmp_path):
+@pytest.mark.parametrize(
+    "line, problem",
+    [
+        (b'{"step"', "not JSON"),
+        (b"\xff\xfe{", "not JSON"),
+        (b"[" * 10**5, "not JSON"),
+        (b"5", "no step"),
+        (b'{"loss": 1.0}', "no step"),
+    ],
+    ids=["cut", "encoding", "deep", "number", "no step"],
+)
+def test_a_damaged_line_is_named(tmp_path, line, problem):
     path = tmp_path / "log.jsonl"
-    path.write_text('{"step": 1}\n{"step"\n' + json.dumps({"step": 3}) + "\n")
-    with pytest.raises(ValueError) as raised:
+    path.write_bytes(b'{"step": 1}\n' + line + b'\n{"step": 3}\n')
+    with pytest.raises(InputError) as raised:
         read_log(str(path))
-    assert f"{path}, line 2: not JSON" in str(raised.value)
+    assert f"{path}, line 2: {problem}" in str(raised.value)
+    assert "Delete the line." in str(raised.value)
