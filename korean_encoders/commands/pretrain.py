@@ -88,13 +88,7 @@ _FLOATS = {  # default, meaning, least, greatest, and what it has to be above
     "mask_prob": (0.15, "ELECTRA: share of the tokens masked.", 0.0, 1.0),
     "gen_weight": (1.0, "ELECTRA: weight of the generator's loss.", 0.0),
     "disc_weight": (50.0, "ELECTRA: weight of the discriminator's loss.", 0.0),
-    "generator_hidden_size": (
-        0.25,
-        "ELECTRA: share of the hidden size.",
-        None,
-        None,
-        0.0,
-    ),
+    "generator_hidden_size": (0.25, "ELECTRA: share of the width.", None, None, 0.0),
     "generator_layers": (1.0, "ELECTRA: share of the layers.", None, None, 0.0),
     "temperature": (1.0, "ELECTRA: divides the logits to sample.", None, None, 0.0),
     "masked_lm_budget": (
