@@ -15,8 +15,16 @@ import subprocess
 import sys
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from benchmarks.argument_types import (
+    positive_float,
+    positive_int,
+    require_different,
+    seed_number,
+)
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
 
 Flags = Dict[str, Any]
 WRITTEN = ("wiki.txt", "synopses.txt", "dialog.txt")
@@ -145,17 +153,30 @@ def parser(description: str) -> argparse.ArgumentParser:
     add("--output_dir", required=True, help="Folder of runs and results.")
     add("--corpus_dir", required=True, help=f"Folder of {', '.join(ALL)}.")
     add("--data_root", default="datasets", help="Folder of the tasks' data folders.")
-    add("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    add("--steps_share", type=float, default=1.0, help="Of all steps, for a trial.")
-    add("--num_processes", type=int, default=os.cpu_count(), help="Of making records.")
+    add("--seeds", nargs="+", type=seed_number, default=[1, 2, 3])
+    share = "Of all steps, for a trial."
+    add("--steps_share", type=positive_float, default=1.0, help=share)
+    add(
+        "--num_processes",
+        type=positive_int,
+        default=os.cpu_count(),
+        help="Of making records.",
+    )
     add(
         "--parallel_runs",
-        type=int,
+        type=positive_int,
         default=1,
         help="Trained at once, each on its share of the processors: small networks do "
         "not keep several processors busy.",
     )
     return made
+
+
+def parsed(made: argparse.ArgumentParser) -> argparse.Namespace:
+    """The command line's; a seed that stands there twice ends it."""
+    arguments = made.parse_args()
+    require_different(made, "seeds", arguments.seeds)
+    return arguments
 
 
 def require_data(trials: Sequence["Trial"], arguments: argparse.Namespace) -> None:

@@ -114,7 +114,7 @@ def _arguments():
     parser = ablations.parser(__doc__)
     names = list(CLAIMS)
     parser.add_argument("--claims", nargs="+", default=names, choices=names)
-    return parser.parse_args()
+    return ablations.parsed(parser)
 
 
 def trials_of(name: str, arguments: argparse.Namespace) -> List[Trial]:

@@ -19,6 +19,7 @@ import argparse
 import itertools
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -28,7 +29,14 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import loss_contenders as contenders
 from benchmarks import side_by_side, turns
+from benchmarks.argument_types import (
+    positive_float,
+    positive_int,
+    require_different,
+    seed_number,
+)
 from benchmarks.loss_contenders import Run, Work
+from data.io.cli import one_line_errors
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TABLE, PICTURE = "loss_curves.md", "loss_curves.png"
@@ -68,17 +76,22 @@ def _arguments() -> argparse.Namespace:
     add("--objective", default="masked words", choices=["masked words", "electra"])
     add("--input_file", default=f"{ROOT}/samples/corpus/*.txt", help="Text.")
     add("--vocab_file", default=f"{ROOT}/samples/vocab.txt", help="WordPiece.")
-    add("--precisions", nargs="+", default=["float32", "bfloat16"])
-    add("--learning_rates", nargs="+", type=float, default=[3e-4, 1e-3, 2e-3])
-    add("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    add("--steps", type=int, default=1500, help="Steps that are trained.")
-    add("--schedule_steps", type=int, help="Of the whole decay; default: --steps.")
+    precisions = ["float32", "bfloat16"]
+    add("--precisions", nargs="+", default=precisions, choices=precisions)
+    add("--learning_rates", nargs="+", type=positive_float, default=[3e-4, 1e-3, 2e-3])
+    add("--seeds", nargs="+", type=seed_number, default=[1, 2, 3])
+    add("--steps", type=positive_int, default=1500, help="Steps that are trained.")
+    add(
+        "--schedule_steps",
+        type=positive_int,
+        help="Of the whole decay; default: --steps.",
+    )
     add("--warmup_steps", type=int, default=200)
-    add("--batch_size", type=int, default=32, help="Sequences per step.")
-    add("--max_seq_length", type=int, default=128, help="Tokens.")
-    add("--layers", type=int, default=4)
-    add("--hidden_size", type=int, default=256)
-    add("--embedding_size", type=int, help="Default: --hidden_size.")
+    add("--batch_size", type=positive_int, default=32, help="Sequences per step.")
+    add("--max_seq_length", type=positive_int, default=128, help="Tokens.")
+    add("--layers", type=positive_int, default=4)
+    add("--hidden_size", type=positive_int, default=256)
+    add("--embedding_size", type=positive_int, help="Default: --hidden_size.")
     add("--dropout", type=float, default=0.0)
     add("--line_by_line", action="store_true", help="A row for each line of text.")
     add("--adam_beta2", type=float, default=0.999)
@@ -86,6 +99,12 @@ def _arguments() -> argparse.Namespace:
     add("--weight_decay_rate", type=float, default=0.01)
     add("--worker", choices=sorted(contenders.RUNNERS), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    for name in ("seeds", "learning_rates", "precisions"):
+        require_different(parser, name, getattr(arguments, name))
+    for name in ("hf_python", "upstream_python"):
+        python = getattr(arguments, name)
+        if python and not shutil.which(python):
+            parser.error(f"argument --{name}: there is no program {python}")
     if arguments.hf_python and arguments.upstream_dir:
         parser.error(
             "--hf_python and --upstream_dir are compared in runs of their own."
@@ -336,4 +355,5 @@ def _draw(found: Dict[Run, Curves], work: Work) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors("Stopped. The same command goes on."):
+        main()

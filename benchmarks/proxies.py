@@ -86,7 +86,7 @@ def _arguments():
     names = [arm.name for arm in STUDY.arms[1:]]
     parser = ablations.parser(__doc__)
     parser.add_argument("--proxies", nargs="+", default=names, choices=names)
-    return parser.parse_args()
+    return ablations.parsed(parser)
 
 
 def trials_of(arguments: argparse.Namespace) -> List[Trial]:

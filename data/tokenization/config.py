@@ -213,6 +213,8 @@ class TokenizerConfig:
         try:
             if EXPORTED_KEY in settings:
                 settings = settings[EXPORTED_KEY]
+                if not isinstance(settings, dict):
+                    raise InputError(f"{EXPORTED_KEY} is not an object: {{...}}.")
             elif "do_lower_case" in settings or "tokenizer_class" in settings:
                 settings = _from_hugging_face(settings)
             return cls.from_dict(settings)
@@ -254,6 +256,9 @@ def _from_hugging_face(settings: Mapping[str, Any]) -> Dict[str, Any]:
     are those of their fast tokenizers, which is what AutoTokenizer loads; the slow
     ones, gone since Transformers 5, delete unassigned characters, too.
     """
+    for name in _SWITCHES_OF_HUGGING_FACE:
+        if not isinstance(settings.get(name), (bool, type(None))):
+            raise InputError(f"{name} is {settings[name]!r}, expected true or false.")
     lower_case = bool(settings.get("do_lower_case", True))
     if str(settings.get("tokenizer_class")).startswith("Albert"):
         strip_accents = not settings.get("keep_accents", False)
@@ -282,6 +287,13 @@ def _from_hugging_face(settings: Mapping[str, Any]) -> Dict[str, Any]:
     return dict(ours, compose=None)
 
 
+_SWITCHES_OF_HUGGING_FACE = (
+    "do_lower_case",
+    "strip_accents",
+    "tokenize_chinese_chars",
+    "keep_accents",
+    "remove_space",
+)
 _SENTENCEPIECE = TokenizerConfig(
     algorithm="sentencepiece", pad_token="<pad>", unk_token="<unk>"
 )

@@ -257,3 +257,23 @@ def test_the_report_of_the_proxies(arguments, tmp_path):
 def write_json(path, value):
     with open(path, "w") as writer:
         json.dump(value, writer)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--steps_share", "0"], "argument --steps_share: 0, expected more than 0"),
+        (["--steps_share", "nan"], "argument --steps_share: nan, expected more than 0"),
+        (["--steps_share", "inf"], "argument --steps_share: inf, expected more than 0"),
+        (["--parallel_runs", "0"], "argument --parallel_runs: 0, expected more than 0"),
+        (["--seeds", "-1"], f"argument --seeds: -1, expected 0 to {2**31 - 1}"),
+        (["--seeds", "one"], "argument --seeds: one, expected a whole number"),
+        (["--seeds", "1", "1"], "argument --seeds: [1, 1], expected different values"),
+    ],
+)
+def test_numbers_are_refused_before_anything_runs(monkeypatch, capsys, words, message):
+    words = ["claims.py", "--corpus_dir=a", "--output_dir=b", *words]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit):
+        claims._arguments()
+    assert message in capsys.readouterr().err

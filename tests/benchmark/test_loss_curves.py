@@ -218,3 +218,23 @@ def test_a_stopped_run_has_no_result(trained, monkeypatch):
     with pytest.raises(StoppedBySignal):
         run_ours(work, Run("ours", "float32", 2e-3, 8))
     assert not (folder / "ours_float32_0.002_8.json").exists()
+
+
+@pytest.mark.parametrize(
+    "word, message",
+    [
+        ("--steps=0", "argument --steps: 0, expected more than 0"),
+        ("--precisions=float8", "argument --precisions: invalid choice: 'float8'"),
+        ("--learning_rates=-1", "argument --learning_rates: -1, expected more than 0"),
+        ("--hf_python=no/python", "--hf_python: there is no program no/python"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_runs(
+    monkeypatch, capsys, tmp_path, word, message
+):
+    words = ["loss_curves.py", f"--output_dir={tmp_path}/out", word]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit):
+        loss_curves.main()
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

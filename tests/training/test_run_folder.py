@@ -39,7 +39,8 @@ def test_each_difference_is_named_with_both_values(folder):
     assert str(raised.value) == (
         f"{folder.path} holds a run with other settings: learning_rate was 5e-05 and "
         "is 0.0001 now; patience was not given and is 2 now. Choose another "
-        "--output_dir, repeat the settings to resume that run, or pass --overwrite to delete it."
+        "--output_dir, repeat the settings to resume that run, or pass "
+        "--overwrite to delete it."
     )
     assert folder.history() == [{"step": 7}]
 
