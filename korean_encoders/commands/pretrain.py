@@ -176,7 +176,7 @@ _ONLY_FOR = {
     "gen_weight disc_weight generator_hidden_size generator_layers electra_objective "
     "uniform_generator untied_generator untied_generator_embeddings disallow_correct "
     "temperature",
-    "bert or albert": "dynamic_masking max_predictions_per_seq wop_weight",
+    "bert or albert": "dynamic_masking wop_weight",
 }
 _ONLY_WITH_DYNAMIC_MASKING = (
     "masked_lm_prob do_whole_word_mask ngram favor_shorter_ngram wop_prob wop_ngram"
@@ -281,6 +281,8 @@ def _check_flags():
             "--gradient_accumulation_steps is for CPU and GPU: with --use_tpu the "
             "batch is shared out to the cores already."
         )
+    if FLAGS.model_type == "electra" and FLAGS["max_predictions_per_seq"].present:
+        logging.warning("--max_predictions_per_seq: not used; --mask_prob decides.")
     for models, names in _ONLY_FOR.items():
         for name in names.split():
             given = FLAGS[name].value != FLAGS[name].default

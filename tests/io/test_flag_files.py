@@ -66,6 +66,7 @@ def test_text_in_place_of_a_file():
         ('{"vocab_size": "many"}', "sets vocab_size='many'"),
         ('{"vocab_file": 5}', "sets vocab_file=5: flag value must be a string"),
         ('{"do_train": "maybe"}', "'maybe': Non-boolean argument to boolean flag$"),
+        ('{"config": "other.json"}', "names another file by 'config': put its flags"),
         ("[1]", "a JSON list, expected an object"),
         ("{", "line 1, character 2: not JSON"),
         ('{"vocab_size": 3, "vocab_size": 4}', "the key 'vocab_size' stands"),

@@ -220,7 +220,9 @@ def test_adam_flags_decide_the_run_and_their_defaults_are_in_no_settings(
     flags = runs.arguments(
         prepared("bert"), "bert", finished("bert"), adam_bias_correction=True
     )
-    assert "adam_bias_correction was None and is True now" in failing(capfd, *flags)
+    assert "adam_bias_correction was not given and is True now" in failing(
+        capfd, *flags
+    )
     flags = runs.arguments(prepared("bert"), "bert", tmp_path / "out", adam_beta2=1)
     message = failing(capfd, *flags)
     assert "adam_beta2" in message and "at least 0, less than 1" in message
@@ -468,6 +470,30 @@ def test_wrong_flags_end_with_one_line(prepared, tmp_path, capfd, changes, messa
     flags = runs.arguments(prepared("bert"), "bert", tmp_path / "out", **changes)
     assert message in failing(capfd, *flags)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (dict(mask_prob=0), "--mask_prob=0 of --max_seq_length=16 tokens is less than"),
+        (
+            dict(mask_prob=0.05),
+            "--mask_prob=0.05 of --max_seq_length=16 tokens is less",
+        ),
+        (dict(lr_decay_power=-3), "--lr_decay_power=-3: expected at least 0"),
+        (dict(disc_weight=-1), "--disc_weight=-1: expected at least 0"),
+        (dict(generator_hidden_size=-1), "--generator_hidden_size=-1: expected more"),
+        (dict(output_dir="out\udcc7\udcd1"), "is not UTF-8: rename the file or folder"),
+        (dict(output_dir="out\0"), "has a null character: leave it out"),
+    ],
+)
+def test_flags_of_electra_that_make_no_sense(
+    prepared, tmp_path, capfd, monkeypatch, changes, message
+):
+    monkeypatch.chdir(tmp_path)
+    flags = runs.arguments(prepared("electra"), "electra", tmp_path / "out", **changes)
+    assert message in failing(capfd, *flags)
+    assert not list(tmp_path.iterdir())
 
 
 def test_records_of_another_tokenizer_are_refused(prepared, tmp_path, capfd):
