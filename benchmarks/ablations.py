@@ -180,7 +180,7 @@ def parsed(made: argparse.ArgumentParser) -> argparse.Namespace:
 
 
 def require_data(trials: Sequence["Trial"], arguments: argparse.Namespace) -> None:
-    """Ends with a line where text or a task's data is missing."""
+    """Ends with a line where text or a task's data is missing, or other than before."""
     missing = [
         name
         for name in ALL
@@ -196,6 +196,30 @@ def require_data(trials: Sequence["Trial"], arguments: argparse.Namespace) -> No
     ]
     if missing:
         sys.exit(f"{arguments.data_root} has no folder {', '.join(missing)}.")
+    _require_same_text(arguments)
+
+
+def _require_same_text(arguments):
+    """What is in a folder of runs was all made of the same text."""
+    from data.download.fetch import checksum_of
+
+    path = os.path.join(arguments.output_dir, "corpus.json")
+    found = {
+        name: checksum_of(os.path.join(arguments.corpus_dir, name), "sha256")
+        for name in ALL
+    }
+    if not os.path.exists(path):
+        os.makedirs(arguments.output_dir, exist_ok=True)
+        with open(path, "w") as writer:
+            json.dump(found, writer, indent=2)
+    with open(path) as reader:
+        before = json.load(reader)
+    changed = [name for name in ALL if found[name] != before[name]]
+    if changed:
+        sys.exit(
+            f"{arguments.output_dir} holds runs on another {', '.join(changed)}: give "
+            "another --output_dir."
+        )
 
 
 # --- The runs --------------------------------------------------------------------

@@ -173,6 +173,10 @@ class EncoderConfig:
                 f"There is no model configuration {json_file!r}. Give its path, for "
                 "example one of the files under configs/."
             ) from None
+        except IsADirectoryError:
+            raise InputError(
+                f"{json_file} is a folder, expected the file of a configuration."
+            ) from None
         return cls.from_dict(parse_object(content, json_file), source=json_file)
 
     def to_dict(self) -> Dict[str, Any]:

@@ -56,7 +56,7 @@ def test_missing_data_is_told_before_anything_runs(tmp_path, monkeypatch):
         (tmp_path / name).touch()
     (tmp_path / "nsmc").mkdir()
     words = [f"--{name}={tmp_path}" for name in ("corpus_dir", "data_root")]
-    words += ["--output_dir=runs", "--claims", "comments"]
+    words += [f"--output_dir={tmp_path}/runs", "--claims", "comments"]
     monkeypatch.setattr(sys, "argv", ["claims.py", *words])
     with pytest.raises(SystemExit) as raised:
         claims.main()
@@ -64,6 +64,19 @@ def test_missing_data_is_told_before_anything_runs(tmp_path, monkeypatch):
     (tmp_path / "reviews.txt").unlink()
     with pytest.raises(SystemExit, match="has no reviews.txt"):
         claims.main()
+
+
+def test_runs_on_other_text_are_kept_apart(tmp_path, arguments):
+    arguments.corpus_dir, arguments.output_dir = str(tmp_path), str(tmp_path / "runs")
+    for name in ablations.ALL:
+        (tmp_path / name).write_text(name)
+    for _ in range(2):
+        ablations.require_data([], arguments)
+    (tmp_path / "reviews.txt").write_text("others")
+    with pytest.raises(
+        SystemExit, match="runs holds runs on another reviews.txt: give"
+    ):
+        ablations.require_data([], arguments)
 
 
 def commands_of(study, arm, arguments, monkeypatch):
