@@ -250,10 +250,7 @@ def _summary(manifest: Manifest, seconds: float, place: str) -> str:
         f", {totals['problems']} bad lines left out" if totals["problems"] else ""
     )
     if totals["cut"]:
-        left_out += (
-            f", {totals['cut']:,} of them in no record: their lines are longer than "
-            "--max_seq_length"
-        )
+        left_out += f", {totals['cut']:,} cut off at --max_seq_length"
     return (
         f"{place}: complete, {totals['instances']:,} instances of "
         f"{totals['documents']:,} documents ({totals['tokens']:,} tokens{left_out}), "

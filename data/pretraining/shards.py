@@ -87,7 +87,7 @@ class ShardReport(NamedTuple):
     problems: List[str]  # one per line left out
     unknown: int  # of the tokens
     example: str  # a text with many of them
-    cut: int = 0  # of the tokens: those of ELECTRA's lines that are beyond a row
+    cut: int = 0  # of the tokens: ELECTRA's that are beyond a row, and in no record
 
 
 def vocabulary_traits(tokenizer: Tokenizer) -> VocabularyTraits:

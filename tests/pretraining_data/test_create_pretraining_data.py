@@ -635,7 +635,7 @@ def test_what_is_cut_off_from_long_lines_is_counted(tmp_path, capsys):
     for dupe_factor in (1, 3):
         output = tmp_path / f"records_{dupe_factor}"
         _run(output, *words, f"--dupe_factor={dupe_factor}", corpus=corpus)
-        expected = "(22 tokens, 14 of them in no record: their lines are longer than"
+        expected = "(22 tokens, 14 cut off at --max_seq_length)"
         assert expected in capsys.readouterr().out
 
 
