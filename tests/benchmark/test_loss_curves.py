@@ -148,7 +148,12 @@ def test_runs_of_a_seed_begin_with_ours(monkeypatch):
     monkeypatch.setattr(
         sys,
         "argv",
-        ["loss_curves.py", "--output_dir=x", "--hf_python=y", *ARGUMENTS]
+        [
+            "loss_curves.py",
+            "--output_dir=x",
+            f"--hf_python={sys.executable}",
+            *ARGUMENTS,
+        ]
         + ["--precisions", "float32", "bfloat16"],
     )
     assert [run.name for run in loss_curves.runs_of(loss_curves._arguments())] == [
@@ -165,7 +170,13 @@ def test_runs_beside_google_are_of_three_kinds(monkeypatch):
     monkeypatch.setattr(
         sys,
         "argv",
-        [*program, "--upstream_python=y", "--precisions", "float32", "bfloat16"],
+        [
+            *program,
+            f"--upstream_python={sys.executable}",
+            "--precisions",
+            "float32",
+            "bfloat16",
+        ],
     )
     assert [run.name for run in loss_curves.runs_of(loss_curves._arguments())] == [
         "ours_float32_0.002_7",
@@ -184,7 +195,7 @@ def test_runs_beside_google_are_of_three_kinds(monkeypatch):
     ],
 )
 def test_what_cannot_be_compared_is_refused(other, message, monkeypatch, capsys):
-    words = ["loss_curves.py", "--output_dir=x", "--hf_python=python", other]
+    words = ["loss_curves.py", "--output_dir=x", f"--hf_python={sys.executable}", other]
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(SystemExit):
         loss_curves._arguments()
