@@ -260,6 +260,21 @@ def test_the_products_of_a_step_are_counted():
     assert sum(product.operations for product in base) == 6 * 7 * weights
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_no_product_is_optimised_away(precision):
+    """Nobody reads them; each is there three times, forward and backward."""
+    from encoder_ko.compat import tf
+
+    least = [products.Product(4, 8, 2), products.Product(4, 8, 3)] * 2
+    with tf.Graph().as_default(), products.open_session() as session:
+        step = products.one_after_the_other(least, precision)
+        session.run(tf.global_variables_initializer())
+        ran = tf.RunMetadata()
+        session.run(step, None, tf.RunOptions(output_partition_graphs=True), ran)
+    nodes = [node.op for graph in ran.partition_graphs for node in graph.node]
+    assert len([op for op in nodes if op.endswith("MatMul")]) == 3 * len(least)
+
+
 def test_products_are_a_contender(tmp_path):
     program = (
         "from benchmarks import products\n"
