@@ -233,7 +233,7 @@ _UPSTREAM = {"bert": _bert, "albert": _albert, "electra": _electra}
 def run_products(work: Work, precision: str) -> None:
     """The products of a step over a batch of mean length, without padding."""
     rows = work.batch_size
-    tokens, masked = products.tokens_and_masked(work.records_path, 20 * rows)
+    tokens, masked = products.tokens_and_masked(work.records_path, every=10)
     if work.model_type == "electra":
         masked = work.settings.get("mask_prob", 0.15) * tokens
     least = products.of_pretraining(

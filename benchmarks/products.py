@@ -152,8 +152,8 @@ def one_after_the_other(products: Sequence[Product], precision: str) -> Any:
     return done[-1]
 
 
-def tokens_and_masked(records_path: str, count: int) -> Tuple[float, float]:
-    """Of the first `count` pre-training records: mean tokens, mean masked tokens.
+def tokens_and_masked(records_path: str, every: int) -> Tuple[float, float]:
+    """Means over every so many pre-training records: tokens, masked tokens.
 
     ELECTRA's records have no masks: 0.
     """
@@ -161,7 +161,8 @@ def tokens_and_masked(records_path: str, count: int) -> Tuple[float, float]:
     from encoder_ko.compat import tf
 
     found = []
-    for record in itertools.islice(tfrecords.read_records(records_path), count):
+    records = tfrecords.read_records(records_path)
+    for record in itertools.islice(records, 0, None, every):
         features = tf.train.Example.FromString(record).features.feature
         masked = features["masked_lm_weights"].float_list.value
         found.append((sum(features["input_mask"].int64_list.value), sum(masked)))
