@@ -23,6 +23,7 @@ from benchmarks.side_by_side import Entry, Report
 from data.records import tfrecords
 from data.records.dataset import open_records
 from data.records.schema import pretraining_features
+from encoder_ko.compat import tf
 from tests.support.paths import ROOT
 
 CHILD = """
@@ -220,6 +221,10 @@ def test_google_and_ours_pretrain_on_the_same_records(
     )
     expected = pretraining_features(model_type, 128, 20)
     assert found.features == expected and found.total > 100
+    records = list(_decoded(tf, work.records_path))[::3]
+    tokens, masked = products.tokens_and_masked(work.records_path, every=3)
+    assert tokens == np.mean([sum(each["input_mask"]) for each in records])
+    assert 0 < masked < 20 if model_type == "albert" else masked == 0
     programs = pretrain_throughput.programs(arguments, work)
     assert [entry.title for entry in programs] == [
         "ours float32",
@@ -263,8 +268,6 @@ def test_the_products_of_a_step_are_counted():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_no_product_is_optimised_away(precision):
     """Nobody reads them; each is there three times, forward and backward."""
-    from encoder_ko.compat import tf
-
     least = [products.Product(4, 8, 2), products.Product(4, 8, 3)] * 2
     with tf.Graph().as_default(), products.open_session() as session:
         step = products.one_after_the_other(least, precision)
