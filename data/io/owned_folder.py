@@ -123,10 +123,13 @@ class OwnedFolder:
         try:
             return parse(read_bytes(self(name)), self(name))
         except InputError as error:
-            advice = "Delete it and run the same command again."
-            if name == self.settings_name:
-                advice = "Put a copy of it back, or choose another --output_dir."
-            raise InputError(f"{error} {advice}") from None
+            raise InputError(f"{error} {self.advice(name)}") from None
+
+    def advice(self, name: str) -> str:
+        """What to do about a JSON file that is damaged."""
+        if name == self.settings_name:
+            return "Put a copy of it back, or choose another --output_dir."
+        return "Delete it and run the same command again."
 
     def required_json(self, name: str) -> Dict[str, Any]:
         """`read_json` of a file that this command has written or found."""

@@ -75,9 +75,10 @@ def _state(folder):
 
 def last_of_run(folder: str) -> Optional[str]:
     """`newest_checkpoint`, or the one of the highest step where that is not there."""
-    newest = newest_checkpoint(folder)
-    if newest:
-        return newest
+    return newest_checkpoint(folder) or _of_highest_step(folder)
+
+
+def _of_highest_step(folder):
     steps = {}
     for path in files.matching(folder, "model.ckpt-*.index"):
         found = re.fullmatch(r"model\.ckpt-(\d+)\.index", os.path.basename(path))
@@ -95,12 +96,13 @@ def adopt_checkpoints(folder: str) -> None:
     Raises:
       InputError: a file of the newest checkpoint is missing.
     """
-    newest = last_of_run(folder)
+    named = newest_checkpoint(folder)
+    newest = named or _of_highest_step(folder)
     if newest:
         require_files(newest)
     if newest is None or os.path.dirname(newest) != folder.rstrip("/"):
         return
-    if newest_checkpoint(folder) is None:
+    if named is None:
         logging.warning(
             "%s is missing, damaged or names what is not there: %s is taken.",
             os.path.join(folder, "checkpoint"),
@@ -108,7 +110,7 @@ def adopt_checkpoints(folder: str) -> None:
         )
         state = tf.train.generate_checkpoint_state_proto(folder, newest)
     else:
-        state = tf.train.get_checkpoint_state(folder)
+        state = _state(folder)
         if files.is_same_place(state.model_checkpoint_path, newest):
             return
     kept = [os.path.basename(path) for path in state.all_model_checkpoint_paths]

@@ -158,8 +158,8 @@ class RunFolder(OwnedFolder):
             value = (found or {}).get(name)
             if not isinstance(value, (dict, type(None))):
                 raise InputError(
-                    f"{self(SETTINGS)} has {name}={value!r}, expected an object. Put a "
-                    "copy of it back, or choose another --output_dir."
+                    f"{self(SETTINGS)} has {name}={value!r}, expected an object. "
+                    + self.advice(SETTINGS)
                 )
         return found
 
@@ -174,7 +174,7 @@ class RunFolder(OwnedFolder):
             if not isinstance(entry, dict) or type(entry.get("step")) is not int:
                 raise InputError(
                     f"{self(HISTORY)} has the entry {entry!r}, expected an object with "
-                    "its step. Delete the file and run the same command again."
+                    f"its step. {self.advice(HISTORY)}"
                 )
         return found
 
