@@ -41,7 +41,7 @@ _ALBERT = {
     "max_predictions_per_seq": 10,
     "train_batch_size": 64,
     "optimizer": "adamw",  # after 600 steps ahead of LAMB, ALBERT's own
-    "learning_rate": 2e-3,
+    "learning_rate": 1e-3,  # at 2e-3 one of two seeds stays at the frequencies
     "num_train_steps": 5000,
 }
 
