@@ -9,7 +9,9 @@ from encoder_ko.modeling import embeddings, layers, transformer
 from encoder_ko.modeling.dropout import DropoutStream
 from encoder_ko.modeling.gather import gather_positions
 from encoder_ko.modeling.random_stream import step_of_run
-from encoder_ko.modeling.unpadding import unpadding_of
+from encoder_ko.modeling.unpadding import bands_of, unpadding_of
+
+_BANDS = 2  # in training; more of them save little, and have more to start
 
 
 def default_dropout(seed: int = 0) -> DropoutStream:
@@ -107,7 +109,7 @@ class EncoderModel:
                 self._dropout,
                 batch,
                 length,
-                _unpadding(input_mask, skip_padding),
+                *self._without_padding(input_mask, skip_padding),
             )
             self.all_encoder_layers = encoder.run(
                 self._encoder_input,
@@ -117,6 +119,18 @@ class EncoderModel:
             )
             self.sequence_output = self.all_encoder_layers[-1]
             self.pooled_output = self._pool(self.sequence_output)
+
+    def _without_padding(self, input_mask, skip_padding):
+        """Unpadding and Bands of the batch; None each with padding.
+
+        Dropout of attention has one mask for the whole batch, and so one band.
+        """
+        if not skip_padding:
+            return None, None
+        unpadding = unpadding_of(input_mask)
+        dropout = self.config.attention_probs_dropout_prob
+        bands = _BANDS if self._dropout and not dropout else 1
+        return unpadding, bands_of(input_mask, unpadding, bands)
 
     def _places_to_read(self, batch, only_first_token, predicted_weights):
         """Of the last layer: int32 [B, P] and their Unpadding, None each for all."""

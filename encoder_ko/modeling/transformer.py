@@ -15,7 +15,7 @@ from encoder_ko.modeling import fused, layers
 from encoder_ko.modeling.config import EncoderConfig
 from encoder_ko.modeling.dropout import DropoutMask, DropoutStream
 from encoder_ko.modeling.gather import gather_positions
-from encoder_ko.modeling.unpadding import Unpadding
+from encoder_ko.modeling.unpadding import Bands, Unpadding
 
 
 class LayerScopes(NamedTuple):
@@ -217,6 +217,7 @@ class TransformerEncoder(NamedTuple):
       dropout: DropoutStream while training, else None.
       batch, length: B and S, Python ints where known, else int32 scalars.
       unpadding: Unpadding of the batch where padding is left out; None = R is T.
+      bands: Bands of the batch, with an unpadding.
     """
 
     config: EncoderConfig
@@ -225,20 +226,23 @@ class TransformerEncoder(NamedTuple):
     batch: Size
     length: Size
     unpadding: Optional[Unpadding] = None
+    bands: Optional[Bands] = None
 
     def _mask(self, shape, rate):
         return self.dropout.mask(shape, rate) if self.dropout else None
 
-    def layer(self, x: Tensor, key_bias: Tensor, weights: LayerWeights) -> Tensor:
+    def layer(
+        self, x: Tensor, key_biases: Sequence[Tensor], weights: LayerWeights
+    ) -> Tensor:
         """One layer: [R, H] -> [R, H]."""
-        context = self._attend_to_all(x, key_bias, weights)
+        context = self._attend_to_all(x, key_biases, weights)
         return self._finish_layer(context, x, weights)
 
     def layer_at(
         self,
         positions: Tensor,
         x: Tensor,
-        key_bias: Tensor,
+        key_biases: Sequence[Tensor],
         weights: LayerWeights,
         wanted: Optional[Unpadding] = None,
     ) -> Tensor:
@@ -249,7 +253,7 @@ class TransformerEncoder(NamedTuple):
         at_positions = gather_positions(self._sequences(x), positions)
         at_positions = tf.reshape(at_positions, [-1, self.config.hidden_size])
         count = layers.shape_of(positions)[1]
-        context = self._attend_from(at_positions, count, x, key_bias, weights)
+        context = self._attend_from(at_positions, count, x, key_biases, weights)
         if wanted is None:
             return self._finish_layer(context, at_positions, weights)
         context, at_positions = wanted.unpad(context), wanted.unpad(at_positions)
@@ -288,16 +292,19 @@ class TransformerEncoder(NamedTuple):
             x = self.unpadding.pad(x)
         return tf.reshape(x, [self.batch, self.length, x.shape[-1]])
 
-    def _attend_to_all(self, x, key_bias, weights):
+    def _attend_to_all(self, x, key_biases, weights):
         """Self-attention before its output product: [R, H] -> [R, H]."""
         product = tf.matmul(x, weights.qkv)
-        query, key, value = self._split_heads(product, weights.qkv_bias)
-        context = self._attend(query, key, value, key_bias)
-        if self.unpadding is not None:
-            return self.unpadding.join_heads(context)
-        return self._join_heads(context)
+        split = self._split_heads(product, weights.qkv_bias)
+        contexts = [
+            self._attend(query, key, value, key_bias)
+            for (query, key, value), key_bias in zip(split, key_biases)
+        ]
+        if self.bands is not None:
+            return self.bands.join_heads(contexts)
+        return self._join_heads(*contexts)
 
-    def _attend_from(self, x, count, keys, key_bias, weights):
+    def _attend_from(self, x, count, keys, key_biases, weights):
         """Attention of `count` tokens of each sequence to all tokens of it.
 
         Before its output product: [B * count, H] and [R, H] -> [B * count, H].
@@ -306,23 +313,29 @@ class TransformerEncoder(NamedTuple):
         kernel, bias = weights.qkv, weights.qkv_bias
         product = tf.matmul(x, kernel[:, :width])
         (query,) = self._transposed_heads(product, bias[:width], count)
+        queries = self.bands.split_batch(query) if self.bands else [query]
         product = tf.matmul(keys, kernel[:, width:])
-        key, value = self._split_heads(product, bias[width:])
-        return self._join_heads(self._attend(query, key, value, key_bias))
+        split = self._split_heads(product, bias[width:])
+        contexts = [
+            self._attend(query, key, value, key_bias)
+            for query, (key, value), key_bias in zip(queries, split, key_biases)
+        ]
+        context = self.bands.join_batch(contexts) if self.bands else contexts[0]
+        return self._join_heads(context)
 
     def _attend(self, query, key, value, key_bias):
-        """`attend` with the dropout of its probabilities: [B, N, Q, D]."""
-        heads, count = self.config.num_attention_heads, layers.shape_of(query)[2]
-        shape = [self.batch, heads, count, self.length]
+        """`attend` with the dropout of its probabilities: [b, N, Q, D]."""
+        batch, heads, count, _ = layers.shape_of(query)
+        shape = [batch, heads, count, layers.shape_of(key)[2]]
         mask = self._mask(shape, self.config.attention_probs_dropout_prob)
         return attend(query, key, value, key_bias, mask)
 
     def _split_heads(self, product, bias):
-        """All tokens, [R, parts * H] -> query, key, ..., each [B, N, S, D]."""
-        if self.unpadding is None:
-            return self._transposed_heads(product, bias, self.length)
-        shape = self._shape_of_parts(bias, self.length)
-        return self.unpadding.split_heads(layers.biased(product, bias), shape)
+        """[R, parts * H] -> of each band query, key, ..., each [b, N, S', D]."""
+        if self.bands is None:
+            return [self._transposed_heads(product, bias, self.length)]
+        *_, parts, heads, size = self._shape_of_parts(bias, self.length)
+        return self.bands.split_heads(layers.biased(product, bias), parts, heads, size)
 
     def _transposed_heads(self, product, bias, length):
         """[B * L, parts * H] -> `parts` tensors [B, N, L, D]."""
@@ -364,7 +377,9 @@ class TransformerEncoder(NamedTuple):
           list of [B, S, H], one for each layer; the last [B, P, H] with `positions`.
         """
         config = self.config
-        key_bias = key_mask_bias(input_mask)
+        key_biases = [key_mask_bias(input_mask)]
+        if self.bands is not None:
+            key_biases = self.bands.split_key_bias(*key_biases)
         x = tf.reshape(x, [-1, config.hidden_size])
         if self.unpadding is not None:
             x = self.unpadding.unpad(x)
@@ -372,11 +387,11 @@ class TransformerEncoder(NamedTuple):
         *all_but_last, last = weights_of_blocks
         for number, weights in enumerate(all_but_last):
             with tf.name_scope(f"layer_{number}"):
-                x = self.layer(x, key_bias, weights)
+                x = self.layer(x, key_biases, weights)
             outputs.append(self._sequences(x))
         with tf.name_scope(f"layer_{len(all_but_last)}"):
             if positions is None:
-                return outputs + [self._sequences(self.layer(x, key_bias, last))]
-            x = self.layer_at(positions, x, key_bias, last, wanted)
+                return outputs + [self._sequences(self.layer(x, key_biases, last))]
+            x = self.layer_at(positions, x, key_biases, last, wanted)
         shape = [self.batch, layers.shape_of(positions)[1], config.hidden_size]
         return outputs + [tf.reshape(x, shape)]

@@ -105,16 +105,8 @@ def _in_compute_type(gradient):
     return gradient
 
 
-@compat.compiled
-def _sum_of_squares_in_float32(values):
-    values = tf.cast(values, tf.float32)
-    return tf.reduce_sum(values * values)
-
-
 def _sum_of_squares(values):
-    if values.dtype == tf.float32:
-        return 2.0 * tf.nn.l2_loss(values)
-    return _sum_of_squares_in_float32(values)
+    return 2.0 * tf.nn.l2_loss(tf.cast(values, tf.float32))
 
 
 def train_op(

@@ -9,7 +9,7 @@ from bert_ko.modeling import BertConfig, BertModel
 from encoder_ko.compat import tf
 from encoder_ko.modeling import heads
 from encoder_ko.modeling.dropout import DropoutStream
-from encoder_ko.modeling.unpadding import unpadding_of
+from encoder_ko.modeling.unpadding import bands_of, unpadding_of
 
 CONFIG = BertConfig(
     vocab_size=50,
@@ -71,44 +71,66 @@ def test_few_sizes_all_tokens_and_at_least_one_row_of_padding(lengths, kept):
     assert not set(back) - set(rows)
 
 
-def test_heads_split_and_join_as_by_transposing():
+@pytest.mark.parametrize(
+    "sequences, lengths",
+    [
+        ([[0, 1, 2, 3]], [16]),
+        ([[3, 1], [2, 0]], [4, 16]),
+        ([[3], [1], [2, 0]], [2, 4, 16]),
+        ([[], [3], [1], [], [2], [0]], [1, 2, 4, 1, 10, 16]),
+    ],
+)
+def test_heads_split_and_join_as_by_transposing(sequences, lengths):
     """B 4, S 16, 2 parts of 3 heads of 5 values; 29 tokens and one row of padding."""
     mask = mask_of(16, 3, 9, 1, width=16)
     with_padding = np.random.RandomState(1).randn(4 * 16, 2 * 3 * 5).astype(np.float32)
     with tf.Graph().as_default():
         unpadding = unpadding_of(tf.constant(mask))
+        bands = bands_of(tf.constant(mask), unpadding, len(sequences))
         unpadded = unpadding.unpad(tf.constant(with_padding))
-        parts = unpadding.split_heads(unpadded, [4, 16, 2, 3, 5])
-        joined = [unpadding.join_heads(part) for part in parts]
-        gradient = tf.gradients(
-            [tf.reduce_sum(part * part) for part in parts], unpadded
-        )
-        rows, unpadded, parts, joined, gradient = run(
-            [unpadding.rows, unpadded, parts, joined, gradient[0]]
-        )
-    heads = with_padding.reshape(4, 16, 2, 3, 5).transpose(2, 0, 3, 1, 4)
-    tokens = np.broadcast_to(mask[:, None, :] > 0, [4, 3, 16])
-    for part, expected in zip(parts, heads):
-        np.testing.assert_array_equal(part[tokens], expected[tokens])
-    np.testing.assert_array_equal(np.concatenate(joined, 1), unpadded)
-    np.testing.assert_allclose(gradient, 2 * unpadded)
+        split = bands.split_heads(unpadded, 2, 3, 5)
+        joined = [bands.join_heads(part) for part in zip(*split)]
+        squares = [tf.reduce_sum(x * x) for parts in split for x in parts]
+        (gradient,) = tf.gradients(squares, unpadded)
+        numbers = bands.split_batch(tf.range(4))
+        batch = bands.join_batch([tf.identity(part) for part in numbers])
+        found = [tf.stack(bands.lengths), numbers, batch, unpadding.rows]
+        found, tensors = run([found, [unpadded, split, joined, gradient]])
+    found_lengths, numbers, batch, rows = found
+    unpadded, split, joined, gradient = tensors
+    assert found_lengths.tolist() == lengths
+    assert [part.tolist() for part in numbers] == sequences
+    assert batch.tolist() == [0, 1, 2, 3]
     assert len(rows) == 30
+    heads = with_padding.reshape(4, 16, 2, 3, 5).transpose(2, 0, 3, 1, 4)
+    for numbers, length, parts in zip(sequences, lengths, split):
+        is_token = np.repeat(mask[numbers, None, :length] > 0, 3, 1)
+        for part, expected in zip(parts, heads):
+            expected = expected[numbers, :, :length]
+            np.testing.assert_array_equal(part[is_token], expected[is_token])
+    kept = 30 if len(sequences) == 1 else 29  # tokens alone: padding has no meaning
+    np.testing.assert_array_equal(np.concatenate(joined, 1)[:kept], unpadded[:kept])
+    np.testing.assert_allclose(gradient[:kept], 2 * unpadded[:kept])
 
 
-def outputs_and_gradients(mask, skip_padding, positions=None, dtype=tf.float32):
+def outputs_and_gradients(
+    mask, skip_padding, positions=None, dtype=tf.float32, attention_dropout=0.1
+):
     """A loss over hidden states of tokens, and its gradient by every variable."""
     generator = np.random.RandomState(3)
     ids = generator.randint(0, 50, mask.shape)
     weights = generator.randn(*mask.shape, CONFIG.hidden_size) * mask[:, :, None]
     if positions is not None:
         weights = np.take_along_axis(weights, positions[:, :, None], 1)
-    session, fed, fetched = graph_of(skip_padding, positions is not None, dtype)
+    session, fed, fetched = graph_of(
+        skip_padding, positions is not None, dtype, attention_dropout
+    )
     values = dict(ids=ids, mask=mask, weights=weights, positions=positions)
     return session.run(fetched, {fed[name]: values[name] for name in fed})
 
 
 @functools.lru_cache(maxsize=None)
-def graph_of(skip_padding, with_positions, dtype):
+def graph_of(skip_padding, with_positions, dtype, attention_dropout):
     """A session with initial values, its placeholders by name, what it computes."""
     with tf.Graph().as_default():
         tf.set_random_seed(1)
@@ -117,7 +139,10 @@ def graph_of(skip_padding, with_positions, dtype):
         if with_positions:
             fed["positions"] = tf.placeholder(tf.int32, [None, None])
         model = BertModel(
-            CONFIG.replace(hidden_dropout_prob=0.0),
+            CONFIG.replace(
+                hidden_dropout_prob=0.0,
+                attention_probs_dropout_prob=attention_dropout,
+            ),
             True,
             fed["ids"],
             fed["mask"],
@@ -157,11 +182,15 @@ WITH_HOLES = RAGGED * (np.arange(16) % 3 != 1)
 @pytest.mark.slow
 @pytest.mark.parametrize("mask", [FULL, RAGGED, SHORT, WITH_HOLES])
 @pytest.mark.parametrize("positions", [None, [[0, 3], [2, 0], [3, 3], [0, 0]]])
-def test_outputs_and_gradients_are_those_with_padding(mask, positions):
+@pytest.mark.parametrize("attention_dropout", [0.1, 0.0])  # in one band, in several
+def test_outputs_and_gradients_are_those_with_padding(
+    mask, positions, attention_dropout
+):
     if positions is not None:
         positions = np.array(positions, np.int32) * mask[:, :4].min(1, keepdims=True)
-    whole = outputs_and_gradients(mask, False, positions)
-    unpadded = outputs_and_gradients(mask, True, positions)
+    settings = dict(positions=positions, attention_dropout=attention_dropout)
+    whole = outputs_and_gradients(mask, False, **settings)
+    unpadded = outputs_and_gradients(mask, True, **settings)
     assert len(whole) == len(unpadded)
     for expected, actual in zip(whole, unpadded):
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-5)
