@@ -257,18 +257,11 @@ def _save_initial(work, seed, job, values):
     """The variables by Hugging Face's names, if they are not there yet."""
     import numpy as np
 
-    from electra_ko.hugging_face import GENERATOR
+    from electra_ko.hugging_face import MASKED_WORDS
     from encoder_ko.hub import weights
 
-    # Hugging Face's masked language model is what ELECTRA calls the generator.
-    renamed = {
-        name.replace("electra/", "generator/")
-        if not name.startswith("electra/embeddings/")
-        else name: value
-        for name, value in values.items()
-    }
     (model,) = weights.to_hugging_face(
-        [GENERATOR], job.network.config, renamed, "pretraining", "initial values"
+        [MASKED_WORDS], job.network.config, values, "pretraining", "initial values"
     )
     with _whole(work.initial_path(seed)) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **model.tensors)

@@ -1,7 +1,9 @@
 """ELECTRA's variables and their names in Hugging Face's ElectraModel and its heads.
 
 A pre-training checkpoint holds two networks that share their embeddings; Hugging Face
-keeps them as two models.
+keeps them as two models. Where masked words were learnt by the network itself
+(--electra_objective=false, --untied_generator=false), it is a model of its own, with
+the generator's head, that has no generator.
 
 Google's classifier is one dense layer on the first token. Hugging Face's has two with
 GELU between them, which can say the same: gelu(z) - gelu(-z) = z. The first layer
@@ -72,28 +74,21 @@ def _needs(config):
 
 def _generator_config(config, variables):
     """The generator that goes with a discriminator, as its variables tell."""
-    layers, kernel = [], None
-    for name, variable in variables.items():
-        if name.startswith("generator/encoder/") and name.endswith("/query/kernel"):
-            layers.append(name)
-            kernel = variable
-    if kernel is None:
-        raise InputError(
-            "The checkpoint has a head for masked words but no generator: it was "
-            "trained with --electra_objective=false or --untied_generator=false. "
-            "Convert what is fine-tuned from it, or what ELECTRA's own objective makes "
-            "of it as --init_checkpoint."
-        )
+    kernels = [
+        variable
+        for name, variable in variables.items()
+        if name.startswith("generator/encoder/") and name.endswith("/query/kernel")
+    ]
     if "generator/embeddings/word_embeddings" in variables:
         raise InputError(
             "The generator has embeddings of its own (--untied_generator_embeddings), "
             "for which there is no conversion. Convert what is fine-tuned from it."
         )
-    width = kernel.shape[0]
+    width = kernels[0].shape[0]
     inner = variables["generator/encoder/layer_0/intermediate/dense/bias"].shape[0]
     return config.replace(
         hidden_size=width,
-        num_hidden_layers=len(layers),
+        num_hidden_layers=len(kernels),
         intermediate_size=inner,
         num_attention_heads=heads_of_width(width),
     )
@@ -242,6 +237,12 @@ DISCRIMINATOR = ModelNames(
     score_range=_score_range,
 )
 
+_MASKED_LM = [
+    *dense("generator_predictions/dense", "generator_predictions.dense", "HE"),
+    *norm("generator_predictions/LayerNorm", "generator_predictions.LayerNorm", "E"),
+    Pair("generator_predictions/output_bias", "generator_lm_head.bias", "V"),
+]
+
 GENERATOR = ModelNames(
     model_type="electra",
     config_class=ElectraConfig,
@@ -249,15 +250,7 @@ GENERATOR = ModelNames(
     parts={
         "encoder": _encoder("generator"),
         "projection": _projection("generator"),
-        "masked_lm": [
-            *dense("generator_predictions/dense", "generator_predictions.dense", "HE"),
-            *norm(
-                "generator_predictions/LayerNorm",
-                "generator_predictions.LayerNorm",
-                "E",
-            ),
-            Pair("generator_predictions/output_bias", "generator_lm_head.bias", "V"),
-        ],
+        "masked_lm": _MASKED_LM,
     },
     architectures=(
         Architecture("ElectraForMaskedLM", "pretraining", ("encoder", "masked_lm")),
@@ -273,3 +266,25 @@ GENERATOR = ModelNames(
     config_file="generator_config.json",
     config_of=_generator_config,
 )
+
+
+def _is_without_generator(names):
+    scopes = {name.split("/")[0] for name in names}
+    return "generator_predictions" in scopes and "generator" not in scopes
+
+
+MASKED_WORDS = GENERATOR._replace(
+    parts={
+        "encoder": _encoder("electra"),
+        "projection": _projection("electra"),
+        "masked_lm": _MASKED_LM,
+    },
+    folder="masked_words",
+    owns="electra/|generator_predictions/",
+    is_in=_is_without_generator,
+    config_file=DISCRIMINATOR.config_file,
+    config_of=DISCRIMINATOR.config_of,
+    marks={"electra_objective": False},
+)
+
+NETWORKS = (DISCRIMINATOR, GENERATOR, MASKED_WORDS)

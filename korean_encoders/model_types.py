@@ -48,7 +48,7 @@ MODEL_TYPES: Dict[str, ModelType] = {
     "electra": ModelType(
         electra_finetuning.FAMILY,
         electra_pretraining.RECIPE,
-        (electra_names.DISCRIMINATOR, electra_names.GENERATOR),
+        electra_names.NETWORKS,
     ),
 }
 

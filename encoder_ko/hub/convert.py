@@ -119,6 +119,7 @@ def _export_one(network, model, folder, title, split_special):
         model.tokenizer.pad_id,
         head,
     )
+    content.update(network.names.marks)
     content.update(task_card.kept_of(model.described))
     _write_json(os.path.join(folder, _HF_CONFIG), content)
     tensors = network.tensors
@@ -224,19 +225,26 @@ class _Imported(NamedTuple):
 
 
 def _networks_of(networks, input_dir):
-    """(names, folder) of each network; one folder is told by its architecture."""
-    inner = [(names, os.path.join(input_dir, names.folder)) for names in networks]
-    if not files.exists(os.path.join(input_dir, _HF_CONFIG)):
+    """(names, folder) of each network; one of several in a folder is told by its class."""
+    path = os.path.join(input_dir, _HF_CONFIG)
+    if not files.exists(path):
+        inner = [(names, os.path.join(input_dir, names.folder)) for names in networks]
         inner = [
             pair for pair in inner if files.exists(os.path.join(pair[1], _HF_CONFIG))
         ]
         if inner:
             return inner
-    name = _class_name(read_json_object(os.path.join(input_dir, _HF_CONFIG)))
-    for names in networks:
-        if name in [architecture.name for architecture in names.architectures]:
-            return [(names, input_dir)]
-    return [(networks[0], input_dir)]
+    content = read_json_object(path)
+    name = _class_name(content)
+    fitting = [
+        names
+        for names in networks
+        if name in [architecture.name for architecture in names.architectures]
+        and all(content.get(key) == value for key, value in names.marks.items())
+    ]
+    # What is marked has been told from what is not.
+    fitting.sort(key=lambda names: len(names.marks), reverse=True)
+    return [((fitting or networks)[0], input_dir)]
 
 
 def _class_name(content):

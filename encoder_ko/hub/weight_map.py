@@ -16,6 +16,7 @@ from typing import (
     List,
     Mapping,
     NamedTuple,
+    Optional,
     Sequence,
     Tuple,
 )
@@ -126,6 +127,9 @@ class ModelNames(NamedTuple):
       copies: Hugging Face names of tied tensors -> the name of the original.
       folder: where it goes when a checkpoint holds several networks.
       owns: regular expression of its variables in such a checkpoint; "" = all.
+      is_in: names of variables -> whether a checkpoint of these has the network; None =
+        if it has some that no other network owns.
+      marks: keys of config.json that tell its classes from those of another table.
       config_file: name of its configuration in the TensorFlow form.
       config_of: (configuration of the run, variables) -> EncoderConfig of the network.
       complete: (Hugging Face tensors, config) -> the tensors that the classes want,
@@ -148,6 +152,8 @@ class ModelNames(NamedTuple):
     needs: Callable[[Any], Tuple[str, ...]] = lambda config: ()
     folder: str = ""
     owns: str = ""
+    is_in: Optional[Callable[[Iterable[str]], bool]] = None
+    marks: Mapping[str, Any] = {}
     config_file: str = "{model_type}_config.json"
     config_of: Callable[[Any, Mapping[str, np.ndarray]], Any] = _own_config
     complete: Callable[[Tensors, Any], Tensors] = _same

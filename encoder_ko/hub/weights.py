@@ -161,16 +161,17 @@ def names_of_head(names: ModelNames, tensors: Tensors) -> List[str]:
 
 
 def _owned(networks, variables):
-    """(names, its variables) of each network that has variables of its own."""
-    owned = {
-        names.folder: {n: v for n, v in variables.items() if re.match(names.owns, n)}
-        for names in networks
-    }
+    """(names, its variables) of each network that the checkpoint has."""
+    possible = [n for n in networks if n.is_in is None or n.is_in(variables)]
+    owned = [
+        {n: v for n, v in variables.items() if re.match(names.owns, n)}
+        for names in possible
+    ]
     present = []
-    for names in networks:
-        others = [set(owned[o.folder]) for o in networks if o is not names]
-        if set(owned[names.folder]).difference(*others):
-            present.append((names, owned[names.folder]))
+    for number, (names, own) in enumerate(zip(possible, owned)):
+        others = owned[:number] + owned[number + 1 :]
+        if names.is_in is not None or set(own).difference(*others):
+            present.append((names, own))
     return present
 
 

@@ -32,7 +32,11 @@ _HEAD_TYPES = sorted(
 _CHOICES = {
     "from": (None, _FORMS, "Form of the input: TensorFlow or Hugging Face."),
     "to": (None, _FORMS, "Form of the output."),
-    "model_type": (None, sorted(NETWORKS), "Kind of encoder; default: as task.json."),
+    "model_type": (
+        None,
+        sorted(NETWORKS),
+        "Kind of encoder; default: as task.json or the configuration.",
+    ),
     "head_type": (
         None,
         _HEAD_TYPES,
@@ -84,7 +88,7 @@ def main():
 
 def _to_hugging_face():
     described = _read_json(run_folder.TASK)
-    model_type = FLAGS.model_type or described.get("model_type")
+    model_type = FLAGS.model_type or described.get("model_type") or _configured_type()
     folders = convert.export(
         NETWORKS[_required_type(model_type)],
         _tensorflow_model(model_type, described),
@@ -116,6 +120,16 @@ def _to_tensorflow():
         FLAGS.allow_mismatch,
     )
     logging.info("Written: %s", checkpoint)
+
+
+def _configured_type():
+    """The type whose configuration lies in the folder, as in that of a pre-training."""
+    found = [
+        name
+        for name in NETWORKS
+        if files.exists(os.path.join(FLAGS.input_dir, f"{name}_config.json"))
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _required_type(model_type):

@@ -47,7 +47,9 @@ AUTO = {
     "tagging": transformers.AutoModelForTokenClassification,
     "question_answering": transformers.AutoModelForQuestionAnswering,
     "encoder": transformers.AutoModel,
+    "masked_words": transformers.AutoModelForMaskedLM,
 }
+NOT_FINE_TUNED = ("pretraining", "encoder", "masked_words")
 # Loading one model says so on the screen a hundred times.
 transformers.logging.set_verbosity_error()
 
@@ -68,7 +70,7 @@ def write_model(folder, model_type, head, config, values):
     tensors.write_checkpoint(os.path.join(folder, "model.ckpt"), values)
     write(f"{model_type}_config.json", config.to_json_string())
     write("vocab.txt", "".join(p + "\n" for p in vocabulary(config.vocab_size)))
-    if head not in ("pretraining", "encoder"):
+    if head not in NOT_FINE_TUNED:
         labels = [f"이름{n}" for n in range(NUM_LABELS.get(head, 0))]
         task = {"name": TASK, "task_type": head, "label_names": labels}
         write("task.json", json.dumps({"model_type": model_type, "task": task}))
@@ -123,8 +125,11 @@ def differences(folder, head, features, expected):
     return found
 
 
-@pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("model_type", sorted(CONFIGS))
+@pytest.mark.parametrize(
+    "model_type, head",
+    [(model_type, head) for model_type in sorted(CONFIGS) for head in HEADS]
+    + [("electra", "masked_words")],
+)
 def test_equal_logits_and_the_way_back(tmp_path, record_property, model_type, head):
     config = CONFIGS[model_type]
     features = batch(config.vocab_size)
@@ -141,7 +146,7 @@ def test_equal_logits_and_the_way_back(tmp_path, record_property, model_type, he
     convert(
         from_="hf", to="tf", model_type=model_type, input_dir=theirs, output_dir=again
     )
-    inner = "" if head in ("pretraining", "encoder") else "best"
+    inner = "" if head in NOT_FINE_TUNED else "best"
     returned = tensors.read_checkpoint(os.path.join(again, inner, "model.ckpt"))
     assert set(returned) == set(values)
     for name, value in values.items():

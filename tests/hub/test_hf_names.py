@@ -107,14 +107,44 @@ def test_a_checkpoint_of_electra_is_two_models():
     assert generator.num_attention_heads == 1
 
 
-def test_masked_words_without_a_generator_are_no_model_of_hugging_face():
+@pytest.mark.parametrize(
+    "with_discriminator, expected",
+    [
+        (False, [("masked_words", "ElectraForMaskedLM")]),
+        (
+            True,
+            [
+                ("discriminator", "ElectraForPreTraining"),
+                ("masked_words", "ElectraForMaskedLM"),
+            ],
+        ),
+    ],
+)
+def test_masked_words_by_the_network_itself_there_and_back(
+    with_discriminator, expected
+):
+    """--electra_objective=false and --untied_generator=false: there is no generator."""
+    left_out = ("generator/",) + ("discriminator_predictions/",) * (
+        not with_discriminator
+    )
     variables = {
         name: value
         for name, value in variables_of("electra", "pretraining").items()
-        if not name.startswith(("generator/", "discriminator_predictions/"))
+        if not name.startswith(left_out)
     }
-    with pytest.raises(InputError, match="no generator.*electra_objective=false"):
-        to_hugging_face("electra", variables)
+    kernel = np.random.RandomState(1).randn(32, 16).astype(np.float32)
+    variables["generator_predictions/dense/kernel"] = kernel  # as wide as the network
+    models = to_hugging_face("electra", variables)
+    assert [(m.names.folder, m.architecture.name) for m in models] == expected
+    masked_words = models[-1]
+    assert masked_words.config == CONFIGS["electra"]
+    np.testing.assert_array_equal(
+        masked_words.tensors["generator_predictions.dense.weight"], kernel.T
+    )
+    returned = back(models)
+    assert set(returned) == set(variables)
+    for name, value in variables.items():
+        assert returned[name].tobytes() == value.tobytes(), name
 
 
 def test_what_no_table_knows_is_listed():

@@ -17,7 +17,7 @@ MODELS = {"bert": BertModel, "albert": AlbertModel, "electra": ElectraModel}
 NETWORKS = {
     "bert": (bert.NAMES,),
     "albert": (albert.NAMES,),
-    "electra": (electra.DISCRIMINATOR, electra.GENERATOR),
+    "electra": electra.NETWORKS,
 }
 HEADS = (
     "pretraining",
@@ -153,9 +153,18 @@ def _electra_pretraining(model, config, features):
         replaced = tf.reshape(flat, features["input_ids"].shape)
     small = generator_config(config, 0.5)
     generator = _encoder("electra", small, features, scope="generator")
+    return {"replaced": replaced, "tokens": _masked_words_of(generator, features)}
+
+
+def _masked_words_of(model, features):
     with tf.variable_scope("generator_predictions"):
-        tokens = _token_logits(generator, features, None)
-    return {"replaced": replaced, "tokens": tokens}
+        return _token_logits(model, features, None)
+
+
+def _masked_words(model_type, config, features):
+    """ELECTRA's --electra_objective=false."""
+    model = _encoder(model_type, config, features)
+    return {"tokens": _masked_words_of(model, features)}
 
 
 def _logits(model_type, inputs, num_labels):
@@ -215,4 +224,5 @@ _BUILDERS = {
     "tagging": _tagging,
     "question_answering": _question_answering,
     "encoder": _only_encoder,
+    "masked_words": _masked_words,
 }
