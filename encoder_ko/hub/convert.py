@@ -225,7 +225,7 @@ class _Imported(NamedTuple):
 
 
 def _networks_of(networks, input_dir):
-    """(names, folder) of each network; one of several in a folder is told by its class."""
+    """(names, folder) of each network; that of one folder is told by its class."""
     path = os.path.join(input_dir, _HF_CONFIG)
     if not files.exists(path):
         inner = [(names, os.path.join(input_dir, names.folder)) for names in networks]
