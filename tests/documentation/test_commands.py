@@ -46,11 +46,23 @@ def test_blocks_call_nothing_unknown(page):
     assert {words[0] for words in documents.shell_commands(page)} <= known
 
 
+def source_with_imports(script):
+    """Of a benchmark and of those whose command line it may build on."""
+    source = documents.read(script)
+    names = re.findall("^from benchmarks import (.+)", source, re.MULTILINE)
+    imported = [name for line in names for name in re.findall(r"\w+", line)]
+    return source + "".join(
+        documents.read(f"benchmarks/{name}.py")
+        for name in imported
+        if os.path.exists(os.path.join(ROOT, "benchmarks", name + ".py"))
+    )
+
+
 def test_scripts_of_benchmarks_have_the_flags_they_are_shown_with():
     shown = documents.commands("docs/performance.md", "python3")
     assert any(map(is_benchmark, shown))
     for words in filter(is_benchmark, shown):
-        source = documents.read(words[1])
+        source = source_with_imports(words[1])
         for word in words[2:]:
             if word.startswith("--"):
                 assert f'"{word.split("=")[0]}"' in source, word
