@@ -1,5 +1,6 @@
 """The model card (README.md) of an exported model, from what its run wrote down."""
 
+import itertools
 from typing import Any, Dict, List, NamedTuple, Sequence
 
 from encoder_ko.training.run_folder import RunFolder
@@ -7,7 +8,7 @@ from encoder_ko.training.run_folder import RunFolder
 _LEAST_SHOWN = ("None", "", "False")
 # Of run_config.json and of an entry of history.json.
 _NOT_FLAGS = ("model_config", "tokenizer", "records")
-_NOT_METRICS = ("step", "seconds")
+_NOT_METRICS = ("step", "seconds", "score")  # the score is one of the others
 _PIPELINES = {
     "classification": "text-classification",
     "regression": "text-classification",
@@ -46,6 +47,8 @@ class Card(NamedTuple):
 def facts_of(run_dir: str, described: Dict[str, Any]) -> Dict[str, Any]:
     """What a run's folder tells of it, in the form of its eval_results.json.
 
+    "test_metrics" are those of its test_results.json.
+
     A run that was not evaluated at its end (--do_eval) has its settings, the number of
     its records, and in history.json the evaluations while it trained: the best one of
     fine-tuning, the last one of pre-training.
@@ -60,11 +63,13 @@ def facts_of(run_dir: str, described: Dict[str, Any]) -> Dict[str, Any]:
     if "score" in best:
         best = max(history, key=lambda entry: entry["score"])
     flags = {k: v for k, v in settings.items() if k not in _NOT_FLAGS}
+    tested = folder.read_json("test_results.json") or {}
     facts = {
         "task": described.get("task", {}).get("name"),
         "flags": flags,
         "records": {"train": settings.get("records", {}).get("total")},
-        "metrics": {k: v for k, v in best.items() if k not in _NOT_METRICS},
+        "metrics": best,
+        "test_metrics": tested.get("metrics") or {},
     }
     return dict(facts, **(folder.read_json("eval_results.json") or {}))
 
@@ -103,6 +108,7 @@ def _use(card):
 ```python
 from transformers import AutoTokenizer, {card.architecture}
 
+folder = "."  # where this file is, or the model's name at Hugging Face
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model = {card.architecture}.from_pretrained(folder)
 ```
@@ -136,17 +142,27 @@ def _code(value):
 
 
 def _metrics(run):
-    metrics = {
-        name: value
-        for name, value in run.get("metrics", {}).items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    columns = {
+        "dev" if run.get("task") else "value": _numbers(run.get("metrics", {})),
+        "test": _numbers(run.get("test_metrics", {})),
     }
-    if not metrics:
-        return ""
-    rows = [[name, f"{value:.4f}"] for name, value in metrics.items()]
-    return "## Metrics\n\n" + _table(
-        ["metric", "dev" if run.get("task") else "value"], rows
-    )
+    columns = {head: values for head, values in columns.items() if values}
+    names = list(dict.fromkeys(itertools.chain.from_iterable(columns.values())))
+    rows = [
+        [name, *(values.get(name, "") for values in columns.values())] for name in names
+    ]
+    return "## Metrics\n\n" + _table(["metric", *columns], rows) if rows else ""
+
+
+def _numbers(metrics):
+    """Name -> as it is shown; counts have no decimals."""
+    return {
+        name: str(int(value)) if name.startswith("num_") else f"{value:.4f}"
+        for name, value in metrics.items()
+        if isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and name not in _NOT_METRICS
+    }
 
 
 def _flags(run):

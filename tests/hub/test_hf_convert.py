@@ -177,11 +177,15 @@ def test_the_card_of_a_run_that_was_not_evaluated_at_its_end(tmp_path):
     ]
     write(tmp_path / "run" / "run_config.json", json.dumps(settings))
     write(tmp_path / "run" / "history.json", json.dumps(history))
+    tested = {"metrics": {"accuracy": 0.75, "num_examples": 300.0, "score": 0.75}}
+    write(tmp_path / "run" / "test_results.json", json.dumps(tested))
     to_hf(tmp_path / "run", tmp_path / "hf")
     card = (tmp_path / "hf" / "README.md").read_text("utf-8")
     assert "- task: NSMC\n- data_dir: `datasets/nsmc`\n" in card
     assert "- started from: `models/model.ckpt`" in card
-    assert "| accuracy | 0.8000 |" in card
+    assert "| metric | dev | test |" in card
+    assert "| accuracy | 0.8000 | 0.7500 |\n| num_examples |  | 300 |\n" in card
+    assert "| score |" not in card
     assert "| `--learning_rate` | `5e-05` |" in card
     assert "model_config" not in card
 
