@@ -153,7 +153,10 @@ def _has_glyphs(font: str, texts: Sequence[str]) -> bool:
 
 
 class Curve(NamedTuple):
-    """Values over training steps; `marked` ones are few, as evaluations are."""
+    """Values over training steps; `marked` ones are few, as evaluations are.
+
+    A single value is drawn as a mark, since it is no line.
+    """
 
     name: str
     steps: Sequence[int]
@@ -190,7 +193,7 @@ def write_curves_png(path: str, panels: Dict[str, Sequence[Curve]], title: str) 
                 curve.steps,
                 curve.values,
                 label=curve.name,
-                marker="o" if curve.marked else None,
+                marker="o" if curve.marked or len(curve.steps) == 1 else None,
                 markersize=4,
                 linewidth=1.4,
                 **styles[curve.name],
