@@ -3,14 +3,8 @@
 from typing import List, Optional, Tuple
 
 from .errors import InputError
-from .files import (
-    PATTERN_SIGN,
-    TEMPORARY_SUFFIX,
-    exists,
-    is_folder,
-    is_remote,
-    matching,
-)
+from .file_system import PATTERN_SIGN
+from .files import TEMPORARY_SUFFIX, exists, is_folder, is_remote, matching
 
 
 def matching_files(
