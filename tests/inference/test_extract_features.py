@@ -205,10 +205,10 @@ def test_mistakes_are_one_line(tmp_path, capsys, changes, message):
 
 def test_the_texts_are_never_replaced(tmp_path, capsys):
     folder = write_model(tmp_path, "bert")
-    before = (folder / "texts.txt").read_bytes()
-    assert run(folder, output_file=folder / "texts.txt", overwrite=True) == 1
+    path = folder / "texts.txt"
+    assert run(folder, output_file=path, overwrite=True) == 1
     assert "texts.txt is one of the files of --input_file=" in capsys.readouterr().err
-    assert (folder / "texts.txt").read_bytes() == before
+    assert path.read_text(encoding="utf-8") == "\n".join(TEXTS) + "\n"
 
 
 def test_an_untrained_model_and_existing_files_are_refused(tmp_path, capsys):
