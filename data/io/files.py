@@ -155,7 +155,17 @@ def temporary_name(path: str) -> str:
 
 @contextlib.contextmanager
 def _new(path: str, overwrite: bool) -> Iterator[str]:
-    """A temporary name for a file, which gets its own at the end."""
+    """A temporary name for a file, which gets its own at the end.
+
+    That of a link is the one of the file that it leads to.
+    """
+    if not is_remote(path):
+        if exists(path) and not os.path.isfile(path) and not is_folder(path):
+            raise InputError(
+                f"{path} is a device or pipe, no file: choose another name."
+            )
+        if os.path.islink(path):
+            path = os.path.realpath(path)
     if not overwrite and exists(path):
         raise InputError(
             f"{path} exists already. Pass --overwrite to replace it, or another name."

@@ -90,6 +90,32 @@ def test_a_folder_gets_its_name_when_it_is_whole(place):
     assert files.walk(place) == ["f/2/x"]
 
 
+def test_a_link_stays_and_its_file_is_written(tmp_path):
+    path, link = tmp_path / "a" / "x", tmp_path / "link"
+    path.parent.mkdir()
+    link.symlink_to(path)
+    for text in ("first", "second"):
+        files.write_text(str(link), text)
+        assert link.is_symlink() and path.read_text() == text
+    with pytest.raises(InputError, match="a/x exists already. Pass --overwrite"):
+        with files.new_file(str(link)):
+            raise AssertionError
+    assert files.walk(str(tmp_path)) == ["a/x", "link"]
+
+
+def test_a_device_or_pipe_is_left_as_it_is(tmp_path):
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(str(pipe))
+    link.symlink_to("/dev/null")
+    for path in (pipe, link):
+        for new in (files.new_file, files.new_local):
+            with pytest.raises(InputError, match=f"{path} is a device or pipe, no fil"):
+                with new(str(path), overwrite=True):
+                    raise AssertionError
+    assert sorted(os.listdir(str(tmp_path))) == ["link", "pipe"]
+    assert pipe.is_fifo()
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_folder_of_anything_else_is_never_replaced(place, overwrite):
     files.make_folder(f"{place}/home/run")
