@@ -203,7 +203,7 @@ _ERROR_NUMBERS = {
 # Of local disks (file://) the number is known from the words.
 _WORDS = {
     os.strerror(number): number
-    for number in (errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.EIO)
+    for number in (errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.EIO, errno.EFBIG)
 }
 _UNREACHABLE = "Check its name, the network, and your rights and credentials for it."
 
