@@ -161,9 +161,7 @@ def _new(path: str, overwrite: bool) -> Iterator[str]:
     """
     if not is_remote(path):
         if exists(path) and not os.path.isfile(path) and not is_folder(path):
-            raise InputError(
-                f"{path} is a device or pipe, no file: choose another name."
-            )
+            raise InputError(f"{path} is a device or pipe: choose another name.")
         if os.path.islink(path):
             path = os.path.realpath(path)
     if not overwrite and exists(path):
@@ -216,15 +214,11 @@ def local_copy(path: str) -> Iterator[str]:
         target = os.path.join(folder, os.path.basename(path.rstrip("/")))
         if is_folder(path):
             for name in walk(path):
-                _copy_into(os.path.join(path, name), os.path.join(target, name))
+                make_folder(os.path.dirname(os.path.join(target, name)))
+                copy(os.path.join(path, name), os.path.join(target, name))
         else:
             copy(path, target)
         yield target
-
-
-def _copy_into(source: str, target: str) -> None:
-    make_folder(os.path.dirname(target))
-    copy(source, target)
 
 
 @contextlib.contextmanager

@@ -109,7 +109,7 @@ def test_a_device_or_pipe_is_left_as_it_is(tmp_path):
     link.symlink_to("/dev/null")
     for path in (pipe, link):
         for new in (files.new_file, files.new_local):
-            with pytest.raises(InputError, match=f"{path} is a device or pipe, no fil"):
+            with pytest.raises(InputError, match=f"{path} is a device or pipe: choose"):
                 with new(str(path), overwrite=True):
                     raise AssertionError
     assert sorted(os.listdir(str(tmp_path))) == ["link", "pipe"]
