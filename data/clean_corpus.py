@@ -25,8 +25,7 @@ from .beam.runner import RUNNERS, BeamRunner, split_options
 from .corpus.clean import CleaningOptions, clean_corpus
 from .io.cli import parse, run
 from .io.errors import InputError
-from .io.files import is_same_place
-from .io.globs import matching_files
+from .io.globs import matching_files, require_no_input
 from .text.cleaning import RECIPES, STEPS
 
 # Only KcELECTRA dropped texts under 10 characters, and repeated ones.
@@ -106,12 +105,7 @@ def main(argv: Sequence[str]) -> None:
     if drop_duplicates is None:
         drop_duplicates = bool(values.steps) or _DROP_DUPLICATES[values.recipe]
     paths = matching_files(values.input_file)
-    for path in paths:
-        if is_same_place(path, values.output_file):
-            raise InputError(
-                f"--output_file={values.output_file} is one of the files of "
-                f"--input_file={values.input_file}: write to another place."
-            )
+    require_no_input(values.output_file, paths, f"--input_file={values.input_file}")
     options = CleaningOptions(
         steps=tuple(values.steps or RECIPES[values.recipe]),
         min_chars=min_chars,

@@ -18,13 +18,14 @@ from .errors import InputError, StoppedBySignal
 from .file_system import is_remote
 from .flag_files import apply_settings
 
-# Why a disk refuses: it is full, the user's share of it is, it is closed to him, it is
-# failing, a file is where a folder should be or the other way round, or a folder is
-# gone since the command began.
+# Why a disk refuses: it is full, the user's share of it is, no file may be that large,
+# it is closed to him, it is failing, a file is where a folder should be or the other
+# way round, or a folder is gone since the command began.
 REFUSALS = (
     errno.ENOENT,
     errno.ENOSPC,
     errno.EDQUOT,
+    errno.EFBIG,
     errno.EACCES,
     errno.EROFS,
     errno.EIO,

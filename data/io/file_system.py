@@ -6,6 +6,7 @@ TensorFlow is imported for the second only. Everything else goes through `files.
 
 import contextlib
 import errno
+import fnmatch
 import io
 import os
 import re
@@ -14,6 +15,7 @@ from typing import Any, BinaryIO, Iterator, List
 
 from .errors import InputError
 
+PATTERN_SIGN = re.compile(r"[*?[]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # What is meant as a URL, and would be a local folder of that name.
 _ONE_SLASH = re.compile(r"(file|gs|hdfs|https?|ram|s3|viewfs):/(?!/)")
@@ -143,6 +145,53 @@ def file_system(path: str) -> Any:
     return _REMOTE[0]
 
 
+# --- Listing ---------------------------------------------------------------------
+
+
+def list_folder(path: str) -> List[str]:
+    """Sorted names of all files and folders in a folder; [] where there is none."""
+    try:
+        return sorted(filter(None, file_system(path).names(path or os.curdir)))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def matching(folder: str, pattern: str) -> List[str]:
+    """Sorted paths in a folder whose names match, as glob has it.
+
+    Args:
+      folder: is taken as it stands, whatever characters are in its name.
+      pattern: such as "trial_*/model.ckpt-*"; no pattern sign = one name.
+    """
+    first, slash, rest = pattern.partition("/")
+    if not PATTERN_SIGN.search(first):
+        path = os.path.join(folder, first)
+        if slash:
+            return matching(path, rest)
+        return [path] if file_system(path).exists(path) else []
+    names = fnmatch.filter(list_folder(folder), first)
+    if not first.startswith("."):
+        names = [name for name in names if not name.startswith(".")]
+    paths = [os.path.join(folder, name) for name in names]
+    if slash:
+        paths = [found for path in paths for found in matching(path, rest)]
+    return sorted(paths)
+
+
+def walk(folder: str) -> List[str]:
+    """Names of all files below a folder, those in the deepest folders first."""
+    found = []
+    for name in list_folder(folder):
+        path = os.path.join(folder, name)
+        if file_system(path).is_folder(path):
+            found += [os.path.join(name, inner) for inner in walk(path)]
+        else:
+            found.append(name)
+    return sorted(found, key=lambda name: (-name.count(os.sep), name))
+
+
+# --- Through TensorFlow ----------------------------------------------------------
+
 # Codes of TensorFlow's errors (those of gRPC), as the system would say it.
 _ERROR_NUMBERS = {
     5: errno.ENOENT,
@@ -154,7 +203,7 @@ _ERROR_NUMBERS = {
 # Of local disks (file://) the number is known from the words.
 _WORDS = {
     os.strerror(number): number
-    for number in (errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.EIO)
+    for number in (errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.EIO, errno.EFBIG)
 }
 _UNREACHABLE = "Check its name, the network, and your rights and credentials for it."
 

@@ -14,15 +14,18 @@ import re
 import shutil
 import tempfile
 import uuid
-from typing import BinaryIO, Iterator, List
+from typing import BinaryIO, Iterator, List, Sequence
 
 from . import locks
 from .errors import InputError
-from .file_system import file_system, is_remote
+from .file_system import file_system, is_remote, list_folder, matching, walk
+from .locks import TEMPORARY_SUFFIX
 
-TEMPORARY_SUFFIX = ".incomplete"
-PATTERN_SIGN = re.compile(r"[*?[]")
 _MACHINE = uuid.uuid4().hex[:8]  # two may have processes of the same number
+# Endings of what is not whole: a file, a folder, and the folder that one replaces.
+_FILE_ENDING = r"(\.\w{8})?\.\d+" + re.escape(TEMPORARY_SUFFIX)
+_FOLDER_ENDING = r"\.\w{8}" + re.escape(TEMPORARY_SUFFIX)
+_BEFORE = ".before"
 
 
 # --- Reading ---------------------------------------------------------------------
@@ -83,51 +86,6 @@ def is_same_place(first: str, second: str) -> bool:
 
 def _place(path: str) -> str:
     return path.rstrip("/") if is_remote(path) else os.path.realpath(path)
-
-
-# --- Listing ---------------------------------------------------------------------
-
-
-def list_folder(path: str) -> List[str]:
-    """Sorted names of all files and folders in a folder; [] where there is none."""
-    try:
-        return sorted(filter(None, file_system(path).names(path or os.curdir)))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def matching(folder: str, pattern: str) -> List[str]:
-    """Sorted paths in a folder whose names match, as glob has it.
-
-    Args:
-      folder: is taken as it stands, whatever characters are in its name.
-      pattern: such as "trial_*/model.ckpt-*"; no pattern sign = one name.
-    """
-    first, slash, rest = pattern.partition("/")
-    if not PATTERN_SIGN.search(first):
-        path = os.path.join(folder, first)
-        if slash:
-            return matching(path, rest)
-        return [path] if exists(path) else []
-    names = fnmatch.filter(list_folder(folder), first)
-    if not first.startswith("."):
-        names = [name for name in names if not name.startswith(".")]
-    paths = [os.path.join(folder, name) for name in names]
-    if slash:
-        paths = [found for path in paths for found in matching(path, rest)]
-    return sorted(paths)
-
-
-def walk(folder: str) -> List[str]:
-    """Names of all files below a folder, those in the deepest folders first."""
-    found = []
-    for name in list_folder(folder):
-        path = os.path.join(folder, name)
-        if is_folder(path):
-            found += [os.path.join(name, inner) for inner in walk(path)]
-        else:
-            found.append(name)
-    return sorted(found, key=lambda name: (-name.count(os.sep), name))
 
 
 # --- Writing ---------------------------------------------------------------------
@@ -197,7 +155,15 @@ def temporary_name(path: str) -> str:
 
 @contextlib.contextmanager
 def _new(path: str, overwrite: bool) -> Iterator[str]:
-    """A temporary name for a file, which gets its own at the end."""
+    """A temporary name for a file, which gets its own at the end.
+
+    That of a link is the one of the file that it leads to.
+    """
+    if not is_remote(path):
+        if exists(path) and not os.path.isfile(path) and not is_folder(path):
+            raise InputError(f"{path} is a device or pipe: choose another name.")
+        if os.path.islink(path):
+            path = os.path.realpath(path)
     if not overwrite and exists(path):
         raise InputError(
             f"{path} exists already. Pass --overwrite to replace it, or another name."
@@ -223,12 +189,8 @@ def _remove_left_behind(path: str, ours: str) -> None:
     """Removes what killed processes were writing; what one writes now is locked."""
     if is_remote(path):  # locks are not known there
         return
-    folder, name = os.path.split(path)
-    names = re.compile(re.escape(name) + r"(\.\w{8})?\.\d+" + TEMPORARY_SUFFIX)
-    for other in filter(names.fullmatch, list_folder(folder)):
-        other = os.path.join(folder, other)
-        if other != ours and not is_folder(other) and locks.hold(other):
-            locks.let_go(other)
+    for other in locks.abandoned_beside(path, _FILE_ENDING):
+        if other != absolute(ours) and not is_folder(other):
             with contextlib.suppress(OSError):
                 remove(other)
 
@@ -252,15 +214,11 @@ def local_copy(path: str) -> Iterator[str]:
         target = os.path.join(folder, os.path.basename(path.rstrip("/")))
         if is_folder(path):
             for name in walk(path):
-                _copy_into(os.path.join(path, name), os.path.join(target, name))
+                make_folder(os.path.dirname(os.path.join(target, name)))
+                copy(os.path.join(path, name), os.path.join(target, name))
         else:
             copy(path, target)
         yield target
-
-
-def _copy_into(source: str, target: str) -> None:
-    make_folder(os.path.dirname(target))
-    copy(source, target)
 
 
 @contextlib.contextmanager
@@ -284,7 +242,9 @@ def new_local(path: str, overwrite: bool = False) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def new_folder(path: str, overwrite: bool = False) -> Iterator[str]:
+def new_folder(
+    path: str, written: Sequence[str], overwrite: bool = False
+) -> Iterator[str]:
     """A local folder to fill, which gets its name only when it is whole.
 
     Elsewhere than on this machine a folder cannot be renamed: its files are copied
@@ -292,17 +252,17 @@ def new_folder(path: str, overwrite: bool = False) -> Iterator[str]:
 
     Args:
       path: the final name.
-      overwrite: whether an existing folder may be replaced.
+      written: names or patterns of all files that it gets, first of one that always is
+        there. A folder with anything else is never replaced.
+      overwrite: whether an existing folder of such files may be replaced.
 
     Raises:
-      InputError: it exists and `overwrite` is false, or the disk refuses.
+      InputError: it exists and may not be replaced, or the disk refuses.
     """
     path = path.rstrip("/" + os.sep)
-    if (exists(path) or os.path.lexists(path)) and not overwrite:
-        raise InputError(
-            f"{path} exists already. Pass --overwrite to replace it, or another "
-            "--output_dir."
-        )
+    if not is_remote(path):
+        _settle(path, written)
+    _require_replaceable(path, written, overwrite)
     with _unfinished(path) as temporary:
         yield temporary
         if is_remote(path):
@@ -310,14 +270,60 @@ def new_folder(path: str, overwrite: bool = False) -> Iterator[str]:
                 remove_folder(path)
             _copy_files(temporary, path)
             return
-        before = f"{temporary}.before"
+        before = temporary + _BEFORE
         if os.path.lexists(path):
             os.replace(path, before)
         os.replace(temporary, path)
-        if os.path.isdir(before) and not os.path.islink(before):
-            shutil.rmtree(before)
-        elif os.path.lexists(before):
-            os.remove(before)
+        _remove_replaced(before)
+
+
+def _settle(path: str, written: Sequence[str]) -> None:
+    """Puts back the folder that a killed process was replacing, or ends its removal."""
+    moved = locks.abandoned_beside(path, _FOLDER_ENDING + re.escape(_BEFORE))
+    for before in sorted(moved, key=lambda each: -os.lstat(each).st_mtime):
+        new = before[: -len(_BEFORE)]
+        if os.path.lexists(new) and not locks.is_abandoned(new):
+            continue  # its process is alive
+        if not os.path.lexists(path):
+            os.replace(before, path)
+        elif not _strange_names(before, written):
+            _remove_replaced(before)
+
+
+def _remove_replaced(before: str) -> None:
+    if os.path.islink(before):
+        os.remove(before)
+    else:
+        shutil.rmtree(before, ignore_errors=True)
+
+
+def _require_replaceable(path: str, written: Sequence[str], overwrite: bool) -> None:
+    names = list_folder(path)
+    if exists(path) and not is_folder(path):
+        raise InputError(f"{path} is a file. Choose another --output_dir.")
+    if names and matching(path, written[0]):
+        names = _strange_names(path, written)
+    if names:
+        raise InputError(
+            f"{path} holds {', '.join(names[:3])}, not just what this command writes, "
+            "and is left as it is. Choose another --output_dir."
+        )
+    if (exists(path) or os.path.lexists(path)) and not overwrite:
+        raise InputError(
+            f"{path} exists already. Pass --overwrite to replace it, or another "
+            "--output_dir."
+        )
+
+
+def _strange_names(folder: str, written: Sequence[str]) -> List[str]:
+    """What is in a folder besides `written`; of strange folders just the name."""
+    tops = [pattern.partition("/")[0] for pattern in written]
+    names = list_folder(folder)
+    strange = [n for n in names if not any(fnmatch.fnmatch(n, top) for top in tops)]
+    if strange:
+        return strange
+    known = {path for pattern in written for path in matching(folder, pattern)}
+    return [name for name in walk(folder) if os.path.join(folder, name) not in known]
 
 
 @contextlib.contextmanager
@@ -359,7 +365,10 @@ def _unfinished(path: str) -> Iterator[str]:
         else:
             parent, name = os.path.split(os.path.abspath(path))
             os.makedirs(parent, exist_ok=True)
-            _remove_folders_left_behind(parent, name)
+            for other in filter(
+                is_folder, locks.abandoned_beside(path, _FOLDER_ENDING)
+            ):
+                shutil.rmtree(other, ignore_errors=True)
             temporary = tempfile.mkdtemp(TEMPORARY_SUFFIX, name + ".", parent)
             locks.hold(temporary)
             os.chmod(temporary, 0o777 & ~_umask())
@@ -373,15 +382,6 @@ def _unfinished(path: str) -> Iterator[str]:
         if temporary is not None:
             locks.let_go(temporary)
             shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _remove_folders_left_behind(parent: str, name: str) -> None:
-    """Removes what killed processes were filling; what one fills now is locked."""
-    names = re.compile(re.escape(name) + r"\.\w{8}" + re.escape(TEMPORARY_SUFFIX))
-    for other in filter(names.fullmatch, list_folder(parent)):
-        other = os.path.join(parent, other)
-        if is_folder(other) and locks.is_abandoned(other):
-            shutil.rmtree(other, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -1,14 +1,15 @@
 """The files that a command's flags name, wherever they lie."""
 
-from typing import List, Optional, Tuple
+from typing import Iterable, List, Optional, Tuple
 
 from .errors import InputError
+from .file_system import PATTERN_SIGN
 from .files import (
-    PATTERN_SIGN,
     TEMPORARY_SUFFIX,
     exists,
     is_folder,
     is_remote,
+    is_same_place,
     matching,
 )
 
@@ -36,6 +37,22 @@ def matching_files(
             raise InputError(f"--{flag}={pattern or patterns}: there is no such file.")
         found.extend(path for path in matches if path not in found)
     return tuple(found)
+
+
+def require_no_input(output_file: str, paths: Iterable[str], inputs: str) -> None:
+    """Raises InputError if the output would replace one of the files to read.
+
+    Args:
+      output_file: the value of --output_file.
+      paths: the files to read.
+      inputs: the flag that names them, and its value: "--input_file=a/*.txt".
+    """
+    for path in paths:
+        if is_same_place(path, output_file):
+            raise InputError(
+                f"--output_file={output_file} is one of the files of {inputs}: write "
+                "to another place."
+            )
 
 
 def _named_by(pattern: str) -> List[str]:

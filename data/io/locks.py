@@ -10,9 +10,10 @@ import contextlib
 import getpass
 import json
 import os
+import re
 import socket
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 try:
     import fcntl
@@ -23,6 +24,7 @@ from .errors import InputError
 from .file_system import file_system, is_remote
 
 LOCK_NAME = "writer.lock"
+TEMPORARY_SUFFIX = ".incomplete"  # ends the name of what is not whole
 # What another process may take between looking for a lock and writing its own.
 _SECONDS_TO_SETTLE = 0.5
 
@@ -85,6 +87,25 @@ def is_abandoned(path: str) -> bool:
         return False
     let_go(path)
     return True
+
+
+def abandoned_beside(path: str, ending: str) -> List[str]:
+    """Local files and folders named `path` + `ending` that no process holds.
+
+    Args:
+      ending: a regular expression.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    names = re.compile(re.escape(name) + ending)
+    try:
+        found = [os.path.join(folder, each) for each in os.listdir(folder)]
+    except OSError:  # no such folder
+        return []
+    return [
+        each
+        for each in sorted(found)
+        if names.fullmatch(os.path.basename(each)) and is_abandoned(each)
+    ]
 
 
 def let_go(path: str) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from typing import Any, Dict, Iterable, List, Optional, Sequence
+from typing import Any, Container, Dict, Iterable, List, Optional, Sequence
 
 from data import tasks
 from data.download.fetch import checksum_of, unpublished_files
@@ -119,17 +119,20 @@ def task_names(sources: Sequence[str]) -> List[str]:
     return names
 
 
-def read_settings(source: str, planned: Sequence[str]) -> Dict[str, Dict[str, Any]]:
+def read_settings(
+    source: str, planned: Sequence[str], known_flags: Container[str]
+) -> Dict[str, Dict[str, Any]]:
     """Task -> settings, from --task_settings.
 
     Args:
       source: a JSON file, JSON itself, or nothing. Users write the tasks' names in any
         case; names that begin with "_" are remarks.
       planned: names of the tasks to run, with which the settings are returned.
+      known_flags: the names of those of run_classifier.py.
 
     Raises:
       InputError: no JSON object; settings of no task, or of one twice, of what the
-        benchmark sets itself, or a value that planning cannot use.
+        benchmark sets itself, of no flag, or a value that planning cannot use.
     """
     if not source:
         return {}
@@ -148,12 +151,12 @@ def read_settings(source: str, planned: Sequence[str]) -> Dict[str, Dict[str, An
         name = known[written.lower()]
         if name in settings:
             raise InputError(f"--task_settings has {name!r} twice: unite them.")
-        _check_flags(written, flags)
+        _check_flags(written, flags, known_flags)
         settings[name] = flags
     return settings
 
 
-def _check_flags(name: str, flags: Any) -> None:
+def _check_flags(name: str, flags: Any, known_flags: Container[str]) -> None:
     if not isinstance(flags, dict):
         raise InputError(
             f"--task_settings: the settings of {name!r} are {flags!r}, expected an "
@@ -164,6 +167,11 @@ def _check_flags(name: str, flags: Any) -> None:
             raise InputError(
                 f"--task_settings sets {flag!r} for {name!r}, which the benchmark "
                 "decides itself: leave it out."
+            )
+        if flag != NOTE and flag.replace("-", "_") not in known_flags:
+            raise InputError(
+                f"--task_settings sets {flag!r} for {name!r}, which is no flag of "
+                "run_classifier.py: its --help lists them."
             )
         value_type, expected = _TYPES.get(flag, (None, ""))
         if value_type and not _is_of(value_type, value):

@@ -89,6 +89,20 @@ def other_flags(planned: PlannedTask, folder: str, other: str) -> List[str]:
     return _differences(*(_settings_of(planned, record) for record in records))
 
 
+def changed_flags(
+    planned: PlannedTask, folder: str, arguments: Sequence[str]
+) -> List[str]:
+    """The flags in which the run in a folder differs from `arguments`.
+
+    [] where it has no record.
+    """
+    record = read_record(folder)
+    if record is None:
+        return []
+    wanted = record._replace(arguments=arguments)
+    return _differences(*(_settings_of(planned, each) for each in (record, wanted)))
+
+
 def _settings_of(planned: PlannedTask, record: RunRecord) -> Dict[str, str]:
     flags = dict(each[2:].split("=", 1) for each in record.arguments)
     seed = flags.pop("random_seed")

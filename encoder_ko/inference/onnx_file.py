@@ -9,6 +9,7 @@ from encoder_ko.finetuning.saved_run import FineTunedModel
 from encoder_ko.inference import saved_model
 
 FILE_NAME = "model.onnx"
+_WRITTEN = (FILE_NAME, *saved_model.ASSET_NAMES)
 _OPSET = 17
 
 
@@ -19,7 +20,8 @@ def write_onnx(model: FineTunedModel, path: str, overwrite: bool = False) -> Non
     have the same names, batch and length are free; none of the inputs can be left out.
 
     Args:
-      path: the folder. overwrite: whether it may be replaced.
+      path: the folder.
+      overwrite: whether an earlier export there may be replaced; nothing else is.
 
     Raises:
       InputError: tf2onnx is not installed; as `export.write_saved_model`.
@@ -32,7 +34,7 @@ def write_onnx(model: FineTunedModel, path: str, overwrite: bool = False) -> Non
             "-e '.[onnx]'"
         ) from error
     assets = saved_model.asset_files(model)
-    with files.new_folder(path, overwrite) as temporary:
+    with files.new_folder(path, _WRITTEN, overwrite) as temporary:
         with saved_model.restored(model) as (session, graph):
             outputs = graph.signatures[saved_model.SIGNATURES[model.task.task_type]]
             frozen = tf.graph_util.convert_variables_to_constants(

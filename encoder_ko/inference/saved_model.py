@@ -34,6 +34,14 @@ SIGNATURES = {
     DEPENDENCY_PARSING: "parse",
 }
 ENCODE = "encode"
+# What `asset_files` are called, and all files of an export.
+ASSET_NAMES = ("vocab.txt", "*.model", CONFIG_FILE_NAME, TASK)
+_WRITTEN = (
+    "saved_model.pb",
+    "fingerprint.pb",  # by some versions of TensorFlow
+    "variables/variables.*",
+    *(f"assets/{name}" for name in ASSET_NAMES),
+)
 DEFAULT = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 
@@ -144,13 +152,14 @@ def write_saved_model(model: FineTunedModel, path: str, overwrite: bool = False)
     """Writes a SavedModel folder, whole or not at all; `asset_files` as its assets.
 
     Args:
-      path: the folder. overwrite: whether it may be replaced.
+      path: the folder.
+      overwrite: whether an earlier export there may be replaced; nothing else is.
 
     Raises:
       InputError: as `restored` and `files.new_folder`.
     """
     assets = asset_files(model)
-    with files.new_folder(path, overwrite) as temporary, restored(model) as (
+    with files.new_folder(path, _WRITTEN, overwrite) as temporary, restored(model) as (
         session,
         graph,
     ):

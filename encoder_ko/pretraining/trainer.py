@@ -8,6 +8,8 @@ same bits as one that was not.
 
 import contextlib
 import dataclasses
+import errno
+import os
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 from absl import logging
@@ -32,6 +34,13 @@ from encoder_ko.training import (
 from encoder_ko.training.args import OutputArgs
 from encoder_ko.training.collapse import UnigramEntropy
 from encoder_ko.training.run_folder import RunFolder
+
+# What a disk refuses, as the system counts it: what it is like, and what helps.
+_REFUSALS = {
+    errno.ENOSPC: ("is full", "Make room"),
+    errno.EDQUOT: ("has no more room for this user", "Make room"),
+    errno.EFBIG: ("takes no file of that size", "Raise the limit (ulimit -f)"),
+}
 
 
 class Recipe(NamedTuple):
@@ -255,12 +264,14 @@ class Pretrainer:
                 "configuration that belongs to their vocabulary."
             ) from error
         except (tf.errors.OpError, OSError, InputError) as error:
-            if "No space left" not in str(error):
-                raise
-            raise InputError(
-                f"The disk of {self._folder.path} is full. Make room and give the same "
-                "command again: it resumes at the last whole checkpoint."
-            ) from error
+            for number, (what, advice) in _REFUSALS.items():
+                if os.strerror(number) in str(error):
+                    raise InputError(
+                        f"The disk of {self._folder.path} {what}. {advice} and give "
+                        "the same command again: it resumes at the last whole "
+                        "checkpoint."
+                    ) from error
+            raise
 
     def evaluate(
         self,

@@ -51,10 +51,13 @@ _PREPARED = _of_trials(
     (SETTINGS, "restored_variables.json", TASK)
     + tuple(f"records/{split}.tf_record" for split in ("train", "dev", "test"))
 )
+_UNFINISHED_CHECKPOINTS = "model.ckpt-*_temp"  # folders
 _BY_TENSORFLOW = (
     "checkpoint",
     "model.ckpt-*",
+    f"{_UNFINISHED_CHECKPOINTS}/*",
     "graph.pbtxt",
+    "graph.pbtxt.tmp*",
     "events.out.tfevents.*",
     "eval/*",
 )
@@ -228,6 +231,10 @@ class RunFolder(OwnedFolder):
         start = [init_checkpoint] if init_checkpoint else []
         paths = self.files(_PREPARED + _RESULTS)
         self.delete(paths, start, "from which this run starts")
+        for pattern in _of_trials((_UNFINISHED_CHECKPOINTS,)):
+            for path in files.matching(self.path, pattern):
+                if files.is_folder(path) and not files.list_folder(path):
+                    files.remove_folder(path)
 
 
 def _differences(found, wanted):

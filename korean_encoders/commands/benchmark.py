@@ -28,6 +28,7 @@ from data.io import files
 from data.io.cli import require, require_local
 from data.io.errors import InputError
 from encoder_ko import cli
+from encoder_ko.benchmark import folder as benchmark_folder
 from encoder_ko.benchmark import page, pictures, plan, report
 from encoder_ko.benchmark import runs as benchmark_runs
 from encoder_ko.benchmark.plan import PlannedTask
@@ -36,6 +37,7 @@ from encoder_ko.benchmark.runs import RunRecord
 from encoder_ko.report import origin
 from encoder_ko.report import page as html_page
 from korean_encoders import launch
+from korean_encoders.commands import finetune
 from korean_encoders.model_types import FAMILIES
 
 FLAGS = flags.FlagValues()
@@ -99,10 +101,19 @@ class Run(NamedTuple):
         return benchmark_runs.changed_files(self.planned, self.folder)
 
     @property
+    def has_results(self) -> bool:
+        """Whether the folder has some, whatever the flags and data were."""
+        return benchmark_runs.has_results(self.planned, self.folder)
+
+    @property
+    def changed_flags(self) -> List[str]:
+        """Flags that are not those of the run in the folder."""
+        return benchmark_runs.changed_flags(self.planned, self.folder, self.arguments)
+
+    @property
     def is_finished(self) -> bool:
         if not FLAGS.run:
-            has_results = benchmark_runs.has_results(self.planned, self.folder)
-            return has_results and not self.changed_files
+            return self.has_results and not self.changed_files
         return benchmark_runs.is_finished(self.planned, self.folder, self.arguments)
 
 
@@ -111,7 +122,9 @@ def main():
     require(FLAGS, "output_dir")
     seeds = plan.parse_seeds(FLAGS.seeds)
     names = tasks.expand_groups(FLAGS.tasks)
-    settings = plan.read_settings(FLAGS.task_settings, plan.task_names(names))
+    settings = plan.read_settings(
+        FLAGS.task_settings, plan.task_names(names), list(finetune.FLAGS)
+    )
     runs = []
     for name in names:
         planned = plan.plan_task(name, settings, FLAGS.data_root, seeds[0])
@@ -122,7 +135,9 @@ def main():
             planned.baseline.rule,
         )
         runs += [_plan_run(planned, seed) for seed in seeds]
-    _make_output_dir()
+    if not FLAGS.run:
+        _require_some_run(runs)
+    benchmark_folder.claim(FLAGS.output_dir)
     problems = {run.name: _other_data(run) for run in runs if run.changed_files}
     if FLAGS.run:
         _run_all(runs, problems)
@@ -136,14 +151,13 @@ def main():
         )
 
 
-def _make_output_dir() -> None:
-    try:
-        files.make_folder(FLAGS.output_dir)
-    except InputError:
+def _require_some_run(runs: Sequence[Run]) -> None:
+    if not any(run.has_results for run in runs):
         raise InputError(
-            f"--output_dir={FLAGS.output_dir} is a file or within one, expected a "
-            "folder: choose another."
-        ) from None
+            f"--run=false: {FLAGS.output_dir} has no results of these tasks and seeds "
+            f"to report, such as in {runs[0].folder}. Leave --run=false out to run "
+            "them, or name the --output_dir of an earlier benchmark."
+        )
 
 
 # --- What to run ------------------------------------------------------------------
@@ -189,7 +203,7 @@ def _run_all(runs: Sequence[Run], problems: Dict[str, str]) -> None:
         logging.info("%s%s", place, _time_left(runs[number - 1 :], runs))
         status, seconds = _run_one(run)
         if status:
-            problems[run.name] = f"run_classifier.py ended with status {status}"
+            problems[run.name] = _failure(run, status)
             logging.error("%s failed; going on with the others.", place)
             continue
         found = benchmark_runs.read_run(run.planned, run.folder, run.seed)
@@ -204,6 +218,18 @@ def _run_all(runs: Sequence[Run], problems: Dict[str, str]) -> None:
             seconds / 60,
         )
         _write_report(runs, problems)
+
+
+def _failure(run: Run, status: int) -> str:
+    """What happened, and what to do where the folder is of a run that is kept."""
+    failure = f"run_classifier.py ended with status {status}"
+    if not run.changed_flags:
+        return failure
+    names = ", ".join(f"--{name}" for name in run.changed_flags)
+    return (
+        f"{failure}: {run.folder} holds a run with other flags ({names}); give another "
+        "--output_dir, or delete that folder: there is no --overwrite here"
+    )
 
 
 def _run_one(run: Run) -> Tuple[int, float]:
@@ -245,7 +271,13 @@ def _time_left(remaining: Sequence[Run], runs: Sequence[Run]) -> str:
 
 
 def _write_report(runs: Sequence[Run], problems: Dict[str, str]) -> None:
-    """report.md, report.html and pictures/ of the runs that are finished."""
+    """report.md, report.html and pictures/ of the runs that are finished.
+
+    Results of other flags that are there, and refused to these, stay in the report.
+    """
+    if FLAGS.run and any(run.has_results and run.changed_flags for run in runs):
+        logging.warning("The report stays as it was, with results of other flags.")
+        return
     planned = list(dict.fromkeys(run.planned.task.name for run in runs))
     results = [
         _task_result([run for run in runs if run.planned.task.name == name], problems)
@@ -261,8 +293,7 @@ def _write_report(runs: Sequence[Run], problems: Dict[str, str]) -> None:
         ("report.md", report.markdown(benchmark)),
         ("report.html", page.page(benchmark, read_picture)),
     ):
-        path = os.path.join(FLAGS.output_dir, name)
-        files.write_text(path, text)
+        files.write_text(os.path.join(FLAGS.output_dir, name), text)
     logging.info(
         "%d of %d runs in %s",
         len(finished),

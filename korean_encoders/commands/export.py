@@ -28,7 +28,7 @@ _string("output_dir", None, "Folder to write. Serving wants a number: .../nsmc/1
 _enum("format", "savedmodel", ["savedmodel", "onnx"], "What to write.")
 _boolean("measure_speed", True, "Print sentences per second at batch 1 and 32.")
 _boolean("allow_mismatch", False, ALLOW_MISMATCH)
-_boolean("overwrite", False, "Replace the folder.")
+_boolean("overwrite", False, "Replace an earlier export.")
 
 
 @leaving_on_sigterm()

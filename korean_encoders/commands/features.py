@@ -15,6 +15,7 @@ from data.features.prediction_input import number_of_lines
 from data.io.cli import leaving_on_sigterm, require
 from data.io.errors import InputError
 from data.io.files import new_file
+from data.io.globs import require_no_input
 from data.io.tables import BadRows, ReadingOptions, read_rows
 from encoder_ko import cli
 from encoder_ko.compat import tf
@@ -58,6 +59,8 @@ _boolean("overwrite", False, "Replace the output file.")
 @leaving_on_sigterm()
 def main():
     require(FLAGS, "input_file", "output_file")
+    inputs = f"--input_file={FLAGS.input_file}"
+    require_no_input(FLAGS.output_file, [FLAGS.input_file], inputs)
     extractor, layers = _extractor()
     reading = ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows)
     bad_rows = BadRows(FLAGS.input_file, FLAGS.max_bad_rows)

@@ -34,6 +34,7 @@ from data.features.prediction_input import (
 from data.io.cli import leaving_on_sigterm, require
 from data.io.errors import InputError
 from data.io.files import new_file
+from data.io.globs import require_no_input
 from data.io.tables import BadRows, ReadingOptions
 from encoder_ko import cli
 from encoder_ko.compat import tf
@@ -87,6 +88,8 @@ _ITEMS_AT_A_TIME = 1024
 @leaving_on_sigterm()
 def main():
     require(FLAGS, "model_dir", "input")
+    if FLAGS.output_file and FLAGS.input != STANDARD_INPUT:
+        require_no_input(FLAGS.output_file, [FLAGS.input], f"--input={FLAGS.input}")
     form = FLAGS.input_format or format_of(FLAGS.input, FLAGS.columns)
     reading = ReadingOptions(FLAGS.encoding, FLAGS.max_bad_rows)
     bad_rows = BadRows(source_name(FLAGS.input), FLAGS.max_bad_rows)

@@ -8,6 +8,7 @@ from unittest import mock
 import pytest
 
 from data import tasks
+from data.io import files
 from encoder_ko import cli
 from encoder_ko.benchmark import runs as benchmark_runs
 from encoder_ko.finetuning import job as fine_tuning_job
@@ -277,6 +278,69 @@ def test_a_refused_change_keeps_the_record(root, called):
     assert len(called) == 2
 
 
+def test_a_refused_change_keeps_the_report(root, tmp_path, called, capfd):
+    command = copy_of_nsmc(root, tmp_path)
+    assert run(*command) == 0
+    reports = [tmp_path / "o" / name for name in ("report.md", "report.html")]
+    before = [path.read_bytes() for path in reports]
+    other = json.dumps({"*": dict(SETTINGS["*"], max_seq_length=500)})
+    assert run(*command, f"--task_settings={other}") == 1
+    folder = tmp_path / "o" / "nsmc" / "seed_12345"
+    assert (
+        f"run_classifier.py ended with status 1: {folder} holds a run with other flags "
+        "(--max_seq_length); give another --output_dir, or delete that folder"
+    ) in capfd.readouterr().err
+    assert [path.read_bytes() for path in reports] == before
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md", "pictures/a_curves.png"])
+def test_files_of_others_are_not_replaced(root, tmp_path, called, capfd, name):
+    command = copy_of_nsmc(root, tmp_path)
+    path = tmp_path / "o" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    assert run(*command) == 1
+    error = capfd.readouterr().err
+    assert (
+        "holds files that are not of a benchmark, whose report would replace the"
+        in error
+    )
+    assert f"({name}). Choose another --output_dir." in error
+    assert files.walk(str(tmp_path / "o")) == [name] and not called
+    assert path.read_text() == "mine"
+
+
+def test_the_folder_of_a_run_or_another_program_is_refused(
+    root, tmp_path, called, capfd
+):
+    command = copy_of_nsmc(root, tmp_path)
+    output = tmp_path / "o"
+    output.mkdir()
+    for name in ("run_config.json", "benchmark.json"):
+        (output / name).write_text("{}")
+        assert run(*command) == 1
+        assert f"replace them ({name})." in capfd.readouterr().err
+        assert files.walk(str(output)) == [name] and not called
+        (output / name).unlink()
+
+
+def test_a_folder_of_an_earlier_version_is_gone_on_with(root, tmp_path, called):
+    command = copy_of_nsmc(root, tmp_path)
+    assert run(*command) == 0
+    settings = tmp_path / "o" / "benchmark.json"
+    assert json.loads(settings.read_text()) == {"program": "run_benchmark.py"}
+    settings.unlink()
+    assert run(*command) == 0
+    assert len(called) == 1 and settings.exists()
+
+
+def test_a_report_of_nothing_is_not_written(root, tmp_path, called, capfd):
+    command = copy_of_nsmc(root, tmp_path)
+    assert run(*command, "--run=false") == 1
+    assert f"--run=false: {tmp_path / 'o'} has no results" in capfd.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
 def test_a_task_of_the_user(root, called):
     declared = {
         "name": "후기",
@@ -361,6 +425,7 @@ def test_an_unknown_task_of_settings_lists_each_task_once(root, called, capfd):
         ({"task_settings": '{"NSMC": 3}'}, "settings of 'NSMC' are 3"),
         ({"task_settings": '{"*": {"do_train": 1}}'}, "'do_train' for '*', which"),
         ({"task_settings": '{"*": {"split_seed": 1}}'}, "'split_seed' for '*', which"),
+        ({"task_settings": '{"NSMC": {"foo": 1}}'}, "sets 'foo' for 'NSMC', which is"),
         ({"task_settings": "no.json"}, "no.json does not exist"),
         ({"tasks": "HATE"}, "Fetch HATE from"),
         ({"task_settings": '{"NSMC": {}, "nsmc": {}}'}, "has 'NSMC' twice: unite"),

@@ -10,6 +10,7 @@ import tensorflow as plain_tensorflow
 from tensorflow.core.protobuf import saved_model_pb2
 
 from data import tasks
+from data.io import files
 from data.io.errors import InputError
 from data.tokenization import build_tokenizer, preset
 from encoder_ko import cli
@@ -235,19 +236,38 @@ def test_the_command_gives_the_probabilities_of_the_run(nsmc_run, capfd):
 
 
 def test_existing_folders_are_kept_and_mistakes_told(nsmc_run, tmp_path, capfd):
-    (tmp_path / "mine").write_text("mine")
     run = nsmc_run / "run"
-    assert run_command(model_dir=run, output_dir=tmp_path, measure_speed=False) == 1
+    path = tmp_path / "1"
+    assert run_command(model_dir=run, output_dir=path, measure_speed=False) == 0
+    assert run_command(model_dir=run, output_dir=path, measure_speed=False) == 1
     assert "exists already" in capfd.readouterr().err
-    assert (tmp_path / "mine").read_text() == "mine"
-    settings = dict(output_dir=tmp_path, measure_speed=False, overwrite=True)
+    settings = dict(output_dir=path, measure_speed=False, overwrite=True)
     assert run_command(model_dir=run, **settings) == 0
-    assert not (tmp_path / "mine").exists()
+    (path / "mine").write_text("mine")
+    for _ in range(2):
+        assert run_command(model_dir=run, **settings) == 1
+        error = capfd.readouterr().err
+        assert f"{path} holds mine, not just what this command writes" in error
+        settings["overwrite"] = not settings["overwrite"]
+    assert (path / "mine").read_text() == "mine"
     assert run_command(model_dir=nsmc_run / "data", **settings) == 1
     assert "holds no fine-tuned model" in capfd.readouterr().err
-    assert (tmp_path / "saved_model.pb").exists()
-    assert run_command(output_dir=tmp_path) == 1
+    assert (path / "saved_model.pb").exists()
+    assert run_command(output_dir=path) == 1
     assert "--model_dir is missing" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["savedmodel", "onnx"])
+def test_neither_the_run_nor_a_folder_around_it_is_replaced(nsmc_run, form, capfd):
+    if form == "onnx":
+        pytest.importorskip("tf2onnx")
+    run = nsmc_run / "run"
+    before = files.walk(str(nsmc_run))
+    for path in (run, nsmc_run, run / "best"):
+        settings = dict(output_dir=path, format=form, overwrite=True)
+        assert run_command(model_dir=run, **settings) == 1
+        assert f"{path} holds " in capfd.readouterr().err
+    assert files.walk(str(nsmc_run)) == before
 
 
 def test_a_failed_export_leaves_nothing(tmp_path):

@@ -203,6 +203,14 @@ def test_mistakes_are_one_line(tmp_path, capsys, changes, message):
     assert not (folder / "features.jsonl").exists()
 
 
+def test_the_texts_are_never_replaced(tmp_path, capsys):
+    folder = write_model(tmp_path, "bert")
+    path = folder / "texts.txt"
+    assert run(folder, output_file=path, overwrite=True) == 1
+    assert "texts.txt is one of the files of --input_file=" in capsys.readouterr().err
+    assert path.read_text(encoding="utf-8") == "\n".join(TEXTS) + "\n"
+
+
 def test_an_untrained_model_and_existing_files_are_refused(tmp_path, capsys):
     folder = write_model(tmp_path, "bert")
     (folder / "features.jsonl").write_text("mine")

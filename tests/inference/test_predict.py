@@ -310,6 +310,18 @@ def test_a_file_of_texts(nsmc, tmp_path, capfd):
     assert "exists already. Pass --overwrite" in capfd.readouterr().err
 
 
+def test_the_texts_are_never_replaced(tmp_path, capfd):
+    path = tmp_path / "reviews.txt"
+    path.write_text("좋다\n", encoding="utf-8")
+    (tmp_path / "link.txt").symlink_to(path)
+    for output in (path, tmp_path / "link.txt"):
+        command = ["--model_dir=x", f"--input={path}", f"--output_file={output}"]
+        assert run(*command, "--overwrite") == 1
+        message = f"--output_file={output} is one of the files of --input={path}: wri"
+        assert message in capfd.readouterr().err
+    assert path.read_text(encoding="utf-8") == "좋다\n"
+
+
 def test_standard_input_and_output(nsmc, monkeypatch, capfdbinary):
     pipe(monkeypatch, "\ufeff재밌다 영화\n\n".encode("utf-8"))
     assert run(f"--model_dir={nsmc[0]}", "--input=-", "--output_format=jsonl") == 0

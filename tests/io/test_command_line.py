@@ -35,6 +35,7 @@ def ends_with(capsys, error):
             OSError(errno.ENOSPC, "No space left"),
             "error: [Errno 28] No space left. Make",
         ),
+        (OSError(errno.EFBIG, "Too large", "a"), "] Too large: 'a'. Make room, or"),
         (OSError(errno.EDQUOT, "Quota", "a/b"), "] Quota: 'a/b'. Make room, or choose"),
         (
             OSError(errno.EACCES, "Denied", "a/b"),

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
 
@@ -74,18 +75,105 @@ def test_a_file_that_fails_leaves_what_was_there(place):
 
 def test_a_folder_gets_its_name_when_it_is_whole(place):
     for number in "12":
-        with files.new_folder(f"{place}/f", overwrite=number == "2") as temporary:
+        overwrite = number == "2"
+        with files.new_folder(f"{place}/f", ("*/x",), overwrite) as temporary:
             os.mkdir(os.path.join(temporary, number))
             files.write_text(os.path.join(temporary, number, "x"), number)
             assert files.exists(f"{place}/f") == (number == "2")
     assert files.walk(f"{place}/f") == ["2/x"]
     with pytest.raises(InputError, match="f exists already. Pass --overwrite to repl"):
-        with files.new_folder(f"{place}/f"):
+        with files.new_folder(f"{place}/f", ("*/x",)):
             pass
     with pytest.raises(ZeroDivisionError):
-        with files.new_folder(f"{place}/f", overwrite=True):
+        with files.new_folder(f"{place}/f", ("*/x",), overwrite=True):
             raise ZeroDivisionError
     assert files.walk(place) == ["f/2/x"]
+
+
+def test_a_link_stays_and_its_file_is_written(tmp_path):
+    path, link = tmp_path / "a" / "x", tmp_path / "link"
+    path.parent.mkdir()
+    link.symlink_to(path)
+    for text in ("first", "second"):
+        files.write_text(str(link), text)
+        assert link.is_symlink() and path.read_text() == text
+    with pytest.raises(InputError, match="a/x exists already. Pass --overwrite"):
+        with files.new_file(str(link)):
+            raise AssertionError
+    assert files.walk(str(tmp_path)) == ["a/x", "link"]
+
+
+def test_a_device_or_pipe_is_left_as_it_is(tmp_path):
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(str(pipe))
+    link.symlink_to("/dev/null")
+    for path in (pipe, link):
+        for new in (files.new_file, files.new_local):
+            with pytest.raises(InputError, match=f"{path} is a device or pipe: choose"):
+                with new(str(path), overwrite=True):
+                    raise AssertionError
+    assert sorted(os.listdir(str(tmp_path))) == ["link", "pipe"]
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_of_anything_else_is_never_replaced(place, overwrite):
+    files.make_folder(f"{place}/home/run")
+    files.write_text(f"{place}/home/run/model", "the only one")
+    files.write_text(f"{place}/home/a.onnx", "")
+    for path, names in (("home", "run"), ("home/run", "model")):
+        message = f"{place}/{path} holds {names}, not just what this command"
+        with pytest.raises(InputError, match=re.escape(message)):
+            with files.new_folder(f"{place}/{path}", ("a.onnx", "vocab"), overwrite):
+                raise AssertionError
+    files.rename(f"{place}/home/a.onnx", f"{place}/home/run/vocab")
+    files.remove(f"{place}/home/run/model")  # without what an export always holds
+    with pytest.raises(InputError, match="holds vocab, not just"):
+        with files.new_folder(f"{place}/home/run", ("a.onnx", "vocab"), overwrite):
+            raise AssertionError
+    with pytest.raises(InputError, match="vocab is a file. Choose another --output_d"):
+        with files.new_folder(f"{place}/home/run/vocab", ("x",), overwrite):
+            raise AssertionError
+    assert files.walk(place) == ["home/run/vocab"]
+
+
+def test_a_folder_that_a_killed_process_was_replacing(tmp_path):
+    path = str(tmp_path / "f")
+    moved = f"{path}.abcd_123{files.TEMPORARY_SUFFIX}.before"
+    os.mkdir(moved)
+    files.write_text(f"{moved}/x", "old")
+    with pytest.raises(InputError, match="f exists already. Pass --overwrite"):
+        with files.new_folder(path, ("x",)):
+            raise AssertionError
+    assert files.walk(str(tmp_path)) == ["f/x"]  # it is back
+
+    os.mkdir(moved)  # it had not been removed yet
+    files.write_text(f"{moved}/x", "older")
+    mine = f"{path}.efgh_123{files.TEMPORARY_SUFFIX}.before"
+    os.mkdir(mine)
+    files.write_text(f"{mine}/y", "of no export")
+    with files.new_folder(path, ("x",), overwrite=True) as temporary:
+        files.write_text(f"{temporary}/x", "new")
+    assert files.list_folder(str(tmp_path)) == ["f", os.path.basename(mine)]
+    assert files.read_text(f"{path}/x") == "new"
+
+
+def test_a_folder_that_a_living_process_is_replacing_is_left_to_it(tmp_path):
+    path = str(tmp_path / "f")
+    new = f"{path}.abcd_123{files.TEMPORARY_SUFFIX}"
+    os.mkdir(new)
+    os.mkdir(f"{new}.before")
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, new],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    holder.stdout.readline()
+    with files.new_folder(path, ("x",)):
+        pass
+    assert os.path.isdir(f"{new}.before")
+    holder.communicate(b"\n")
 
 
 def test_files_join_a_folder_whose_others_stay(place):

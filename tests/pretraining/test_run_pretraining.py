@@ -5,16 +5,19 @@ import json
 import os
 import shutil
 import types
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from data.evaluation import plots
 from data.io.cli import parse_into
+from data.io.errors import InputError
 from data.io.files import temporary_name
 from data.records.dataset import open_records
 from encoder_ko.compat import tf
 from encoder_ko.pretraining import job as pretraining_job
+from encoder_ko.pretraining.trainer import Pretrainer
 from encoder_ko.training import collapse
 from encoder_ko.training.run_folder import RunFolder
 from korean_encoders.commands import pretrain
@@ -557,6 +560,18 @@ def test_a_full_disk_is_named(prepared, tmp_path, capfd):
     os.symlink("/dev/full", temporary_name(str(output / "training_log.jsonl")))
     message = failing(capfd, *runs.arguments(prepared("bert"), "bert", output))
     assert f"The disk of {output} is full. Make room and give the same" in message
+
+
+def test_a_limit_of_the_size_of_files_is_named():
+    trainer = mock.Mock(**{"_folder.path": "runs/a"})
+    error = tf.errors.OutOfRangeError(None, None, "runs/a/m.data; File too large")
+    with pytest.raises(InputError) as raised:
+        with Pretrainer._explained_errors(trainer, None):
+            raise error
+    assert str(raised.value) == (
+        "The disk of runs/a takes no file of that size. Raise the limit (ulimit -f) "
+        "and give the same command again: it resumes at the last whole checkpoint."
+    )
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")

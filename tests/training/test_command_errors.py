@@ -38,6 +38,13 @@ def test_a_full_disk_is_a_path_and_a_reason(capsys):
     assert line.count("\n") == 1 and len(line) < 350
 
 
+def test_a_file_that_may_not_be_that_large_is_a_path_and_a_reason(capsys):
+    words = _FULL.replace("No space left on device", "File too large")
+    line = said(capsys, tf.errors.OutOfRangeError(None, None, words))
+    assert line.startswith("error: [Errno 27] File too large: 'runs/a b/model.ckpt-0_")
+    assert line.count("\n") == 1 and len(line) < 350
+
+
 def test_a_place_out_of_reach_is_named(capsys):
     line = said(capsys, tf.errors.UnavailableError(None, None, _AWAY))
     assert line == (

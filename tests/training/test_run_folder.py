@@ -80,6 +80,20 @@ def test_overwrite_deletes_a_run_and_nothing_else(folder, tmp_path):
     assert kept.read_text(encoding="utf-8") == "내 메모"
 
 
+def test_overwrite_deletes_what_tensorflow_leaves_on_a_full_disk(folder):
+    for name in ("model.ckpt-0_temp/part.tempstate1", "graph.pbtxt.tmp0f3"):
+        for place in (folder(name), folder("trial_1", name)):
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            folder.write_text(place, "half")
+    os.makedirs(folder("model.ckpt-9_temp"))
+    os.remove(folder("run_config.json"))
+    with pytest.raises(InputError, match="files of another program or version"):
+        folder.claim(SETTINGS, overwrite=False)
+    folder.claim(SETTINGS, overwrite=True)
+    assert sorted(os.listdir(folder.path)) == ["run_config.json", "trial_1"]
+    assert os.listdir(folder("trial_1")) == []
+
+
 def test_overwrite_does_not_delete_what_the_run_starts_from(folder):
     settings = dict(SETTINGS, init_checkpoint=folder("model.ckpt-7"))
     with pytest.raises(InputError, match="--overwrite would delete .*model.ckpt-7, fr"):
