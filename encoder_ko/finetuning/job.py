@@ -71,16 +71,16 @@ def run_trials(
         logging.info("Trial %d of %d, seed %d", trial, args.training.num_trials, seed)
         of_trial = args.of_trial(seed, folder(f"trial_{trial}"))
         scores.append(build(of_trial, replicas).run())
-    if scores[0]:
-        for name, value in results.summarize_trials(folder, seeds, scores).items():
-            if isinstance(value, dict):
-                logging.info(
-                    "%s: mean %.4f, standard deviation %.4f over %d seeds",
-                    name,
-                    value["mean"],
-                    value["standard_deviation"],
-                    len(seeds),
-                )
+    if replicas.is_chief and (args.actions.evaluate or args.actions.predict):
+        found = results.summarize_trials(folder, seeds, scores, args.actions.predict)
+        for name in scores[0]:
+            logging.info(
+                "%s: mean %.4f, standard deviation %.4f over %d seeds",
+                name,
+                found[name]["mean"],
+                found[name]["standard_deviation"],
+                len(seeds),
+            )
 
 
 class FineTuningRun:
