@@ -192,6 +192,7 @@ class FineTuningRun:
                 history=facts["history"],
                 data_folder=self._args.data.folder,
                 notes=sorted(filter(None, notes)),
+                checkpoint=facts["checkpoint"],
             ),
         )
 

@@ -93,7 +93,6 @@ _OF_TEST = (
     "null_odds.json",
     "report.html",
     "report.tsv",
-    INTERVALS,
 )
 
 
@@ -181,6 +180,9 @@ class RunFolder(OwnedFolder):
     def forget_test_results(self) -> None:
         """Deletes the results of an earlier test set."""
         self.delete(self.files(_OF_TEST), (), "")
+        intervals = self.read_json(INTERVALS) or {}
+        if intervals.pop("test", None) is not None:
+            self.write_json(INTERVALS, intervals)
 
     def is_deleted(self) -> bool:
         """Whether the folder, or its file of settings, is gone since `claim`."""

@@ -53,6 +53,7 @@ def test_the_run_ends_with_a_page(folders):
     score = runs.read_json(output, "test_results.json")["metrics"]["accuracy"]
     assert found.row("this run, test")[2].startswith(f"{100 * score:.2f} (")
     assert found.row("this run, dev")[1] == "7"
+    assert set(runs.read_json(output, "intervals.json")) == {"dev", "test"}
     assert found.row("train")[1] == "22"
     assert "learning_rate" in found.text
     assert len(runs.read_rows(output, "report.tsv")) == 10

@@ -159,6 +159,9 @@ def test_results_of_an_earlier_test_set_are_deleted_alone(folder):
     folder.forget_test_results()
     left = {name for name in os.listdir(folder.path) if name.endswith(("csv", "json"))}
     assert left == {"eval_results.json", "a.csv", "history.json", "run_config.json"}
+    folder.write_json("intervals.json", {"dev": {"f1": [0, 1]}, "test": {"f1": [0, 1]}})
+    folder.forget_test_results()
+    assert folder.read_json("intervals.json") == {"dev": {"f1": [0, 1]}}
 
 
 def test_a_run_that_never_began_does_not_tie_the_folder(tmp_path):
