@@ -287,7 +287,7 @@ class _JointTuner(trainer.FineTuner):
 
 def _judge(part, checkpoint, entry, dev, family) -> Dict[str, Any]:
     """The entry of a task's history for a checkpoint of all tasks."""
-    history = part.tuner.history
+    history = part.folder.history("seconds", "score")
     for earlier in history:
         if earlier["step"] == entry["step"]:  # judged before the run was stopped
             return earlier

@@ -6,7 +6,7 @@ What is read and what the metrics mean is the task's (`data.tasks`,
 
 import dataclasses
 import functools
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 from absl import logging
@@ -16,7 +16,7 @@ from data.records import input_pipeline
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.family import Family, Hyperparameters
 from encoder_ko.finetuning.model_fn import model_fn_builder, prediction_graph
-from encoder_ko.finetuning.prediction import PredictionSession
+from encoder_ko.finetuning.prediction import PredictionSession, in_order
 from encoder_ko.finetuning.task_types.base import Outputs, TaskType
 from encoder_ko.replicas import distribution
 from encoder_ko.training import (
@@ -141,7 +141,7 @@ class FineTuner:
     @property
     def history(self) -> List[Dict[str, float]]:
         """One entry per evaluation: step, seconds of training, metrics."""
-        return self._folder.history()
+        return self._folder.history("seconds")
 
     @property
     def best_checkpoint(self) -> Optional[str]:
@@ -163,7 +163,8 @@ class FineTuner:
           StoppedBySignal: SIGTERM or Ctrl-C ended it; the step it reached is saved.
         """
         settings = self._hyperparameters
-        history = self._replicas.of_chief(lambda: self.history)
+        needed = ("seconds",) if dev is None else ("seconds", "score")
+        history = self._replicas.of_chief(lambda: self._folder.history(*needed))
         self._announce(history)
         judge = functools.partial(self._add_entry, evaluate=evaluate, dev=dev)
         while not self.is_finished(history):
@@ -366,28 +367,3 @@ def _dev_line(name: str, entry: Dict[str, Any], is_best: bool) -> str:
     remarks = ["the best so far"] * is_best + [entry.get("note", "")]
     shown = f" ({'; '.join(filter(None, remarks))})" if any(remarks) else ""
     return f"{name} at step {entry['step']}: {metrics}{shown}"
-
-
-def in_order(batches: Sequence[Outputs], count: int) -> Outputs:
-    """The rows of batches by their example_index, without those of filling examples.
-
-    Args:
-      batches: arrays [B, ...] by name; example_index is -1 for a filling example.
-        Beyond the first axis they may differ in size, and are padded with 0.
-      count: records of the file, each of which is in one batch.
-
-    Returns:
-      Arrays [count, ...] by name.
-    """
-    found = {}
-    for name in sorted(set(batches[0]) - {"example_index"}):
-        shapes = [batch[name].shape[1:] for batch in batches]
-        found[name] = np.zeros(
-            (count,) + tuple(map(max, zip(*shapes))), batches[0][name].dtype
-        )
-        for batch in batches:
-            real = batch["example_index"] >= 0
-            values = batch[name][real]
-            place = tuple(slice(size) for size in values.shape[1:])
-            found[name][(batch["example_index"][real],) + place] = values
-    return found
