@@ -242,3 +242,15 @@ def test_scores_are_drawn_and_the_furthest_come_first(tmp_path):
     assert found.items("low")[0]["facts"][2] == ["error", "-4.50", ""]
     assert found.row("all examples")[3] == "1.650"  # of 2, 0.1, 0 and 4.5
     assert not os.path.exists(str(tmp_path / "history.json"))
+
+
+@pytest.mark.parametrize(
+    "program, shown",
+    [
+        ("run_classifier.py", "python3 run_classifier.py --do_eval"),
+        ("/opt/bin/korean-encoders", "/opt/bin/korean-encoders --do_eval"),
+    ],
+)
+def test_the_command_is_one_that_can_be_given(tmp_path, monkeypatch, program, shown):
+    monkeypatch.setattr("sys.argv", [program, "--do_eval"])
+    assert origin.how_made(made_up.facts(tmp_path).made)["command"] == shown
