@@ -86,6 +86,7 @@ class FineTuner:
             self._replicas.is_chief
             and checkpoints.newest_checkpoint(folder.path) is None
         )
+        self._best_since = 0  # step from which `best/` may hold a checkpoint
         self._prediction = None  # on a TPU its Estimator predicts
         if not hardware.use_tpu:
             self._prediction = PredictionSession(encoder, batch_sizes.predict)
@@ -165,6 +166,7 @@ class FineTuner:
         settings = self._hyperparameters
         needed = ("seconds",) if dev is None else ("seconds", "score")
         history = self._replicas.of_chief(lambda: self._folder.history(*needed))
+        self._replicas.of_chief(lambda: self._remake_best(history, evaluate))
         self._announce(history)
         judge = functools.partial(self._add_entry, evaluate=evaluate, dev=dev)
         while not self.is_finished(history):
@@ -192,6 +194,33 @@ class FineTuner:
         )
         return self._evaluations.history
 
+    def _remake_best(self, history, evaluate):
+        """Puts the newest checkpoint in the place of a lost best one."""
+        if history and not self.best_checkpoint:
+            newest = self.newest_instead_of_best(self._folder)
+            checkpoints.copy_checkpoint(newest, self._folder(BEST))
+            self._best_since = self.step
+
+    def newest_instead_of_best(self, folder: RunFolder) -> str:
+        """The newest checkpoint, with a warning that the best of a folder is lost.
+
+        Raises:
+          InputError: there is none either.
+        """
+        newest = checkpoints.newest_checkpoint(self._folder.path)
+        if newest is None:
+            raise InputError(
+                f"{self._folder.path} has evaluations, but no checkpoint any more. "
+                f"Delete {self._folder(HISTORY)}, and the same command trains anew."
+            )
+        logging.warning(
+            "%s, with the best checkpoint, is gone: the newest one, of step %d, which "
+            "may be worse, takes its place.",
+            folder(BEST),
+            self.step,
+        )
+        return newest
+
     def _add_entry(self, history, entry, evaluate, dev):
         """The history with an evaluation of the newest checkpoint."""
         return self.judge(self._newest_checkpoint(), history, entry, evaluate, dev)
@@ -212,7 +241,9 @@ class FineTuner:
         if dev is not None:
             entry.update(evaluate(self.predict(dev, checkpoint)))
         is_best = not any(
-            earlier["score"] >= entry.get("score", 0) for earlier in history if dev
+            earlier["score"] >= entry.get("score", 0)
+            for earlier in history
+            if dev and earlier["step"] >= self._best_since
         )
         if is_best:
             checkpoints.copy_checkpoint(checkpoint, self._folder(BEST))
