@@ -331,11 +331,18 @@ def require_training(
     args: FineTuningArgs, family: Family, model: LoadedModel, num_examples: int
 ) -> None:
     """Raises InputError where training cannot begin: before anything is deleted."""
-    if not _steps(args, num_examples):
+    steps, problem = _steps(args, num_examples), ""
+    share = args.training.warmup_proportion
+    warmup = steps * share
+    if not steps:
+        problem = "no whole step"
+    elif steps == 1 and (warmup if family.fractional_warmup else int(warmup)):
+        problem = f"one step, of learning rate 0 with --warmup_proportion={share:g}"
+    if problem:
         raise InputError(
             f"{num_examples} training examples with --train_batch_size="
             f"{args.batch_sizes.train} and --num_train_epochs="
-            f"{args.training.num_epochs:g} make no whole step: lower the batch size or "
+            f"{args.training.num_epochs:g} make {problem}: lower the batch size or "
             "train for more epochs."
         )
     if args.output.overwrite and model.files.init_checkpoint:
