@@ -164,10 +164,10 @@ def _result_parts(
         if name in LABELS and name in main.metrics
     ]
     rows = []
-    for split, count, metrics in reached:
+    for split, size, metrics in reached:
         own = intervals.get(split, {})
         values = [_with_interval(metrics[name], own.get(name)) for name in names]
-        rows.append([f"this run, {split}", f"{count:,}", *values])
+        rows.append([f"this run, {split}", f"{size:,}", *values])
     if beaten:
         values = [
             percent(beaten.metrics[name]) if name in beaten.metrics else ""
