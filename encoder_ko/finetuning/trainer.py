@@ -211,7 +211,7 @@ class FineTuner:
         if newest is None:
             raise InputError(
                 f"{self._folder.path} has evaluations, but no checkpoint any more. "
-                f"Delete {self._folder(HISTORY)}, and the same command trains anew."
+                "Delete or move the folder, and the same command trains anew."
             )
         logging.warning(
             "%s, with the best checkpoint, is gone: the newest one, of step %d, which "
