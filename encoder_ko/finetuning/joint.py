@@ -277,7 +277,8 @@ class _JointTuner(trainer.FineTuner):
         for part in evaluate:
             if history and not part.tuner.best_checkpoint:
                 newest = self.newest_instead_of_best(part.folder)
-                with _taken_out(part, newest, self.step, self._encoder.family) as own:
+                step = checkpoints.saved_step(self._folder.path)
+                with _taken_out(part, newest, step, self._encoder.family) as own:
                     checkpoints.copy_checkpoint(own, part.folder(BEST))
 
     def _add_entry(self, history, entry, evaluate, dev):

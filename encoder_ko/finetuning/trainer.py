@@ -199,7 +199,7 @@ class FineTuner:
         if history and not self.best_checkpoint:
             newest = self.newest_instead_of_best(self._folder)
             checkpoints.copy_checkpoint(newest, self._folder(BEST))
-            self._best_since = self.step
+            self._best_since = checkpoints.saved_step(self._folder.path)
 
     def newest_instead_of_best(self, folder: RunFolder) -> str:
         """The newest checkpoint, with a warning that the best of a folder is lost.
@@ -217,7 +217,7 @@ class FineTuner:
             "%s, with the best checkpoint, is gone: the newest one, of step %d, which "
             "may be worse, takes its place.",
             folder(BEST),
-            self.step,
+            checkpoints.saved_step(self._folder.path),
         )
         return newest
 
