@@ -21,6 +21,7 @@ from ..io.tables import (
     rows_of_stream,
     table_of_lines,
 )
+from ..tasks.question_answering import id_key
 
 STANDARD_INPUT = "-"
 FORMATS = ("text", "tsv", "csv", "jsonl", "json")
@@ -142,7 +143,7 @@ def read_items(
     with `columns`, a header in which these are looked for, and "id"; a csv file may
     have quoted cells, and its empty lines count for nothing. jsonl: an object per line
     with "text" and "text_b", or "question" and "context", and "id" where there is one.
-    json: questions in the form of SQuAD 1.1 and KorQuAD 1.0.
+    json: questions in the form of SQuAD 1.1, KorQuAD 1.0 and KLUE-MRC.
 
     Args:
       path: a file, or "-" for standard input.
@@ -299,9 +300,10 @@ def _questions(path: str, reading: ReadingOptions, bad_rows: BadRows) -> Iterato
         for article in record["data"]:
             for paragraph in article["paragraphs"]:
                 for question in paragraph["qas"]:
-                    place = f"question {question['id']}"
+                    item_id = str(question[id_key(question)])
+                    place = f"question {item_id}"
                     item = Item(
-                        str(question["id"]),
+                        item_id,
                         f"{path}, {place}",
                         question["question"],
                         paragraph["context"],

@@ -92,14 +92,14 @@ def load_questions(
     questions = []
     for title, context, record in _records(path, articles):
         place = f"{path}, article '{title}'"
-        id_key = "guid" if isinstance(record, dict) and "guid" in record else "id"
+        key = id_key(record)
         question = Question(
-            example_id=_member(record, id_key, str, place),
+            example_id=_member(record, key, str, place),
             question=_member(record, "question", str, place),
             context=context,
-            answers=_answers(record, context, f"{place}, question {record[id_key]}"),
+            answers=_answers(record, context, f"{place}, question {record[key]}"),
             title=title,
-            is_impossible=_is_impossible(record, f"{place}, question {record[id_key]}"),
+            is_impossible=_is_impossible(record, f"{place}, question {record[key]}"),
         )
         problem = _problem_of(task, question, split, seen, options.max_line_chars)
         if question.is_impossible:
@@ -115,6 +115,11 @@ def load_questions(
             questions.append(question)
     _check_all_or_none_answered(path, questions)
     return questions
+
+
+def id_key(record: Any) -> str:
+    """What a question's id is called: "guid" in KLUE's files, "id" in SQuAD's."""
+    return "guid" if isinstance(record, dict) and "guid" in record else "id"
 
 
 def _check_all_or_none_answered(path: str, questions: Sequence[Question]) -> None:

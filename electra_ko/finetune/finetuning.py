@@ -47,5 +47,6 @@ FAMILY = Family(
     unit_scores=True,
     token_heads=ELECTRA_HEADS,
     heads_have_task_name=True,
+    fractional_warmup=True,
     defaults=_defaults,
 )

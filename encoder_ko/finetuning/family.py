@@ -21,6 +21,7 @@ class Family(NamedTuple):
       unit_scores: whether scores are learnt as shares of the greatest, 0 to 1.
       token_heads: the output layers on every token.
       heads_have_task_name: whether it is in the names of a head's variables.
+      fractional_warmup: whether a warm-up may last a fraction of an update.
       defaults: config -> values of flags where upstream's differ from BERT's.
     """
 
@@ -33,6 +34,7 @@ class Family(NamedTuple):
     unit_scores: bool = False
     token_heads: TokenHeads = BERT_HEADS
     heads_have_task_name: bool = False
+    fractional_warmup: bool = False
     defaults: Callable[[Any], Dict[str, Any]] = lambda config: {}
 
 

@@ -71,16 +71,16 @@ def run_trials(
         logging.info("Trial %d of %d, seed %d", trial, args.training.num_trials, seed)
         of_trial = args.of_trial(seed, folder(f"trial_{trial}"))
         scores.append(build(of_trial, replicas).run())
-    if scores[0]:
-        for name, value in results.summarize_trials(folder, seeds, scores).items():
-            if isinstance(value, dict):
-                logging.info(
-                    "%s: mean %.4f, standard deviation %.4f over %d seeds",
-                    name,
-                    value["mean"],
-                    value["standard_deviation"],
-                    len(seeds),
-                )
+    if replicas.is_chief and (args.actions.evaluate or args.actions.predict):
+        found = results.summarize_trials(folder, seeds, scores, args.actions.predict)
+        for name in scores[0]:
+            logging.info(
+                "%s: mean %.4f, standard deviation %.4f over %d seeds",
+                name,
+                found[name]["mean"],
+                found[name]["standard_deviation"],
+                len(seeds),
+            )
 
 
 class FineTuningRun:
@@ -192,6 +192,7 @@ class FineTuningRun:
                 history=facts["history"],
                 data_folder=self._args.data.folder,
                 notes=sorted(filter(None, notes)),
+                checkpoint=facts["checkpoint"],
             ),
         )
 
@@ -330,11 +331,18 @@ def require_training(
     args: FineTuningArgs, family: Family, model: LoadedModel, num_examples: int
 ) -> None:
     """Raises InputError where training cannot begin: before anything is deleted."""
-    if not _steps(args, num_examples):
+    steps, problem = _steps(args, num_examples), ""
+    share = args.training.warmup_proportion
+    warmup = steps * share
+    if not steps:
+        problem = "no whole step"
+    elif steps == 1 and (warmup if family.fractional_warmup else int(warmup)):
+        problem = f"one step, of learning rate 0 with --warmup_proportion={share:g}"
+    if problem:
         raise InputError(
             f"{num_examples} training examples with --train_batch_size="
             f"{args.batch_sizes.train} and --num_train_epochs="
-            f"{args.training.num_epochs:g} make no whole step: lower the batch size or "
+            f"{args.training.num_epochs:g} make {problem}: lower the batch size or "
             "train for more epochs."
         )
     if args.output.overwrite and model.files.init_checkpoint:

@@ -29,7 +29,7 @@ from encoder_ko.finetuning.task_types.base import Head, TaskType, scope_of
 from encoder_ko.modeling.heads import TASK_SPECIFIC
 from encoder_ko.training import checkpoints
 from encoder_ko.training.loaded_model import LoadedModel
-from encoder_ko.training.run_folder import HISTORY, RunFolder
+from encoder_ko.training.run_folder import BEST, HISTORY, RunFolder
 
 # Features that mean the same in every task.
 _COMMON = ("example_index", "num_tokens", "input_ids", "segment_ids")
@@ -273,6 +273,14 @@ class _JointTuner(trainer.FineTuner):
     `evaluate` of `train` is the FineTuningRun of each task, `dev` its FineTuningData.
     """
 
+    def _remake_best(self, history, evaluate):
+        for part in evaluate:
+            if history and not part.tuner.best_checkpoint:
+                newest = self.newest_instead_of_best(part.folder)
+                step = checkpoints.saved_step(self._folder.path)
+                with _taken_out(part, newest, step, self._encoder.family) as own:
+                    checkpoints.copy_checkpoint(own, part.folder(BEST))
+
     def _add_entry(self, history, entry, evaluate, dev):
         newest = self._newest_checkpoint()
         scores = {}
@@ -287,14 +295,21 @@ class _JointTuner(trainer.FineTuner):
 
 def _judge(part, checkpoint, entry, dev, family) -> Dict[str, Any]:
     """The entry of a task's history for a checkpoint of all tasks."""
-    history = part.tuner.history
+    history = part.folder.history("seconds", "score")
     for earlier in history:
         if earlier["step"] == entry["step"]:  # judged before the run was stopped
             return earlier
-    own = part.folder(f"model.ckpt-{entry['step']}")
+    with _taken_out(part, checkpoint, entry["step"], family) as own:
+        history = part.tuner.judge(own, history, entry, part.dev_metrics, dev)
+    return history[-1]
+
+
+@contextlib.contextmanager
+def _taken_out(part, checkpoint, step, family) -> Iterator[str]:
+    """The weights of one task, as a checkpoint in its folder for a while."""
+    own = part.folder(f"model.ckpt-{step}")
     take_task_out(checkpoint, own, family, part.task_type.scope)
     try:
-        history = part.tuner.judge(own, history, entry, part.dev_metrics, dev)
+        yield own
     finally:
         checkpoints.remove_checkpoint(own)
-    return history[-1]

@@ -1,7 +1,7 @@
 """Prediction in a fine-tuning run: one graph and session for all evaluations."""
 
 import dataclasses
-from typing import Any, Dict, Iterator, NamedTuple, Optional
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -84,3 +84,28 @@ class PredictionSession:
                     tf.Session(), path, iterator.initializer, iterator.get_next()
                 )
         return self._readers[data]
+
+
+def in_order(batches: Sequence[Batch], count: int) -> Batch:
+    """The rows of batches by their example_index, without those of filling examples.
+
+    Args:
+      batches: arrays [B, ...] by name; example_index is -1 for a filling example.
+        Beyond the first axis they may differ in size, and are padded with 0.
+      count: records of the file, each of which is in one batch.
+
+    Returns:
+      Arrays [count, ...] by name.
+    """
+    found = {}
+    for name in sorted(set(batches[0]) - {"example_index"}):
+        shapes = [batch[name].shape[1:] for batch in batches]
+        found[name] = np.zeros(
+            (count,) + tuple(map(max, zip(*shapes))), batches[0][name].dtype
+        )
+        for batch in batches:
+            real = batch["example_index"] >= 0
+            values = batch[name][real]
+            place = tuple(slice(size) for size in values.shape[1:])
+            found[name][(batch["example_index"][real],) + place] = values
+    return found

@@ -139,8 +139,9 @@ class FineTunedModel:
         checkpoint = checkpoints.find_checkpoint(os.path.join(run_dir, BEST))
         if checkpoint is None:
             raise InputError(
-                f"{run_dir} holds no checkpoint in best/: the run stopped before "
-                "its first evaluation. Rerun its command."
+                f"{run_dir} holds no checkpoint in best/: its run stopped before the "
+                "first evaluation, or the checkpoint was deleted. Give the command of "
+                "the training again, which makes one."
             )
         task_type = task_types.build(task, tokenizer, settings)
         return cls(run_dir, family, config, task_type, checkpoint)

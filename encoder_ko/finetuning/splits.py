@@ -1,14 +1,17 @@
 """The examples of a task, read before anything is trained."""
 
 import os
-from typing import Any, Dict, List, NamedTuple, Sequence
+import re
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from absl import logging
 
 from data import tasks
 from data.download.fetch import checksum_of
+from data.io.errors import InputError
 from encoder_ko.finetuning.args import FineTuningArgs
-from encoder_ko.training.run_folder import DIGEST_OF, WEIGHTS, RunFolder
+from encoder_ko.training.agreement import home_of
+from encoder_ko.training.run_folder import BEST, DIGEST_OF, WEIGHTS, RunFolder
 
 
 class Splits(NamedTuple):
@@ -33,6 +36,8 @@ def load_splits(args: FineTuningArgs) -> Splits:
     if has_dev_file:
         dev = _load(args, "dev") if args.actions.train or args.actions.evaluate else []
     elif train:
+        if not args.actions.train:
+            _check_held_out_alike(args)
         train, dev = tasks.held_out_split(
             train, args.data.dev_fraction, args.data.split_seed
         )
@@ -49,6 +54,50 @@ def load_splits(args: FineTuningArgs) -> Splits:
     _warn_of_learned("dev", dev, train)
     _warn_of_learned("test", test, train)
     return Splits(train, dev, test)
+
+
+def _check_held_out_alike(args: FineTuningArgs) -> None:
+    """A model that learnt this train file is tried on what it did not learn of it.
+
+    Raises:
+      InputError: it learnt the whole file, since there was a dev file then.
+    """
+    trained = _trained_in(args)
+    settings = (trained and trained.settings()) or {}
+    here = set(_digests(args, "train").values())
+    learned = set(_digests_in(settings).values())
+    if not here <= learned:  # another file, or nobody knows
+        return
+    if here < learned:
+        raise InputError(
+            f"{args.data.folder} has no dev file, and the model in {trained.path} was "
+            "trained on all of its train file: nothing of that can be held out. Name "
+            "a folder with the dev file by --data_dir, or leave --do_eval out."
+        )
+    drawn = (_split_seed_of(trained.path, settings), settings.get("dev_fraction"))
+    if drawn != (args.data.split_seed, args.data.dev_fraction):
+        logging.warning(
+            "dev: the model in %s was trained on most of these rows. What it did not "
+            "learn is held out by --split_seed=%s --dev_fraction=%s.",
+            trained.path,
+            *drawn,
+        )
+
+
+def _trained_in(args: FineTuningArgs) -> Optional[RunFolder]:
+    """The folder of the run whose model is evaluated."""
+    own, start = RunFolder(args.output.folder), args.settings.get("init_checkpoint")
+    if own.files([f"{BEST}/*.index", f"trial_*/{BEST}/*.index"]):
+        return own
+    return RunFolder(home_of(start)) if start else None
+
+
+def _split_seed_of(folder: str, settings: Dict[str, Any]) -> Any:
+    """By default the seed of the run, of several trials that of the first."""
+    if settings.get("split_seed") is not None:
+        return settings["split_seed"]
+    trial = re.fullmatch(r"trial_(\d+)", os.path.basename(folder))
+    return settings.get("random_seed", 0) - (int(trial.group(1)) - 1 if trial else 0)
 
 
 # What an example is answered by; what a type of task has not is None.
@@ -84,17 +133,21 @@ def digests(args: FineTuningArgs) -> Dict[str, str]:
     """What training reads, for the settings that decide its result."""
     found = RunFolder(args.output.folder).settings()
     if found is not None and not args.actions.train:  # it may be tried on any data
-        return {
-            name: found[name]
-            for name in found
-            if name.startswith(DIGEST_OF) and name != WEIGHTS
-        }
-    digests = {}
-    for split in ("train", "dev"):
-        for path in tasks.find_files(args.task, args.data.folder, split):
-            digest = checksum_of(path, "sha256").split(":")[1]
-            digests[DIGEST_OF + os.path.basename(path)] = digest[:16]
-    return digests
+        return _digests_in(found)
+    return {**_digests(args, "train"), **_digests(args, "dev")}
+
+
+def _digests_in(settings: Dict[str, Any]) -> Dict[str, str]:
+    names = [name for name in settings if name.startswith(DIGEST_OF)]
+    return {name: settings[name] for name in names if name != WEIGHTS}
+
+
+def _digests(args: FineTuningArgs, split: str) -> Dict[str, str]:
+    found = {}
+    for path in tasks.find_files(args.task, args.data.folder, split):
+        digest = checksum_of(path, "sha256").split(":")[1]
+        found[DIGEST_OF + os.path.basename(path)] = digest[:16]
+    return found
 
 
 def _load(args: FineTuningArgs, split: str) -> List[Any]:

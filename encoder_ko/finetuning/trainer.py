@@ -6,7 +6,7 @@ What is read and what the metrics mean is the task's (`data.tasks`,
 
 import dataclasses
 import functools
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 from absl import logging
@@ -16,7 +16,7 @@ from data.records import input_pipeline
 from encoder_ko.compat import tf
 from encoder_ko.finetuning.family import Family, Hyperparameters
 from encoder_ko.finetuning.model_fn import model_fn_builder, prediction_graph
-from encoder_ko.finetuning.prediction import PredictionSession
+from encoder_ko.finetuning.prediction import PredictionSession, in_order
 from encoder_ko.finetuning.task_types.base import Outputs, TaskType
 from encoder_ko.replicas import distribution
 from encoder_ko.training import (
@@ -86,6 +86,7 @@ class FineTuner:
             self._replicas.is_chief
             and checkpoints.newest_checkpoint(folder.path) is None
         )
+        self._best_since = 0  # step from which `best/` may hold a checkpoint
         self._prediction = None  # on a TPU its Estimator predicts
         if not hardware.use_tpu:
             self._prediction = PredictionSession(encoder, batch_sizes.predict)
@@ -141,7 +142,7 @@ class FineTuner:
     @property
     def history(self) -> List[Dict[str, float]]:
         """One entry per evaluation: step, seconds of training, metrics."""
-        return self._folder.history()
+        return self._folder.history("seconds")
 
     @property
     def best_checkpoint(self) -> Optional[str]:
@@ -163,7 +164,9 @@ class FineTuner:
           StoppedBySignal: SIGTERM or Ctrl-C ended it; the step it reached is saved.
         """
         settings = self._hyperparameters
-        history = self._replicas.of_chief(lambda: self.history)
+        needed = ("seconds",) if dev is None else ("seconds", "score")
+        history = self._replicas.of_chief(lambda: self._folder.history(*needed))
+        self._replicas.of_chief(lambda: self._remake_best(history, evaluate))
         self._announce(history)
         judge = functools.partial(self._add_entry, evaluate=evaluate, dev=dev)
         while not self.is_finished(history):
@@ -191,6 +194,33 @@ class FineTuner:
         )
         return self._evaluations.history
 
+    def _remake_best(self, history, evaluate):
+        """Puts the newest checkpoint in the place of a lost best one."""
+        if history and not self.best_checkpoint:
+            newest = self.newest_instead_of_best(self._folder)
+            checkpoints.copy_checkpoint(newest, self._folder(BEST))
+            self._best_since = checkpoints.saved_step(self._folder.path)
+
+    def newest_instead_of_best(self, folder: RunFolder) -> str:
+        """The newest checkpoint, with a warning that the best of a folder is lost.
+
+        Raises:
+          InputError: there is none either.
+        """
+        newest = checkpoints.newest_checkpoint(self._folder.path)
+        if newest is None:
+            raise InputError(
+                f"{self._folder.path} has evaluations, but no checkpoint any more. "
+                "Delete or move the folder, and the same command trains anew."
+            )
+        logging.warning(
+            "%s, with the best checkpoint, is gone: the newest one, of step %d, which "
+            "may be worse, takes its place.",
+            folder(BEST),
+            checkpoints.saved_step(self._folder.path),
+        )
+        return newest
+
     def _add_entry(self, history, entry, evaluate, dev):
         """The history with an evaluation of the newest checkpoint."""
         return self.judge(self._newest_checkpoint(), history, entry, evaluate, dev)
@@ -211,7 +241,9 @@ class FineTuner:
         if dev is not None:
             entry.update(evaluate(self.predict(dev, checkpoint)))
         is_best = not any(
-            earlier["score"] >= entry.get("score", 0) for earlier in history if dev
+            earlier["score"] >= entry.get("score", 0)
+            for earlier in history
+            if dev and earlier["step"] >= self._best_since
         )
         if is_best:
             checkpoints.copy_checkpoint(checkpoint, self._folder(BEST))
@@ -366,28 +398,3 @@ def _dev_line(name: str, entry: Dict[str, Any], is_best: bool) -> str:
     remarks = ["the best so far"] * is_best + [entry.get("note", "")]
     shown = f" ({'; '.join(filter(None, remarks))})" if any(remarks) else ""
     return f"{name} at step {entry['step']}: {metrics}{shown}"
-
-
-def in_order(batches: Sequence[Outputs], count: int) -> Outputs:
-    """The rows of batches by their example_index, without those of filling examples.
-
-    Args:
-      batches: arrays [B, ...] by name; example_index is -1 for a filling example.
-        Beyond the first axis they may differ in size, and are padded with 0.
-      count: records of the file, each of which is in one batch.
-
-    Returns:
-      Arrays [count, ...] by name.
-    """
-    found = {}
-    for name in sorted(set(batches[0]) - {"example_index"}):
-        shapes = [batch[name].shape[1:] for batch in batches]
-        found[name] = np.zeros(
-            (count,) + tuple(map(max, zip(*shapes))), batches[0][name].dtype
-        )
-        for batch in batches:
-            real = batch["example_index"] >= 0
-            values = batch[name][real]
-            place = tuple(slice(size) for size in values.shape[1:])
-            found[name][(batch["example_index"][real],) + place] = values
-    return found

@@ -50,12 +50,12 @@ def _metrics(folder: str, part: str, split: str) -> Dict[str, float]:
 
 
 def _files(folder: str) -> List[str]:
-    """The result files and pictures, a line for each of the two trainings."""
+    """Page, result files and pictures, a line for each of the two trainings."""
     lines = []
     for part in ("pretrained", "finetuned"):
         names = [
             os.path.basename(path)
-            for pattern in ("*_results.*", "*.png")
+            for pattern in ("report.html", "*_results.*", "*.png")
             for path in matching(folder, f"{part}/{pattern}")
         ]
         lines += [f"  {os.path.join(folder, part)}: {', '.join(names)}"] * bool(names)

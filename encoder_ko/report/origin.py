@@ -70,9 +70,14 @@ def how_made(made: Made) -> Dict[str, Any]:
             ("Python, NumPy", f"{made.versions['python']}, {made.versions['numpy']}"),
             ("Machine", machine(made.versions["platform"])),
         ],
-        "command": shell_command(["python3", *sys.argv]),
+        "command": shell_command(["python3"] * _is_script(sys.argv[0]) + sys.argv),
         "settings": sorted((name, str(value)) for name, value in made.flags.items()),
     }
+
+
+def _is_script(program: str) -> bool:
+    """Whether Python has to be named before it; korean-encoders starts by itself."""
+    return os.path.basename(program) != "korean-encoders"
 
 
 def model_size(config: Dict[str, Any]) -> str:

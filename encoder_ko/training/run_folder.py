@@ -15,6 +15,7 @@ HISTORY = "history.json"  # evaluations
 INTERVALS = "intervals.json"  # split -> metric -> 95% interval
 BEST = "best"  # folder of the best checkpoint
 LOG = "training_log.jsonl"  # of pre-training
+_NUMBERS = ("seconds", "score")  # of an evaluation: all have them, or none has
 _STEPS = "num_train_steps"
 _OBJECTS = ("model_config", "records", "task")  # of the settings
 DIGEST_OF = "sha256 of "  # names of settings that are the digest of a file
@@ -96,7 +97,6 @@ _OF_TEST = (
     "null_odds.json",
     "report.html",
     "report.tsv",
-    INTERVALS,
 )
 
 
@@ -166,8 +166,11 @@ class RunFolder(OwnedFolder):
                 )
         return found
 
-    def history(self) -> List[Dict[str, Any]]:
+    def history(self, *needed: str) -> List[Dict[str, Any]]:
         """The evaluations so far, each with its step; [] before the first.
+
+        Args:
+          needed: numbers that each of them has to have, beside its step.
 
         Raises:
           InputError: the file is not as this project writes it.
@@ -179,11 +182,21 @@ class RunFolder(OwnedFolder):
                     f"{self(HISTORY)} has the entry {entry!r}, expected an object with "
                     f"its step. {self.advice(HISTORY)}"
                 )
+            for name in _NUMBERS:
+                is_there = any(name in keys for keys in (needed, found[0], entry))
+                if is_there and type(entry.get(name)) not in (int, float):
+                    raise InputError(
+                        f"{self(HISTORY)} has {name}={entry.get(name)!r} at step "
+                        f"{entry['step']}, expected a number. {self.advice(HISTORY)}"
+                    )
         return found
 
     def forget_test_results(self) -> None:
         """Deletes the results of an earlier test set."""
         self.delete(self.files(_OF_TEST), (), "")
+        intervals = self.read_json(INTERVALS) or {}
+        if intervals.pop("test", None) is not None:
+            self.write_json(INTERVALS, intervals)
 
     def is_deleted(self) -> bool:
         """Whether the folder, or its file of settings, is gone since `claim`."""

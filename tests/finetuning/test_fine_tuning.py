@@ -1,6 +1,7 @@
 """FineTuner: what it trains on, which checkpoint it keeps, how it resumes."""
 
 import dataclasses
+import shutil
 import signal
 import time
 import types
@@ -202,6 +203,29 @@ def test_a_run_that_ended_before_an_evaluation_makes_up_for_it(data, tmp_path):
         trained.train(data, lambda outputs: {"score": 0.6}, data)
     assert [e["step"] for e in trained.history] == [3, 6, 9, 12]
     assert [e["score"] for e in trained.history] == [0.5, 0.6, 0.6, 0.6]
+
+
+def test_what_takes_the_place_of_a_lost_best_one_gives_way(data, tmp_path):
+    """Dev results 0.9 | 0.5 and 0.6: the 0.9 counts no longer, its weights are lost."""
+
+    class Killed(Exception):
+        pass
+
+    def evaluate(outputs):
+        score = next(scores)
+        if not score:
+            raise Killed
+        return {"score": score}
+
+    scores = iter([0.9, 0, 0.5, 0.6])
+    trained = tuner(tmp_path, eval_every_steps=4)
+    with quick_graphs():
+        with pytest.raises(Killed):
+            trained.train(data, evaluate, data)
+        shutil.rmtree(str(tmp_path / "best"))
+        trained.train(data, evaluate, data)
+    assert [entry["score"] for entry in trained.history] == [0.9, 0.5, 0.6]
+    assert trained.best_checkpoint == str(tmp_path / "best" / "model.ckpt-12")
 
 
 def _only_the_head(path, bias):

@@ -1,5 +1,7 @@
 """Several tasks at once: one encoder, a head for each, a model of each."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -193,6 +195,11 @@ def test_two_tasks_train_one_encoder(tmp_path, caplog, capfd):
     assert runs.run(*flags) == 0
     assert "This run is complete (step 16)" in caplog.text
     before = runs.read_json(out, "korsts", "eval_results.json")["metrics"]
+    shutil.rmtree(str(out / "nsmc" / "best"))
+    assert runs.run(*flags) == 0
+    assert "best, with the best checkpoint, is gone: the newest one" in caplog.text
+    assert "-16" in (out / "nsmc" / "best" / "checkpoint").read_text()
+    assert not list((out / "nsmc").glob("model.ckpt-*"))
     assert runs.run(*flags, "--do_train=false") == 0
     assert runs.read_json(out, "korsts", "eval_results.json")["metrics"] == before
     # What is to be evaluated is not deleted; a new training may delete it.

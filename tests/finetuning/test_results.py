@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from data import tasks
+from data.io.errors import InputError
 from data.tasks.classification import Example
 from encoder_ko.finetuning import results, task_types
 from encoder_ko.training.run_folder import RunFolder
@@ -92,3 +93,27 @@ def test_trials_have_mean_and_sample_deviation(folder):
     assert json.loads(read(folder, "trials.json")) == summary
     one = results.summarize_trials(folder, [5], scores[:1])
     assert one["dev_accuracy"]["standard_deviation"] == 0.0
+
+
+def test_trials_keep_the_metrics_of_the_other_split(folder):
+    """As where what was trained and evaluated is predicted by a later command."""
+    results.summarize_trials(folder, [5, 6], [{"dev_f1": 0.5}, {"dev_f1": 1.0}])
+    tested = [{"test_f1": 0.0}, {"test_f1": 1.0}]
+    summary = results.summarize_trials(folder, [5, 6], tested, tests_anew=True)
+    assert summary["trials"][1] == {"dev_f1": 1.0, "test_f1": 1.0}
+    assert (summary["dev_f1"]["mean"], summary["test_f1"]["mean"]) == (0.75, 0.5)
+    again = [{"dev_f1": 0.0}, {"dev_f1": 0.0}]
+    summary = results.summarize_trials(folder, [5, 6], again)
+    assert (summary["dev_f1"]["mean"], summary["test_f1"]["mean"]) == (0.0, 0.5)
+    assert json.loads(read(folder, "trials.json")) == summary
+    # A test set without labels follows one with them; other trials.
+    summary = results.summarize_trials(folder, [5, 6], [{}, {}], tests_anew=True)
+    assert set(summary) == {"seeds", "trials", "dev_f1"}
+    summary = results.summarize_trials(folder, [5], [{"test_f1": 0.0}])
+    assert set(summary) == {"seeds", "trials", "test_f1"}
+
+
+def test_broken_trials_are_named(folder):
+    folder.write_json("trials.json", {"seeds": [5], "trials": [7]})
+    with pytest.raises(InputError, match="trials.json does not have .* Delete it and"):
+        results.summarize_trials(folder, [5], [{"dev_f1": 0.5}])

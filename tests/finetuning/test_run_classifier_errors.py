@@ -1,12 +1,16 @@
 """Every mistake of a user of run_classifier.py ends in one line and status 1."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from data.io.errors import InputError
 from data.tasks import get_task
 from encoder_ko.compat import tf
+from encoder_ko.finetuning import job
 from korean_encoders.commands import finetune
+from korean_encoders.model_types import FAMILIES
 from tests.support import fine_tuning_runs as runs
 
 
@@ -141,6 +145,10 @@ def test_missing_files(message, model, data, tmp_path):
         (dict(train_batch_size="vier"), "flag --train_batch_size=vier"),
         (dict(model_type="gpt"), "flag --model_type=gpt: value should be one of"),
         (dict(train_batch_size=999), "make no whole step: lower the batch size"),
+        (
+            dict(num_train_epochs=0.2, warmup_proportion=1),
+            "make one step, of learning rate 0 with --warmup_proportion=1: lower the",
+        ),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "says",
 )
@@ -290,6 +298,25 @@ def test_checkpoints_that_cannot_be_used(message, model, data, tmp_path):
     assert "lacks 23 of the model's 25 variables (bert/emb" in said(
         shape, do_train=False
     )
+
+
+@pytest.mark.parametrize("warmup", ["0", "0.1"])
+def test_electras_warm_up_of_a_fraction_of_the_only_step(warmup):
+    """Its rate at step 0 is 0; BERT's warm-up is int(0.1) steps long."""
+    args = SimpleNamespace(
+        training=SimpleNamespace(num_epochs=1, warmup_proportion=float(warmup)),
+        batch_sizes=SimpleNamespace(train=4),
+        output=SimpleNamespace(overwrite=False),
+    )
+    for family in FAMILIES.values():
+        if family.name == "electra" and warmup != "0":
+            with pytest.raises(
+                InputError, match="rate 0 with --warmup_proportion=0.1: "
+            ):
+                job.require_training(args, family, None, 7)
+        else:
+            job.require_training(args, family, None, 7)
+        job.require_training(args, family, None, 8)
 
 
 def test_nothing_was_trained_yet(message, model, data, tmp_path):

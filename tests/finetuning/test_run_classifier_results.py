@@ -11,7 +11,10 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from data import tasks
+from data.io.errors import InputError
 from encoder_ko.compat import tf
+from encoder_ko.finetuning.saved_run import FineTunedModel
+from korean_encoders.model_types import FAMILIES
 from tests.support import fine_tuning_runs as runs
 from tests.support import made_up_runs
 
@@ -53,6 +56,7 @@ def test_the_run_ends_with_a_page(folders):
     score = runs.read_json(output, "test_results.json")["metrics"]["accuracy"]
     assert found.row("this run, test")[2].startswith(f"{100 * score:.2f} (")
     assert found.row("this run, dev")[1] == "7"
+    assert set(runs.read_json(output, "intervals.json")) == {"dev", "test"}
     assert found.row("train")[1] == "22"
     assert "learning_rate" in found.text
     assert len(runs.read_rows(output, "report.tsv")) == 10
@@ -209,6 +213,34 @@ def copy_of(folders, tmp_path):
     moved = settings.replace(str(data), str(tmp_path / "data"))
     (tmp_path / "out" / "run_config.json").write_text(moved, encoding="utf-8")
     return tmp_path / "data", model, tmp_path / "out"
+
+
+def test_a_best_checkpoint_that_is_lost_is_made_anew(folders, tmp_path, capsys, caplog):
+    data, model, output = copy_of(folders, tmp_path)
+    flags = runs.arguments(data, model, output, **LEARNS)
+    shutil.rmtree(str(output / "best"))
+    with pytest.raises(InputError, match="Give the command of the training again, whi"):
+        FineTunedModel.load(str(output), FAMILIES)
+    assert runs.run(*flags) == 0
+    assert (
+        "best, with the best checkpoint, is gone: the newest one, of step 110, wh"
+        in (caplog.text)
+    )
+    assert FineTunedModel.load(str(output), FAMILIES).checkpoint.endswith("ckpt-110")
+    assert runs.read_json(output, "eval_results.json")["global_step"] == 110
+    (output / "history.json").write_text('[{"step": 110, "score": "x"}]')
+    assert runs.run(*flags) == 1
+    assert (
+        "has seconds=None at step 110, expected a number. D" in capsys.readouterr().err
+    )
+    (output / "history.json").write_text('[{"step": 110, "score": 1, "seconds": 1}]')
+    for path in [*output.glob("model.ckpt-*"), *output.glob("best/*")]:
+        path.unlink()
+    assert runs.run(*flags) == 1
+    said = capsys.readouterr().err
+    assert (
+        f"{output} has evaluations, but no checkpoint any more. Delete or mov" in said
+    )
 
 
 def test_a_run_does_not_go_on_with_other_data(folders, tmp_path, capsys):

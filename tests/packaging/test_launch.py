@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+from unittest import mock
+
+import pytest
 
 from korean_encoders import launch
 from tests.support.paths import ROOT
@@ -44,3 +47,22 @@ def test_how_a_command_is_shown(tmp_path, monkeypatch):
     assert os.path.exists("run_classifier.py")
     monkeypatch.chdir(tmp_path)
     assert launch.shell_command("vocab", []) == "korean-encoders vocab"
+
+
+@pytest.mark.parametrize(
+    "in_checkout, words",
+    [
+        (True, ["run_classifier.py", "--do_eval"]),
+        (False, ["korean-encoders", "finetune", "--do_eval"]),
+    ],
+)
+def test_a_child_goes_by_the_name_that_a_user_gives_it(
+    tmp_path, monkeypatch, in_checkout, words
+):
+    """Its reports show sys.argv."""
+    monkeypatch.chdir(ROOT if in_checkout else tmp_path)
+    monkeypatch.setattr(sys, "argv", ["-c", "finetune", "--do_eval"])
+    with mock.patch.object(launch.console, "main") as main:
+        launch.run_in_this_process()
+    main.assert_called_once_with(["finetune", "--do_eval"])
+    assert sys.argv == words

@@ -13,6 +13,7 @@ import pytest
 from data import clean_corpus, create_pretraining_data, tasks, train_vocab
 from data.io import cli
 from data.io.errors import InputError
+from encoder_ko.recipes import summary
 from korean_encoders import launch
 from korean_encoders.commands import finetune, pretrain
 from korean_encoders.commands import recipe as command
@@ -189,6 +190,18 @@ def test_the_chain_of_a_published_model(tmp_path, called, capsys, name):
     assert f"\n$ python3 -m data.train_vocab --config=configs/{name}/" in printed
     assert f"| {name} | masked_lm_accuracy 0.250 | 0.8750 | no labels |" in printed
     assert f"\n  {tmp_path}/{name}/finetuned: eval_results.json\n" in printed
+
+
+def test_the_page_is_listed_before_the_other_results(tmp_path):
+    (tmp_path / "finetuned").mkdir()
+    for name in ("confusion_matrix.png", "report.html", "report.tsv"):
+        (tmp_path / "finetuned" / name).write_text("")
+    (tmp_path / "finetuned" / "eval_results.json").write_text(
+        '{"metrics": {"score": 1}}'
+    )
+    lines = summary.summary([str(tmp_path)]).splitlines()
+    names = "report.html, eval_results.json, confusion_matrix.png"
+    assert lines[-1] == f"  {tmp_path}/finetuned: {names}"
 
 
 def test_a_small_network_has_the_rows_of_its_vocabulary(tmp_path, called):

@@ -9,6 +9,7 @@ import unicodedata
 
 import pytest
 
+from data import tasks
 from data.features.prediction_input import number_of_lines, read_items
 from data.io.errors import InputError
 from data.io.tables import read_rows
@@ -47,6 +48,17 @@ def test_texts_may_have_tabs(tmp_path, content):
     path.write_text(content + "끝\t\t!\n", encoding="utf-8")
     found = texts_of(path, looks_at_tabs=True)
     assert found == (content + "끝\t\t!\n").splitlines()
+
+
+def test_questions_of_klue_are_read_as_fine_tuning_reads_them():
+    path = os.path.join(ROOT, "samples", "klue", "klue-mrc-v1.1_dev.json")
+    task = tasks.get_task("KLUE-MRC")
+    expected = tasks.load_split(task, os.path.dirname(path), "dev").examples
+    found = [
+        (each.item_id, each.text, each.text_b) for each in read_items(path, "json")
+    ]
+    assert found == [(e.example_id, e.question, e.context) for e in expected]
+    assert len(found) > 1
 
 
 def test_a_header_of_one_column_is_a_text_with_a_warning(tmp_path, caplog):

@@ -7,8 +7,10 @@ import pytest
 
 from data.tasks.classification import Example
 from data.tasks.regression import ScoredPair
+from encoder_ko.finetuning import results
 from encoder_ko.report import origin, page
 from encoder_ko.report.finetuning import run_page, shown, texts
+from encoder_ko.training.run_folder import RunFolder
 from tests.support import made_up_runs as made_up
 from tests.support.made_up_runs import Page
 
@@ -49,6 +51,32 @@ def test_result_stands_beside_the_baseline(written):
     assert found.row("baseline, test: always “negative”")[1:3] == ["5", "60.00"]
     assert "not beaten" in found.text
     assert "12345" in found.text and "2.15.1" in found.text
+
+
+def test_a_later_evaluation_keeps_the_result_of_the_other_split(task_type, tmp_path):
+    rows, folder = examples(), RunFolder(str(tmp_path))
+    outputs = made_up.outputs_of(task_type, rows, PROBABILITIES)
+    found = dict(global_step=3, checkpoint="r/best/model.ckpt-3")
+    metrics = task_type.metrics(rows, outputs)
+    results.write_evaluation(folder, "test", task_type, metrics, **found)
+    made_up.write(tmp_path, task_type, rows, outputs)
+    of_test = folder.read_json("intervals.json")
+    assert set(of_test) == {"test"}
+
+    def page_of_dev(checkpoint):
+        dev = made_up.outputs_of(task_type, rows[1:], PROBABILITIES[1:])
+        changes = dict(split="dev", checkpoint=checkpoint)
+        text = made_up.write(tmp_path, task_type, rows[1:], dev, **changes)
+        intervals = folder.read_json("intervals.json")
+        assert set(intervals) == {"dev", "test"}
+        assert intervals["test"] == of_test["test"]
+        return Page(text)
+
+    page_now = page_of_dev("moved/best/model.ckpt-3")
+    assert page_now.row("this run, test")[1:3] == ["5", "40.00 (11.76–76.93)"]
+    # 2 of 4 are right: Wilson's interval is 15.00 to 85.00.
+    assert page_now.row("this run, dev")[1:3] == ["4", "50.00 (15.00–85.00)"]
+    assert "this run, test" not in page_of_dev("r/best/model.ckpt-7").text
 
 
 def test_confusion_matrix_leads_to_texts_most_confident_errors_first(written):
@@ -214,3 +242,15 @@ def test_scores_are_drawn_and_the_furthest_come_first(tmp_path):
     assert found.items("low")[0]["facts"][2] == ["error", "-4.50", ""]
     assert found.row("all examples")[3] == "1.650"  # of 2, 0.1, 0 and 4.5
     assert not os.path.exists(str(tmp_path / "history.json"))
+
+
+@pytest.mark.parametrize(
+    "program, shown",
+    [
+        ("run_classifier.py", "python3 run_classifier.py --do_eval"),
+        ("/opt/bin/korean-encoders", "/opt/bin/korean-encoders --do_eval"),
+    ],
+)
+def test_the_command_is_one_that_can_be_given(tmp_path, monkeypatch, program, shown):
+    monkeypatch.setattr("sys.argv", [program, "--do_eval"])
+    assert origin.how_made(made_up.facts(tmp_path).made)["command"] == shown

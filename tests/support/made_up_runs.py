@@ -56,10 +56,10 @@ def outputs_of(task_type, examples, probabilities):
     }
 
 
-def write(folder, task_type, examples, outputs, train=(), **changes):
-    """Writes the page of a test set; its text."""
+def write(folder, task_type, examples, outputs, train=(), split="test", **changes):
+    """Writes the page of a test set, or of a dev set; its text."""
     evaluated = Evaluated(
-        "test", examples, outputs, task_type.metrics(examples, outputs)
+        split, examples, outputs, task_type.metrics(examples, outputs)
     )
     run_page.write(
         RunFolder(str(folder)), task_type, [evaluated], train, facts(folder, **changes)

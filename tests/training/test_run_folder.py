@@ -173,6 +173,9 @@ def test_results_of_an_earlier_test_set_are_deleted_alone(folder):
     folder.forget_test_results()
     left = {name for name in os.listdir(folder.path) if name.endswith(("csv", "json"))}
     assert left == {"eval_results.json", "a.csv", "history.json", "run_config.json"}
+    folder.write_json("intervals.json", {"dev": {"f1": [0, 1]}, "test": {"f1": [0, 1]}})
+    folder.forget_test_results()
+    assert folder.read_json("intervals.json") == {"dev": {"f1": [0, 1]}}
 
 
 def test_a_run_that_never_began_does_not_tie_the_folder(tmp_path):
@@ -194,6 +197,14 @@ def test_a_run_that_never_began_does_not_tie_the_folder(tmp_path):
         ('{"step": 7}', "a JSON dict, expected a list: .* Delete it and run"),
         ('[{"step": 7}, 5]', "has the entry 5, expected an object with its step. Del"),
         ('[{"step": "7"}]', "has the entry {'step': '7'}, expected an object with"),
+        (
+            '[{"step": 7, "score": "x"}]',
+            "has score='x' at step 7, expected a number. D",
+        ),
+        (
+            '[{"step": 7, "seconds": 1}, {"step": 8}]',
+            "has seconds=None at step 8, expected a number. Delete it and run",
+        ),
         ("[" * 10**5, "nested too deeply.* Delete it and run the same command"),
     ],
 )
@@ -202,6 +213,12 @@ def test_a_broken_history_is_named(folder, content, problem):
     with pytest.raises(InputError, match=f"history.json.*{problem}"):
         folder.history()
     assert folder.read_json("trials.json") is None
+
+
+def test_what_is_read_of_a_history_has_to_be_there(folder):
+    assert folder.history() == [{"step": 7}]
+    with pytest.raises(InputError, match="has seconds=None at step 7, expected a num"):
+        folder.history("seconds")
 
 
 @pytest.mark.parametrize(

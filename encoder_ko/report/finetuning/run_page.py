@@ -1,5 +1,6 @@
 """report.html and report.tsv of a fine-tuning run, from what the run has at its end."""
 
+import os
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from data.download.fetch import are_published
@@ -49,12 +50,14 @@ class RunFacts(NamedTuple):
       made: how it was made.
       history: evaluations. data_folder: where the task's files are.
       notes: what to know beside the metrics.
+      checkpoint: what was evaluated.
     """
 
     made: origin.Made
     history: Sequence[Dict[str, Any]]
     data_folder: str
     notes: Sequence[str] = ()
+    checkpoint: str = ""
 
 
 def write(
@@ -79,17 +82,22 @@ def write(
 
 def _write(folder, task_type, evaluated, train, facts):
     main = evaluated[-1]
-    judge = _JUDGES.get(task_type.task.task_type)
-    judgement = judge(task_type, main, train) if judge else Judgement()
+    judge = _JUDGES.get(task_type.task.task_type, lambda *_: Judgement())
+    judgements = {each.split: judge(task_type, each, train) for each in evaluated}
+    judgement = judgements[main.split]
     found = data_facts.data_facts(task_type, main, train)
     beaten = baseline(task_type.task, train, main.examples) if train else None
-    folder.write_json(INTERVALS, {main.split: judgement.intervals})
+    intervals = dict(folder.read_json(INTERVALS) or {})  # of the other split, too
+    intervals.update({split: each.intervals for split, each in judgements.items()})
+    folder.write_json(INTERVALS, intervals)
+    reached = [_Row(e.split, len(e.examples), e.metrics) for e in evaluated[::-1]]
+    reached += _earlier(folder, evaluated, facts.checkpoint)
     folder.write_text(TABLE, _table_file(task_type.task, main, judgement, found))
     content = {
         "title": f"{task_type.task.name}, {facts.made.model_type.upper()}",
         "kicker": f"Fine-tuning run, {task_type.task.task_type.replace('_', ' ')}",
         "table_file": TABLE,
-        **_result_parts(task_type, evaluated, judgement, beaten, facts),
+        **_result_parts(task_type, main, reached, intervals, beaten, facts),
         "curves": charts.curves(facts.history, task_type.task.metric),
         "slices": _slice_table(judgement, found, main),
         "data_charts": found.charts,
@@ -125,18 +133,41 @@ def _parts(content) -> List[Tuple[str, str]]:
 # --- Result ------------------------------------------------------------------------
 
 
-def _result_parts(task_type, evaluated, judgement, beaten, facts) -> Dict[str, Any]:
-    task, main = task_type.task, evaluated[-1]
+class _Row(NamedTuple):
+    """What the model reached on a split of `count` examples."""
+
+    split: str
+    count: int
+    metrics: Dict[str, Any]
+
+
+def _earlier(folder, evaluated, checkpoint) -> List[_Row]:
+    """What an earlier command found of the same checkpoint on the other split."""
+    rows = []
+    for split, name in (("test", "test_results.json"), ("dev", "eval_results.json")):
+        found = folder.read_json(name)
+        if found is None or split in [each.split for each in evaluated]:
+            continue
+        if os.path.basename(found["checkpoint"]) == os.path.basename(checkpoint):
+            metrics = found["metrics"]
+            rows.append(_Row(split, metrics["num_examples"], metrics))
+    return rows
+
+
+def _result_parts(
+    task_type, main: Evaluated, reached: Sequence[_Row], intervals, beaten, facts
+) -> Dict[str, Any]:
+    task = task_type.task
     names = [
         name
         for name in dict.fromkeys((task.metric, *task.reported, *task_type.headline))
         if name in LABELS and name in main.metrics
     ]
     rows = []
-    for each in evaluated[::-1]:
-        count = f"{len(each.examples):,}"
-        values = [_with_interval(each, name, judgement, main) for name in names]
-        rows.append([f"this run, {each.split}", count, *values])
+    for split, size, metrics in reached:
+        own = intervals.get(split, {})
+        values = [_with_interval(metrics[name], own.get(name)) for name in names]
+        rows.append([f"this run, {split}", f"{size:,}", *values])
     if beaten:
         values = [
             percent(beaten.metrics[name]) if name in beaten.metrics else ""
@@ -145,12 +176,12 @@ def _result_parts(task_type, evaluated, judgement, beaten, facts) -> Dict[str, A
         count = f"{len(main.examples):,}"
         rows.append([f"baseline, {main.split}: {beaten.rule}", count, *values])
     note = "In per cent; correlations times 100."
-    if judgement.intervals:
-        note += f" In brackets the 95% interval for so many examples of {main.split}."
+    if intervals.get(main.split):
+        note += " In brackets the 95% interval for so many examples."
     header = ["", "examples"] + [LABELS[name] for name in names]
     published, reason = _published(task, main.split, facts.data_folder)
     return {
-        "cards": _cards(task, main, judgement, beaten, facts),
+        "cards": _cards(task, main, intervals[main.split], beaten, facts),
         "results": PageTable("Metrics", note, header, rows),
         "published": published,
         "notes": facts.notes,
@@ -158,19 +189,17 @@ def _result_parts(task_type, evaluated, judgement, beaten, facts) -> Dict[str, A
     }
 
 
-def _with_interval(each, name, judgement, main) -> str:
-    text = percent(each.metrics[name])
-    if each is main and name in judgement.intervals:
-        low, high = judgement.intervals[name]
-        text += f" ({span(percent(low), percent(high))})"
-    return text
+def _with_interval(value: float, interval) -> str:
+    if not interval:
+        return percent(value)
+    return f"{percent(value)} ({span(*map(percent, interval))})"
 
 
 def _cards(
-    task, main: Evaluated, judgement, beaten: Baseline, facts
+    task, main: Evaluated, intervals, beaten: Baseline, facts
 ) -> List[Dict[str, str]]:
     value = main.metrics[task.metric]
-    interval = judgement.intervals.get(task.metric)
+    interval = intervals.get(task.metric)
     detail = f"{len(main.examples):,} examples"
     if interval:
         detail = (
@@ -282,7 +311,7 @@ def _files(main: Evaluated, history) -> List[Tuple[str, str]]:
     name = "test" if main.split == "test" else "eval"
     found = [
         (TABLE, f"all {len(main.examples):,} examples of {main.split}, a row each"),
-        (INTERVALS, "the intervals of its metrics"),
+        (INTERVALS, "the intervals of the metrics"),
         (f"{name}_results.json", "all metrics and settings"),
     ]
     return found + [("history.json", "the evaluations while training")] * bool(history)
