@@ -5,7 +5,6 @@ Its runs have pages of their own, to which it leads where they lie beside it.
 
 import base64
 import re
-import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from data.evaluation.published_results import SOURCES, published_results
@@ -52,7 +51,7 @@ def page(benchmark: report.Benchmark, read_picture: Callable[[str], bytes]) -> s
         "sources": [(model, SOURCES[model]) for model in models],
         "sections": sections,
         "facts": benchmark.facts,
-        "command": origin.shell_command(["python3", *sys.argv]),
+        "command": origin.this_command(),
         "settings": [],
         "files": [("report.md", "the same as Markdown")],
     }

@@ -74,7 +74,7 @@ def _check_held_out_alike(args: FineTuningArgs) -> None:
             "trained on all of its train file: nothing of that can be held out. Name "
             "a folder with the dev file by --data_dir, or leave --do_eval out."
         )
-    drawn = (_split_seed_of(trained.path, settings), settings.get("dev_fraction"))
+    drawn = (split_seed_of(trained.path, settings), settings.get("dev_fraction"))
     if drawn != (args.data.split_seed, args.data.dev_fraction):
         logging.warning(
             "dev: the model in %s was trained on most of these rows. What it did not "
@@ -92,11 +92,14 @@ def _trained_in(args: FineTuningArgs) -> Optional[RunFolder]:
     return RunFolder(home_of(start)) if start else None
 
 
-def _split_seed_of(folder: str, settings: Dict[str, Any]) -> Any:
-    """By default the seed of the run, of several trials that of the first."""
+def split_seed_of(folder: str, settings: Dict[str, Any]) -> Any:
+    """What a run in a folder held its dev set out by.
+
+    By default the seed of the run, of several trials that of the first.
+    """
     if settings.get("split_seed") is not None:
         return settings["split_seed"]
-    trial = re.fullmatch(r"trial_(\d+)", os.path.basename(folder))
+    trial = re.fullmatch(r"trial_(\d+)", os.path.basename(folder.rstrip("/")))
     return settings.get("random_seed", 0) - (int(trial.group(1)) - 1 if trial else 0)
 
 

@@ -70,14 +70,15 @@ def how_made(made: Made) -> Dict[str, Any]:
             ("Python, NumPy", f"{made.versions['python']}, {made.versions['numpy']}"),
             ("Machine", machine(made.versions["platform"])),
         ],
-        "command": shell_command(["python3"] * _is_script(sys.argv[0]) + sys.argv),
+        "command": this_command(),
         "settings": sorted((name, str(value)) for name, value in made.flags.items()),
     }
 
 
-def _is_script(program: str) -> bool:
-    """Whether Python has to be named before it; korean-encoders starts by itself."""
-    return os.path.basename(program) != "korean-encoders"
+def this_command() -> str:
+    """What started this program, as it is typed; korean-encoders starts by itself."""
+    is_script = os.path.basename(sys.argv[0]) != "korean-encoders"
+    return shell_command(["python3"] * is_script + sys.argv)
 
 
 def model_size(config: Dict[str, Any]) -> str:

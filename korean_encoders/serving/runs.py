@@ -12,6 +12,7 @@ from data.io.errors import InputError
 from data.io.tables import ReadingOptions
 from data.tasks import CLASSIFICATION, QUESTION_ANSWERING, REGRESSION, TAGGING, Task
 from encoder_ko.finetuning.saved_run import FineTunedModel
+from encoder_ko.finetuning.splits import split_seed_of
 from encoder_ko.inference.predictor import Text
 from encoder_ko.report.finetuning.tagging import true_spans
 from encoder_ko.report.finetuning.texts import named_texts
@@ -107,6 +108,7 @@ def _examples(name: str, path: str, task: Task) -> List[Dict[str, Any]]:
     folder = RunFolder(path)
     settings = (folder.read_json(_RESULTS) or {}).get("flags")
     settings = settings or folder.settings() or {}
+    settings = dict(settings, split_seed=split_seed_of(path, settings))
     try:
         declared = _declared(settings.get("task_name") or "", task)
         examples = _dev(declared, settings)
