@@ -287,4 +287,5 @@ MASKED_WORDS = GENERATOR._replace(
     marks={"electra_objective": False},
 )
 
-NETWORKS = (DISCRIMINATOR, GENERATOR, MASKED_WORDS)
+# Of the two with the same class, the one that config.json marks is looked for first.
+NETWORKS = (DISCRIMINATOR, MASKED_WORDS, GENERATOR)

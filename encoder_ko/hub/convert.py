@@ -242,8 +242,6 @@ def _networks_of(networks, input_dir):
         if name in [architecture.name for architecture in names.architectures]
         and all(content.get(key) == value for key, value in names.marks.items())
     ]
-    # What is marked has been told from what is not.
-    fitting.sort(key=lambda names: len(names.marks), reverse=True)
     return [((fitting or networks)[0], input_dir)]
 
 

@@ -1,5 +1,6 @@
 """The door to files: local and remote alike, and nothing half-written."""
 
+import contextlib
 import errno
 import os
 import re
@@ -158,22 +159,38 @@ def test_a_folder_that_a_killed_process_was_replacing(tmp_path):
     assert files.read_text(f"{path}/x") == "new"
 
 
-def test_a_folder_that_a_living_process_is_replacing_is_left_to_it(tmp_path):
-    path = str(tmp_path / "f")
-    new = f"{path}.abcd_123{files.TEMPORARY_SUFFIX}"
-    os.mkdir(new)
-    os.mkdir(f"{new}.before")
+_HOLD = """
+import sys
+from data.io import locks
+assert locks.hold(sys.argv[1])
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+@contextlib.contextmanager
+def held(path):
+    """Another process that writes to `path` meanwhile."""
     holder = subprocess.Popen(
-        [sys.executable, "-c", _HOLD, new],
+        [sys.executable, "-c", _HOLD, path],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     holder.stdout.readline()
-    with files.new_folder(path, ("x",)):
-        pass
-    assert os.path.isdir(f"{new}.before")
+    yield
     holder.communicate(b"\n")
+
+
+def test_a_folder_that_a_living_process_is_replacing_is_left_to_it(tmp_path):
+    path = str(tmp_path / "f")
+    new = f"{path}.abcd_123{files.TEMPORARY_SUFFIX}"
+    os.mkdir(new)
+    os.mkdir(f"{new}.before")
+    with held(new):
+        with files.new_folder(path, ("x",)):
+            pass
+        assert os.path.isdir(f"{new}.before")
 
 
 def test_files_join_a_folder_whose_others_stay(place):
@@ -229,27 +246,11 @@ def test_what_another_process_writes_now_is_left_alone(tmp_path):
     path = str(tmp_path / "clean.txt")
     other = f"{path}.1{files.TEMPORARY_SUFFIX}"
     files.write_text(other, "growing")
-    holder = subprocess.Popen(
-        [sys.executable, "-c", _HOLD, other],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    holder.stdout.readline()
-    files.write_text(path, "whole")
-    assert files.exists(other)
-    holder.communicate(b"\n")
+    with held(other):
+        files.write_text(path, "whole")
+        assert files.exists(other)
     files.write_text(path, "whole")
     assert not files.exists(other)
-
-
-_HOLD = """
-import sys
-from data.io import locks
-assert locks.hold(sys.argv[1])
-print("held", flush=True)
-sys.stdin.readline()
-"""
 
 
 # --- Locks -----------------------------------------------------------------------
