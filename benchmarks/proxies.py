@@ -33,14 +33,6 @@ def _network(layers=4, width=256):
     )
 
 
-def _electra(name="ELECTRA", **flags):
-    """ELECTRA's objective, by upstream's numbers where `flags` say nothing else."""
-    return Arm(
-        name,
-        pretraining={"electra_objective": True, "generator_hidden_size": 0.25, **flags},
-    )
-
-
 STUDY = Study(
     "4 x 256, 8,000 pieces, a row of at most 64 for each line, 128 rows a batch, a "
     "peak of 1e-3, linear decay, a fifth of the tokens masked, no dropout",
@@ -76,9 +68,16 @@ STUDY = Study(
                 "attention_probs_dropout_prob": 0.1,
             },
         ),
-        _electra(),
-        _electra("ELECTRA, generator half as wide", generator_hidden_size=0.5),
-        _electra("ELECTRA, discriminator weighs 10", disc_weight=10.0),
+        # Upstream's generator is a quarter as wide, its discriminator weighs 50.
+        Arm("ELECTRA", pretraining={"electra_objective": True}),
+        Arm(
+            "ELECTRA, generator half as wide",
+            pretraining={"electra_objective": True, "generator_hidden_size": 0.5},
+        ),
+        Arm(
+            "ELECTRA, discriminator weighs 10",
+            pretraining={"electra_objective": True, "disc_weight": 10.0},
+        ),
     ],
     {"NSMC": {"num_train_epochs": 0.5}},
     pretraining=dict(MASKED_WORDS, num_train_steps=1200, num_warmup_steps=150),

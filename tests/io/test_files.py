@@ -171,15 +171,14 @@ sys.stdin.readline()
 @contextlib.contextmanager
 def held(path):
     """Another process that writes to `path` meanwhile."""
-    holder = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", _HOLD, path],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-    )
-    holder.stdout.readline()
-    yield
-    holder.communicate(b"\n")
+    ) as holder:  # ends with its input, also where a test fails
+        holder.stdout.readline()
+        yield
 
 
 def test_a_folder_that_a_living_process_is_replacing_is_left_to_it(tmp_path):
