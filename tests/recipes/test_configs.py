@@ -25,7 +25,7 @@ MODELS = {
     "kr_electra": ("electra", 256, 700000, 2e-4),
     "dialog_koelectra_small": ("electra", 512, 700000, 1e-4),
     "kcelectra_base": ("electra", 256, 848000, 2e-4),
-    "cpu_hour": ("electra", 128, 13000, 1e-3),  # ours
+    "cpu_hour": ("electra", 128, 26000, 1e-3),  # ours
 }
 COMMANDS = {
     "clean.json": clean_corpus,
@@ -111,7 +111,7 @@ def test_published_sizes():
         "kr_electra": (12, 768, 768, 30000),
         "dialog_koelectra_small": (12, 128, 256, 40000),
         "kcelectra_base": (12, 768, 768, 50135),
-        "cpu_hour": (4, 256, 256, 8000),
+        "cpu_hour": (4, 256, 256, 16000),
     }
     generator = generator_config(model_config("kr_electra"), 0.33333)
     assert (generator.num_hidden_layers, generator.embedding_width) == (12, 768)
