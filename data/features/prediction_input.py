@@ -35,7 +35,7 @@ _KEYS = (("text", "text_b"), ("question", "context"))
 _ID = "id"
 
 # Lines of a text file that show whether it is a table.
-_LOOKED_AT = 100
+LOOKED_AT = 100
 
 _NOT_TEXT = "half a character or a NUL in it, expected text."
 
@@ -84,17 +84,12 @@ def refuse_table(
 ) -> Iterator[Tuple[int, str]]:
     """The lines again, unless they are those of a table, which is no list of texts.
 
-    A table is what has the header of a known task, or as many tabs in each of its
-    lines ("id<TAB>document<TAB>label").
-
     Raises:
       InputError: with the flag that says which columns are the texts.
     """
-    head = list(itertools.islice(lines, _LOOKED_AT))
-    tabs = {line.count("\t") for _, line in head if line}
+    head = list(itertools.islice(lines, LOOKED_AT))
     cells = head[0][1].split("\t") if head else []
-    same = len(head) > 1 and len(tabs) == 1 and 0 not in tabs
-    if same or (len(cells) > 1 and _known_columns(cells)):
+    if looks_like_table([line for _, line in head]):
         raise InputError(
             f"{_place(bad_rows, 1)}: it looks like a table of {len(cells)} columns. "
             f"{_column_advice(cells)}; or pass --input_format=text where the tabs "
@@ -109,6 +104,19 @@ def refuse_table(
             _column_advice(cells),
         )
     return itertools.chain(head, lines)
+
+
+def looks_like_table(head: Sequence[str]) -> bool:
+    """Whether the first lines of a file are those of a table, not texts.
+
+    A table is what has the header of a known task, or as many tabs in each of its
+    lines ("id<TAB>document<TAB>label").
+    """
+    tabs = {line.count("\t") for line in head if line}
+    if len(head) > 1 and len(tabs) == 1 and 0 not in tabs:
+        return True
+    cells = head[0].split("\t") if head else []
+    return len(cells) > 1 and bool(_known_columns(cells))
 
 
 def _names(cells: Sequence[str]) -> List[str]:

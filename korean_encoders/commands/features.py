@@ -7,11 +7,17 @@ three models. Input: one text per line, or a pair with " ||| " between its texts
       --model_dir=models --layers=-1,-2,-3,-4
 """
 
+import itertools
 import time
+from typing import Iterator, Tuple
 
 from absl import flags, logging
 
-from data.features.prediction_input import number_of_lines
+from data.features.prediction_input import (
+    LOOKED_AT,
+    looks_like_table,
+    number_of_lines,
+)
 from data.io.cli import leaving_on_sigterm, require
 from data.io.errors import InputError
 from data.io.files import new_file
@@ -67,7 +73,7 @@ def main():
     # Upstream counts the lines from 0.
     lines = (
         features.split_pair(number - 1, text)
-        for number, text in read_rows(FLAGS.input_file, reading, bad_rows)
+        for number, text in _lines(read_rows(FLAGS.input_file, reading, bad_rows))
     )
     total = number_of_lines(FLAGS.input_file)
     logging.info("%s: %d lines", FLAGS.input_file, total)
@@ -95,6 +101,19 @@ def main():
             FLAGS.max_seq_length,
         )
     logging.info("%s: %d lines, layers %s", path, count, FLAGS.layers)
+
+
+def _lines(rows: Iterator[Tuple[int, str]]) -> Iterator[Tuple[int, str]]:
+    """The rows again, with a word where they seem to be a table's."""
+    head = list(itertools.islice(rows, LOOKED_AT))
+    if looks_like_table([text for _, text in head]):
+        logging.warning(
+            "%s looks like a table. Each of its lines is read as a text, header, tabs "
+            "and all; if that is not meant, give a file of the column with the texts: "
+            "tail -n +2 FILE | cut -f2 for the second one.",
+            FLAGS.input_file,
+        )
+    return itertools.chain(head, rows)
 
 
 def _extractor():

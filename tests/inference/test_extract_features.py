@@ -123,15 +123,29 @@ def test_states_are_those_of_the_model(tmp_path, model_type):
             assert layer["values"] == [round(value, 6) for value in layer["values"]]
 
 
+def messages_of(caplog):
+    """Those of the command; TensorFlow adds its own to whoever calls it first."""
+    return [record.getMessage() for record in caplog.records if record.name == "absl"]
+
+
 def test_rows_and_lines_that_are_cut_are_told(tmp_path, caplog):
     folder = write_model(tmp_path, "bert")
     assert run(folder) == 0
-    first, last = caplog.messages[0], caplog.messages[-2]
+    first, last, _ = messages_of(caplog)
     assert first == f"{folder / 'texts.txt'}: 4 lines"
     assert last == (
         "1 of 4 lines are longer than --max_seq_length=16: their end is left out; "
         "is_cut marks them."
     )
+
+
+def test_a_table_is_read_line_by_line_and_told(tmp_path, caplog):
+    folder, texts = write_model(tmp_path, "bert"), tmp_path / "reviews.tsv"
+    texts.write_text("id\tdocument\n1\t영화 최고\n2\t\n", encoding="utf-8")
+    assert run(folder, input_file=texts) == 0
+    assert f"{texts} looks like a table." in messages_of(caplog)[0]
+    text = (folder / "features.jsonl").read_text(encoding="utf-8")
+    assert len(text.splitlines()) == 3
 
 
 def test_results_do_not_depend_on_the_batch(tmp_path):

@@ -25,7 +25,7 @@ MODELS = {
     "kr_electra": ("electra", 256, 700000, 2e-4),
     "dialog_koelectra_small": ("electra", 512, 700000, 1e-4),
     "kcelectra_base": ("electra", 256, 848000, 2e-4),
-    "cpu_hour": ("electra", 128, 26000, 1e-3),  # ours
+    "cpu_hour": ("electra", 128, 24000, 1e-3),  # ours
 }
 COMMANDS = {
     "clean.json": clean_corpus,
