@@ -50,12 +50,14 @@ endef
 RUN = .venv/bin/python
 DEMO = runs/demo
 
-# Of make recipe; SCALE=full takes the settings of configs/<NAME>/ as they are.
+# Of make recipe; SCALE=full takes the settings of configs/<NAME>/ as they are, and needs
+# CORPUS and DATA; smoke takes the samples without them.
 NAME = dialog_koelectra_small
 SCALE = smoke
-CORPUS = samples/corpus
+CORPUS =
 TASK = NSMC
-DATA = samples/sentiment
+DATA =
+OUT = runs/recipes/$(SCALE)
 
 # Of make benchmark; SETTINGS is a JSON file of flags for each task.
 MODEL_DIR = models
@@ -80,8 +82,9 @@ demo: env
 	    --output_dir=$(DEMO) --parallel --overwrite
 
 recipe: env
-	$(RUN) run_recipe.py --name='$(NAME)' --scale='$(SCALE)' --corpus='$(CORPUS)' \
-	    --task_name='$(TASK)' --data_dir='$(DATA)'
+	$(RUN) run_recipe.py --name='$(NAME)' --scale='$(SCALE)' --task_name='$(TASK)' \
+	    $(if $(CORPUS),--corpus='$(CORPUS)') $(if $(DATA),--data_dir='$(DATA)') \
+	    --output_dir='$(OUT)'
 
 benchmark: env
 	$(RUN) run_benchmark.py --model_dir='$(MODEL_DIR)' --model_type='$(MODEL_TYPE)' \

@@ -60,8 +60,8 @@ def parse_layers(text: str, num_layers: int) -> List[int]:
         layers = []
     if not layers or any(not -num_layers <= layer < num_layers for layer in layers):
         raise InputError(
-            f"--layers={text}, expected numbers from {-num_layers} to "
-            f"{num_layers - 1}, with commas between them."
+            f"--layers={text}: the model has {num_layers} layers, expected "
+            f"numbers from {-num_layers} to {num_layers - 1}, with commas between them."
         )
     return layers
 

@@ -88,6 +88,8 @@ def run_recipes(
         for run in runs:
             run_chain(run, launch)
     print("\n" + summary.summary([run.folder for run in runs]))
+    if any(run.is_smoke for run in runs):
+        print("\nSmall networks on little text: the chain works. See --scale=full.")
 
 
 def _check(run: RecipeRun, overwrite: bool) -> Dict[str, Any]:

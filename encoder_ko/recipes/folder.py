@@ -73,8 +73,8 @@ def _require_same(folder: str, found: Dict[str, Any], wanted: Dict[str, Any]) ->
     for name, value in wanted.items():
         if name != TEXT and found.get(name) != value:
             raise InputError(
-                f"{folder} holds a run with {name}={found.get(name)!r}, not {value!r}. "
-                + advice
+                f"{folder} holds a run with {_flag(name, found.get(name))}, not "
+                f"{_flag(name, value)}. {advice}"
             )
     before, now = found.get(TEXT, wanted[TEXT]), wanted[TEXT]
     for path in sorted({*before, *now}):
@@ -84,6 +84,13 @@ def _require_same(folder: str, found: Dict[str, Any], wanted: Dict[str, Any]) ->
                 f"{folder} holds a run on other text: {path} was {was}, now {is_now}. "
                 f"{advice} (The same text with another time: touch --date sets it.)"
             )
+
+
+def _flag(name: str, value: Any) -> str:
+    """A setting as the command line has it."""
+    if name == "is_smoke":
+        return f"--scale={'smoke' if value else 'full'}"
+    return f"--{name}={value}"
 
 
 def claim(folder: str, settings: Dict[str, Any], overwrite: bool) -> None:

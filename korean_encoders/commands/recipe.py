@@ -5,9 +5,9 @@
 
 Cleaning, vocabulary, records, pre-training, fine-tuning: every command is printed
 before it runs, so that it can be given by hand with other settings. --scale=full takes
-the settings of configs/<name>/, and an embedding for each piece of the vocabulary;
---scale=smoke makes everything small and shows in a minute or two that the chain works,
-and nothing about the model. The same command again resumes where it was stopped.
+the settings of configs/<name>/, your --corpus and --data_dir, and an embedding for each
+piece of the vocabulary; --scale=smoke makes everything small, the network too, and
+shows in a minute or two that the chain works, and nothing about the model. The same command again resumes where it was stopped.
 """
 
 import os
@@ -38,11 +38,15 @@ def define_flags(values: flags.FlagValues) -> None:
     string(
         "corpus",
         package_data.find("samples", "corpus"),
-        "Text files, patterns, or a folder of *.txt.",
+        "Text files, patterns, or a folder of *.txt; default: the samples.",
     )
     string("merge_vocab_file", None, "Vocabulary whose other pieces are added.")
     string("task_name", "NSMC", "Benchmark to fine-tune on.")
-    string("data_dir", package_data.find("samples", "sentiment"), "Its data.")
+    string(
+        "data_dir",
+        package_data.find("samples", "sentiment"),
+        "Its data; default: the samples.",
+    )
     string("output_dir", "runs/recipes", "A folder for each name goes here.")
     flags.DEFINE_integer(
         "num_processes", os.cpu_count(), "Worker processes.", 1, flag_values=values
@@ -77,6 +81,16 @@ def _runs(values: flags.FlagValues) -> List[chain.RecipeRun]:
     if unknown or not names:
         wrong = f"--name={unknown[0]} is not known" if unknown else "--name is missing"
         raise InputError(f"{wrong}: it is one of {', '.join(known)}.")
+    samples = [
+        f"--{name}"
+        for name in ("corpus", "data_dir")
+        if values[name].using_default_value
+    ]
+    if values.scale == "full" and samples:
+        raise InputError(
+            f"--scale=full needs your own {' and '.join(samples)}: the samples of this "
+            "project show that a chain works, and train nothing. See --help."
+        )
     corpus = values.corpus
     if files.is_folder(corpus):
         corpus = os.path.join(corpus, "*.txt")

@@ -200,8 +200,11 @@ def test_a_pair_is_cut_at_the_last_separator():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"layers": "3"}, "--layers=3, expected numbers from -3 to 2"),
-        ({"layers": "-1,x"}, "--layers=-1,x, expected numbers"),
+        (
+            {"layers": "3"},
+            "--layers=3: the model has 3 layers, expected numbers from -3 to 2",
+        ),
+        ({"layers": "-1,x"}, "--layers=-1,x: the model has 3 layers, expected numbers"),
         ({"max_seq_length": 65}, "max_position_embeddings=64"),
         ({"input_file": "absent.txt"}, "absent.txt"),
         ({"output_file": ""}, "--output_file is missing"),

@@ -20,6 +20,7 @@ from korean_encoders.commands import recipe as command
 from korean_encoders.model_types import FAMILIES
 from tests.support.paths import ROOT
 
+FULL = ("--scale=full", "--corpus=samples/corpus", "--data_dir=samples/sentiment")
 NAMES = (
     "dialog_koelectra_small",
     "kcelectra_base",
@@ -215,7 +216,7 @@ def test_a_small_network_has_the_rows_of_its_vocabulary(tmp_path, called):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_full_scale_is_what_was_published(tmp_path, called, name):
-    run(tmp_path, name, "--scale=full")
+    run(tmp_path, name, *FULL)
     commands = dict(called)
     for program, published in PUBLISHED[name].items():
         found = {flag: commands[program][flag].value for flag in published}
@@ -235,7 +236,7 @@ def test_full_scale_fine_tunes_as_was_published(tmp_path, called, monkeypatch, t
 
     def resolved(recipe):
         task_flags = (f"--task_name={task}", f"--data_dir={tmp_path}")
-        run(tmp_path, recipe, "--scale=full", *task_flags)
+        run(tmp_path, recipe, *FULL, *task_flags)
         values = called[-1][1]
         monkeypatch.setattr(finetune, "FLAGS", values)
         family = FAMILIES[values.model_type]
@@ -257,7 +258,7 @@ def test_a_full_network_has_the_rows_of_its_vocabulary(tmp_path, called, capsys)
     run(
         tmp_path,
         "kcelectra_base",
-        "--scale=full",
+        *FULL,
         "--merge_vocab_file=samples/vocab.txt",
     )
     assert dict(called)["vocab"].merge_vocab_file == "samples/vocab.txt"
@@ -267,6 +268,14 @@ def test_a_full_network_has_the_rows_of_its_vocabulary(tmp_path, called, capsys)
     assert (config["vocab_size"], config["num_hidden_layers"]) == (3007, 12)
     expected = "has 3,007 pieces, and the embedding table as many rows; the published "
     assert expected + "model has 50,135." in capsys.readouterr().out
+
+
+def test_full_scale_needs_text_and_data(tmp_path, called):
+    with pytest.raises(InputError, match="needs your own --corpus and --data_dir"):
+        run(tmp_path, "cpu_hour", "--scale=full")
+    with pytest.raises(InputError, match="needs your own --data_dir"):
+        run(tmp_path, "cpu_hour", "--scale=full", "--corpus=samples/corpus")
+    assert not called
 
 
 def test_it_goes_on_where_it_stopped(tmp_path, called, monkeypatch):
@@ -282,10 +291,10 @@ def test_it_goes_on_where_it_stopped(tmp_path, called, monkeypatch):
     (tmp_path / "kcelectra_base" / "vocabulary" / "vocab.txt").unlink()
     run(tmp_path, "kcelectra_base")  # its settings alone are no vocabulary
     assert called[3][0] == "vocab"
-    with pytest.raises(InputError, match="holds a run with is_smoke=True, not False"):
-        run(tmp_path, "kcelectra_base", "--scale=full")
+    with pytest.raises(InputError, match="with --scale=smoke, not --scale=full"):
+        run(tmp_path, "kcelectra_base", *FULL)
     del called[:]
-    run(tmp_path, "kcelectra_base", "--scale=full", "--overwrite")
+    run(tmp_path, "kcelectra_base", *FULL, "--overwrite")
     assert called[0][0] == "clean"
 
 
