@@ -1,5 +1,6 @@
 """The files that a command's flags name, wherever they lie."""
 
+import os
 from typing import Iterable, List, Optional, Tuple
 
 from .errors import InputError
@@ -28,11 +29,16 @@ def matching_files(
       flag: names the flag in the message.
 
     Raises:
-      InputError: a pattern matches no file.
+      InputError: a pattern matches no file; it is a folder.
     """
     found: List[str] = []
     for pattern in (patterns or "").split(","):
         matches = _named_by(pattern) if pattern else []
+        if matches == [pattern] and is_folder(pattern):
+            raise InputError(
+                f"--{flag}={pattern} is a folder: name its files, such as "
+                f"'{os.path.join(pattern, '*')}'."
+            )
         if not matches:
             raise InputError(f"--{flag}={pattern or patterns}: there is no such file.")
         found.extend(path for path in matches if path not in found)

@@ -133,7 +133,13 @@ def _verified(path: str, batch: Sequence[_Frame]) -> Iterator[bytes]:
 
 
 def _damaged(path: str, offset: int, damage: str) -> InputError:
+    what = f"{path}: the record at byte {offset} {damage}."
+    if not offset:
+        return InputError(
+            f"{what} Is it a file of records? data.create_pretraining_data makes these "
+            "of text. If it was one, copy or build it again."
+        )
     return InputError(
-        f"{path}: the record at byte {offset} {damage}. Copy the file again, or delete "
-        "it and build it again with the command that made it."
+        f"{what} Copy the file again, or delete it and build it again with the command "
+        "that made it."
     )

@@ -13,7 +13,14 @@ from data.io.errors import InputError
 from encoder_ko.benchmark.plan import PlannedTask
 from encoder_ko.benchmark.report import LABELS, SeedRun
 from encoder_ko.compat import tf
-from encoder_ko.training.run_folder import HISTORY, INTERVALS
+from encoder_ko.training import model_files
+from encoder_ko.training.run_folder import (
+    HISTORY,
+    INTERVALS,
+    SETTINGS,
+    WEIGHTS,
+    weights_setting,
+)
 
 RECORD = "benchmark_run.json"
 
@@ -64,7 +71,31 @@ def is_finished(planned: PlannedTask, folder: str, arguments: Sequence[str]) -> 
         and list(record.arguments) == list(arguments)
         and has_results(planned, folder)
         and not changed_files(planned, folder)
+        and not has_other_weights(folder, arguments)
     )
+
+
+def has_other_weights(folder: str, arguments: Sequence[str]) -> bool:
+    """Whether the run in a folder started from other weights than are there now.
+
+    False where either is not known: run_classifier.py says what is missing.
+    """
+    path = os.path.join(folder, SETTINGS)
+    started_from = _read_json(path).get(WEIGHTS) if files.exists(path) else None
+    if started_from is None:
+        return False
+    flags = _flags_of(arguments)
+    try:
+        start = model_files.find_model_files(
+            flags.get("model_dir", "models"),
+            flags["model_type"],
+            flags.get(f"{flags['model_type']}_config_file"),
+            flags.get("vocab_file"),
+            flags.get("init_checkpoint"),
+        ).init_checkpoint
+    except InputError:
+        return False
+    return weights_setting(start).get(WEIGHTS, started_from) != started_from
 
 
 def changed_files(planned: PlannedTask, folder: str) -> List[str]:
@@ -104,10 +135,14 @@ def changed_flags(
 
 
 def _settings_of(planned: PlannedTask, record: RunRecord) -> Dict[str, str]:
-    flags = dict(each[2:].split("=", 1) for each in record.arguments)
+    flags = _flags_of(record.arguments)
     seed = flags.pop("random_seed")
     split_seed = flags.pop("split_seed", seed)
     return flags if planned.split_seed is None else dict(flags, split_seed=split_seed)
+
+
+def _flags_of(arguments: Sequence[str]) -> Dict[str, str]:
+    return dict(each[2:].split("=", 1) for each in arguments)
 
 
 def _differences(one: Dict[str, str], other: Dict[str, str]) -> List[str]:

@@ -223,12 +223,13 @@ def _run_all(runs: Sequence[Run], problems: Dict[str, str]) -> None:
 def _failure(run: Run, status: int) -> str:
     """What happened, and what to do where the folder is of a run that is kept."""
     failure = f"run_classifier.py ended with status {status}"
-    if not run.changed_flags:
-        return failure
-    names = ", ".join(f"--{name}" for name in run.changed_flags)
-    return (
-        f"{failure}: {run.folder} holds a run with other flags ({names}); give another "
-        "--output_dir, or delete that folder: there is no --overwrite here"
+    other = ", ".join(f"--{name}" for name in run.changed_flags)
+    other = f"flags ({other})" if other else ""
+    if benchmark_runs.has_other_weights(run.folder, run.arguments):
+        other = "weights"
+    return failure + bool(other) * (
+        f": {run.folder} holds a run with other {other}; give another --output_dir, or "
+        "delete that folder: there is no --overwrite here"
     )
 
 

@@ -172,11 +172,25 @@ def names_a_size(values: flags.FlagValues) -> bool:
     """Whether --model_size stands for a configuration file.
 
     Raises:
-      InputError: both are there.
+      InputError: both are there, or sizes that the configuration file decides on.
     """
-    if values.model_size and values.electra_config_file:
-        raise InputError("--electra_config_file and --model_size exclude each other.")
+    if values.electra_config_file:
+        if values.model_size:
+            raise InputError(
+                "--electra_config_file and --model_size exclude each other."
+            )
+        _require_no_sizes(values)
     return values.model_type == "electra" and bool(values.model_size)
+
+
+def _require_no_sizes(values: flags.FlagValues) -> None:
+    for name in ("vocab_size", "embedding_size"):
+        if name in values and values[name].value is not None:
+            raise InputError(
+                f"--{name} goes with --model_size; --electra_config_file says it "
+                "itself. To change what that says: --model_hparam_overrides="
+                f"'{{\"{name}\": {values[name].value}}}'."
+            )
 
 
 def config_of_flags(values: flags.FlagValues) -> EncoderConfig:

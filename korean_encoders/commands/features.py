@@ -15,6 +15,7 @@ from absl import flags, logging
 
 from data.features.prediction_input import (
     LOOKED_AT,
+    format_of,
     looks_like_table,
     number_of_lines,
 )
@@ -104,14 +105,17 @@ def main():
 
 
 def _lines(rows: Iterator[Tuple[int, str]]) -> Iterator[Tuple[int, str]]:
-    """The rows again, with a word where they seem to be a table's."""
+    """The rows again, with a word where they seem to be no texts alone."""
     head = list(itertools.islice(rows, LOOKED_AT))
-    if looks_like_table([text for _, text in head]):
+    form = format_of(FLAGS.input_file)
+    is_table = looks_like_table([text for _, text in head])
+    if is_table or form != "text":
         logging.warning(
-            "%s looks like a table. Each of its lines is read as a text, header, tabs "
-            "and all; if that is not meant, give a file of the column with the texts: "
-            "tail -n +2 FILE | cut -f2 for the second one.",
+            "%s looks like a %s. Each of its lines is read as a text, with all that is "
+            "in it, the first one, too. If that is not meant, give a file of the texts "
+            "alone; cut -f2 makes one of the second column of a table.",
             FLAGS.input_file,
+            "table" if is_table else f"{form} file",
         )
     return itertools.chain(head, rows)
 

@@ -267,6 +267,11 @@ def _check_flags():
         raise InputError("Nothing to do: pass --do_train or --do_eval.")
     if FLAGS.use_tpu and not (FLAGS.tpu_name or FLAGS.master):
         raise InputError("--use_tpu needs --tpu_name, its name or grpc:// address.")
+    if FLAGS.do_train and FLAGS.num_train_steps == 1 and FLAGS.num_warmup_steps:
+        raise InputError(
+            "--num_train_steps=1 is one step of learning rate 0, the first of the "
+            "warm-up: pass --num_warmup_steps=0, or train longer."
+        )
     if FLAGS.do_train and FLAGS.num_warmup_steps > FLAGS.num_train_steps:
         logging.warning(
             "--num_warmup_steps=%d is above --num_train_steps=%d: the learning rate "
@@ -305,10 +310,6 @@ def _check_flags():
 def _model_config():
     model_type = FLAGS.model_type
     config_file = FLAGS[f"{model_type}_config_file"].value
-    if config_file and FLAGS.model_size:
-        raise InputError(
-            f"--{model_type}_config_file and --model_size exclude each other."
-        )
     by_size = electra_settings.names_a_size(FLAGS)
     if config_file:
         config = RECIPES[model_type].config_class.from_json_file(config_file)

@@ -7,7 +7,8 @@ Cleaning, vocabulary, records, pre-training, fine-tuning: every command is print
 before it runs, so that it can be given by hand with other settings. --scale=full takes
 the settings of configs/<name>/, your --corpus and --data_dir, and an embedding for each
 piece of the vocabulary; --scale=smoke makes everything small, the network too, and
-shows in a minute or two that the chain works, and nothing about the model. The same command again resumes where it was stopped.
+shows in a minute or two that the chain works, and nothing about the model. The same
+command again resumes where it was stopped.
 """
 
 import os

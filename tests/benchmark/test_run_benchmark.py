@@ -12,6 +12,7 @@ from data.io import files
 from encoder_ko import cli
 from encoder_ko.benchmark import runs as benchmark_runs
 from encoder_ko.finetuning import job as fine_tuning_job
+from encoder_ko.training import run_folder
 from korean_encoders import launch
 from korean_encoders.commands import benchmark
 from tests.support import fine_tuning_runs as runs
@@ -220,6 +221,24 @@ def test_the_declaration_of_a_user_s_task_is_data_too(root, tmp_path, called, ca
     path.write_text(json.dumps(dict(declared, text="id")), encoding="utf-8")
     assert run(*command) == 1
     assert "results of other data (own.json changed" in capfd.readouterr().err
+
+
+def test_results_of_weights_that_changed_are_not_taken(root, tmp_path, called, capfd):
+    """A model that was trained anew in its old place."""
+    start = tmp_path / "model.ckpt"
+    command = copy_of_nsmc(root, tmp_path) + [f"--init_checkpoint={start}"]
+    for suffix in (".index", ".data-00000-of-00001"):
+        (tmp_path / f"model.ckpt{suffix}").write_bytes(b"first")
+    assert run(*command) == 0
+    settings = tmp_path / "o" / "nsmc" / "seed_12345" / "run_config.json"
+    settings.write_text(json.dumps(run_folder.weights_setting(str(start))))
+    assert run(*command) == 0
+    assert len(called) == 1
+    (tmp_path / "model.ckpt.index").write_bytes(b"second")
+    capfd.readouterr()
+    assert run(*command) == 0  # what run_classifier.py itself would refuse
+    assert len(called) == 2
+    assert "finished already" not in capfd.readouterr().err
 
 
 def test_a_record_that_does_not_tell_the_data_is_used(root, tmp_path, called):

@@ -146,6 +146,11 @@ def test_a_table_is_read_line_by_line_and_told(tmp_path, caplog):
     assert f"{texts} looks like a table." in messages_of(caplog)[0]
     text = (folder / "features.jsonl").read_text(encoding="utf-8")
     assert len(text.splitlines()) == 3
+    caplog.clear()
+    other = tmp_path / "reviews.csv"
+    other.write_text("영화 최고,1\n", encoding="utf-8")
+    assert run(folder, input_file=other, overwrite=True) == 0
+    assert f"{other} looks like a csv file." in messages_of(caplog)[0]
 
 
 def test_results_do_not_depend_on_the_batch(tmp_path):

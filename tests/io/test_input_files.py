@@ -21,6 +21,11 @@ def test_half_written_files_match_no_pattern(tmp_path):
         matching_files(f"{tmp_path}/*.incomplete")
 
 
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(InputError, match="is a folder: name its files, such as '.*/."):
+        matching_files(str(tmp_path))
+
+
 def test_a_half_written_file_may_be_named(tmp_path):
     path = tmp_path / "b.txt.28987.incomplete"
     path.write_text("가\n", encoding="utf-8")

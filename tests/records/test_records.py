@@ -281,3 +281,10 @@ def test_a_file_whose_first_record_is_damaged(tmp_path):
     path.write_bytes(bytes(content))
     with pytest.raises(InputError, match="the record at byte 0 has a corrupt length"):
         list(tfrecords.read_records(str(path)))
+
+
+def test_a_text_is_no_file_of_records(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("아무 문장이나 하나\n", encoding="utf-8")
+    with pytest.raises(InputError, match="Is it a file of records?.*data.create_pre"):
+        list(tfrecords.read_records(str(path)))
