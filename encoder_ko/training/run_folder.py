@@ -146,6 +146,7 @@ class RunFolder(OwnedFolder):
                 "--output_dir, repeat the settings to resume that run, or pass "
                 "--overwrite to delete it."
             )
+        self._delete_unfinished()
         self.write_json(SETTINGS, settings)
         self._is_claimed = True
         checkpoints.adopt_checkpoints(self.path)
@@ -244,6 +245,11 @@ class RunFolder(OwnedFolder):
         start = [init_checkpoint] if init_checkpoint else []
         paths = self.files(_PREPARED + _RESULTS)
         self.delete(paths, start, "from which this run starts")
+
+    def _delete_unfinished(self):
+        """What a checkpoint left that a full disk, or a signal, did not let end."""
+        unfinished = _of_trials((f"{_UNFINISHED_CHECKPOINTS}/*",))
+        self.delete(self.files(unfinished), (), "")
         for pattern in _of_trials((_UNFINISHED_CHECKPOINTS,)):
             for path in files.matching(self.path, pattern):
                 if files.is_folder(path) and not files.list_folder(path):

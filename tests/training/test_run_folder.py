@@ -94,6 +94,15 @@ def test_overwrite_deletes_what_tensorflow_leaves_on_a_full_disk(folder):
     assert os.listdir(folder("trial_1")) == []
 
 
+def test_a_resumed_run_deletes_half_a_checkpoint(folder):
+    half = folder("model.ckpt-9_temp", "part.tempstate1")
+    os.makedirs(os.path.dirname(half))
+    folder.write_text(half, "half")
+    folder.claim(SETTINGS, overwrite=False)
+    assert not os.path.exists(os.path.dirname(half))
+    assert folder.history() == [{"step": 7}]
+
+
 def test_overwrite_does_not_delete_what_the_run_starts_from(folder):
     settings = dict(SETTINGS, init_checkpoint=folder("model.ckpt-7"))
     with pytest.raises(InputError, match="--overwrite would delete .*model.ckpt-7, fr"):
