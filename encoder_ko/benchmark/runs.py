@@ -84,7 +84,7 @@ def has_other_weights(folder: str, arguments: Sequence[str]) -> bool:
     started_from = _read_json(path).get(WEIGHTS) if files.exists(path) else None
     if started_from is None:
         return False
-    flags = _flags_of(arguments)
+    flags = flags_of(arguments)
     try:
         start = model_files.find_model_files(
             flags.get("model_dir", "models"),
@@ -120,6 +120,22 @@ def other_flags(planned: PlannedTask, folder: str, other: str) -> List[str]:
     return _differences(*(_settings_of(planned, record) for record in records))
 
 
+def unlike_the_first(planned: PlannedTask, folders: Dict[int, str]) -> List[str]:
+    """Which runs had other flags than the one whose command is shown.
+
+    Args:
+      folders: by seed.
+    """
+    messages = []
+    for seed in list(folders)[1:]:
+        first = next(iter(folders))
+        names = other_flags(planned, folders[first], folders[seed])
+        if names:
+            flags = ", ".join(f"--{name}" for name in names)
+            messages.append(f"seed {seed} differs from seed {first} in {flags}")
+    return messages
+
+
 def changed_flags(
     planned: PlannedTask, folder: str, arguments: Sequence[str]
 ) -> List[str]:
@@ -135,13 +151,14 @@ def changed_flags(
 
 
 def _settings_of(planned: PlannedTask, record: RunRecord) -> Dict[str, str]:
-    flags = _flags_of(record.arguments)
+    flags = flags_of(record.arguments)
     seed = flags.pop("random_seed")
     split_seed = flags.pop("split_seed", seed)
     return flags if planned.split_seed is None else dict(flags, split_seed=split_seed)
 
 
-def _flags_of(arguments: Sequence[str]) -> Dict[str, str]:
+def flags_of(arguments: Sequence[str]) -> Dict[str, str]:
+    """["--random_seed=7"] -> {"random_seed": "7"}."""
     return dict(each[2:].split("=", 1) for each in arguments)
 
 

@@ -285,7 +285,8 @@ def _write_report(runs: Sequence[Run], problems: Dict[str, str]) -> None:
         for name in planned
     ]
     finished = [run for run in runs if run.is_finished]
-    benchmark = Benchmark(_title(), _facts(finished), results)
+    title = _title(finished[0] if finished else runs[0])
+    benchmark = Benchmark(title, _facts(finished), results)
 
     def read_picture(path):
         return files.read_bytes(os.path.join(FLAGS.output_dir, path))
@@ -303,13 +304,16 @@ def _write_report(runs: Sequence[Run], problems: Dict[str, str]) -> None:
     )
 
 
-def _title() -> str:
+def _title(run: Run) -> str:
+    """By what a run started from."""
     if FLAGS.title:
         return FLAGS.title
-    folder = FLAGS.init_checkpoint or FLAGS.model_dir
-    if _is_all_named() and not FLAGS.init_checkpoint:
+    record = benchmark_runs.read_record(run.folder) if run.is_finished else None
+    used = benchmark_runs.flags_of(record.arguments if record else run.arguments)
+    start = used.get("init_checkpoint") or used.get("model_dir")
+    if not start:
         return f"Korean benchmarks: {FLAGS.model_type} from scratch"
-    return f"Korean benchmarks: {os.path.basename(files.absolute(folder))}"
+    return f"Korean benchmarks: {os.path.basename(files.absolute(start))}"
 
 
 def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:
@@ -317,8 +321,8 @@ def _task_result(runs: Sequence[Run], problems: Dict[str, str]) -> TaskResult:
     finished = [run for run in runs if run.is_finished]
     names = {run.name for run in runs}
     messages = [f"{name}: {what}" for name, what in problems.items() if name in names]
-    messages += _unlike_the_first(finished)
     folders = {run.seed: run.folder for run in finished}
+    messages += benchmark_runs.unlike_the_first(planned, folders)
     reduction = FAMILIES[FLAGS.model_type].loss_reduction
     panels = pictures.curve_panels(planned, folders, reduction)
     return TaskResult(
@@ -345,20 +349,6 @@ def _seed_run(run: Run) -> SeedRun:
     return found._replace(page="/".join(beside))
 
 
-def _unlike_the_first(finished: Sequence[Run]) -> List[str]:
-    """Which runs had other flags than the one whose command is shown."""
-    messages = []
-    for run in finished[1:]:
-        first = finished[0]
-        names = benchmark_runs.other_flags(run.planned, first.folder, run.folder)
-        if names:
-            flags = ", ".join(f"--{name}" for name in names)
-            messages.append(
-                f"seed {run.seed} differs from seed {first.seed} in {flags}"
-            )
-    return messages
-
-
 def _command(run: Run) -> str:
     """The command that made the results, or would make them."""
     record = benchmark_runs.read_record(run.folder)
@@ -376,13 +366,16 @@ def _facts(finished: Sequence[Run]) -> List[Any]:
     facts = [("Report of", time.strftime("%Y-%m-%d"))]
     if not finished:
         return facts
-    found = benchmark_runs.read_facts(finished[0].planned, finished[0].folder)
-    config, versions = found["model_config"], found["versions"]
+    found = [benchmark_runs.read_facts(run.planned, run.folder) for run in finished]
+    config, versions = found[0]["model_config"], found[0]["versions"]
     size = (
         f"{FLAGS.model_type}, {config['num_hidden_layers']} layers, hidden "
         f"{config['hidden_size']}, vocabulary {config['vocab_size']:,}"
     )
-    start = found["init_checkpoint"] or "nothing: trained from scratch"
+    starts = [
+        each["init_checkpoint"] or "nothing: trained from scratch" for each in found
+    ]
+    start = ", ".join(dict.fromkeys(starts))
     minutes = sum(
         benchmark_runs.read_run(run.planned, run.folder, run.seed).seconds / 60
         for run in finished

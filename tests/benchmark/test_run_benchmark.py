@@ -265,6 +265,28 @@ def test_seeds_that_ran_with_other_flags_are_told(root, tmp_path, called):
     assert "--num_train_epochs=3" in text and "--num_train_epochs=1" not in text
 
 
+def test_a_report_of_results_says_what_these_started_from(root, tmp_path, called):
+    def command(task, start):
+        return flags(
+            root,
+            "",
+            tasks=task,
+            output_dir=tmp_path,
+            init_checkpoint=None if start is None else root / start,
+        )
+
+    for task, start in (("NSMC", "model.ckpt-4"), ("KorSTS", "model.ckpt-8")):
+        assert run(*command(task, start)) == 0
+        path = tmp_path / task.lower() / "seed_12345" / "test_results.json"
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["init_checkpoint"] = start
+        path.write_text(json.dumps(content), encoding="utf-8")
+    assert run(*command("NSMC,KorSTS", "model.ckpt-8"), "--norun") == 0
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "# Korean benchmarks: model.ckpt-4\n" in text
+    assert "- Started from: model.ckpt-4, model.ckpt-8\n" in text
+
+
 def test_a_run_of_run_classifier_is_reported(root, tmp_path, called):
     command = copy_of_nsmc(root, tmp_path)
     folder = tmp_path / "o" / "nsmc" / "seed_1"
