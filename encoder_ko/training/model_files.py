@@ -209,7 +209,10 @@ def settings_of_run(output_dir: str) -> Dict[str, Any]:
     name = f"{found['model_type']}_config"
     if not files.exists(folder(f"{name}.json")):
         return found
-    own = {f"{name}_file": folder(f"{name}.json")}
+    sizes = ("model_size", "vocab_size", "embedding_size")  # the file says them, too
+    own: Dict[str, Any] = dict(
+        dict.fromkeys(sizes), **{f"{name}_file": folder(f"{name}.json")}
+    )
     if found.get("tokenizer"):
         own["vocab_file"] = find_vocabulary(output_dir)
     return dict(found, **own)

@@ -658,6 +658,26 @@ def test_electras_own_way_of_naming_settings(prepared, tmp_path):
     assert job.hardware.iterations_per_loop == 200
 
 
+def test_a_run_of_a_size_is_evaluated_later(prepared, tmp_path):
+    """Its settings name the size, and its folder has the configuration of that."""
+    folder = tmp_path / "out"
+    sizes = dict(
+        electra_config_file=None,
+        model_size="small",
+        vocab_size=len(runs.VOCABULARY),
+        model_hparam_overrides='{"num_hidden_layers": 1, "hidden_size": 64}',
+    )
+    flags = runs.arguments(
+        prepared("electra"), "electra", folder, num_train_steps=2, **sizes
+    )
+    assert runs.run(*flags) == 0
+    records = f"--input_file={prepared('electra') / 'records' / '*.tfrecord'}"
+    alone = ("--do_train=false", "--do_eval", f"--output_dir={folder}", records)
+    config = job_of("--model_type=electra", *alone).network.config
+    assert (config.num_hidden_layers, config.hidden_size) == (1, 64)
+    assert config.vocab_size == len(runs.VOCABULARY)
+
+
 def job_of(*flags):
     """What run_pretraining.py would do."""
     for name in pretrain.FLAGS:
