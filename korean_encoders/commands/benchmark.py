@@ -227,9 +227,11 @@ def _failure(run: Run, status: int) -> str:
     other = f"flags ({other})" if other else ""
     if benchmark_runs.has_other_weights(run.folder, run.arguments):
         other = "weights"
-    return failure + bool(other) * (
-        f": {run.folder} holds a run with other {other}; give another --output_dir, or "
-        "delete that folder: there is no --overwrite here"
+    if not other:
+        return failure
+    return (
+        f"{failure}: {run.folder} holds a run with other {other}; give another "
+        "--output_dir, or delete that folder: there is no --overwrite here"
     )
 
 

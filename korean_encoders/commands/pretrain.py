@@ -268,11 +268,11 @@ def _check_flags():
     if FLAGS.use_tpu and not (FLAGS.tpu_name or FLAGS.master):
         raise InputError("--use_tpu needs --tpu_name, its name or grpc:// address.")
     if FLAGS.do_train and FLAGS.num_train_steps == 1 and FLAGS.num_warmup_steps:
-        raise InputError(
+        logging.warning(
             "--num_train_steps=1 is one step of learning rate 0, the first of the "
-            "warm-up: pass --num_warmup_steps=0, or train longer."
+            "warm-up: no weight changes. Pass --num_warmup_steps=0, or train longer."
         )
-    if FLAGS.do_train and FLAGS.num_warmup_steps > FLAGS.num_train_steps:
+    elif FLAGS.do_train and FLAGS.num_warmup_steps > FLAGS.num_train_steps:
         logging.warning(
             "--num_warmup_steps=%d is above --num_train_steps=%d: the learning rate "
             "never reaches its peak. Lower it, or train longer.",

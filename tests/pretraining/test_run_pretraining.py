@@ -327,7 +327,7 @@ def test_a_run_goes_on_where_its_files_were_moved(finished, prepared, tmp_path, 
     assert "nothing is trained again" in caplog.text
 
 
-def test_init_checkpoint_begins_a_new_schedule(finished, prepared, tmp_path):
+def test_init_checkpoint_begins_a_new_schedule(finished, prepared, tmp_path, capfd):
     """The weights of the other run, and step, moments and rate from the beginning."""
     source = finished("bert")
     flags = runs.arguments(
@@ -343,6 +343,8 @@ def test_init_checkpoint_begins_a_new_schedule(finished, prepared, tmp_path):
     # The warm-up's rate at step 0 is 0, so the first update changes the moments only.
     weights = [n for n in start if "adam_" not in n and not n.startswith(("g", "s"))]
     assert len(weights) > 20 and all(start[n] == next_[n] for n in weights)
+    said = capfd.readouterr().err
+    assert "--num_train_steps=1 is one step of learning rate 0" in said
     moments = [n for n in start if n.endswith("adam_m")]
     assert any(start[n] != next_[n] for n in moments)
     assert runs.step_of(tmp_path / "next") == 1

@@ -312,21 +312,6 @@ def test_a_size_beside_a_configuration(prepared, tmp_path, capfd, name):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_single_step_of_rate_0(prepared, tmp_path, capfd):
-    flags = pretraining_runs.arguments(
-        prepared("electra"),
-        "electra",
-        tmp_path / "out",
-        num_train_steps=1,
-        num_warmup_steps=5,
-    )
-    assert pretraining_runs.run(*flags) == 1
-    assert "--num_train_steps=1 is one step of learning rate 0" in (
-        capfd.readouterr().err
-    )
-    assert not (tmp_path / "out").exists()
-
-
 # --- Files of Hugging Face ---------------------------------------------------------
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "나는", "집"]
