@@ -35,7 +35,7 @@ _KEYS = (("text", "text_b"), ("question", "context"))
 _ID = "id"
 
 # Lines of a text file that show whether it is a table.
-LOOKED_AT = 100
+_LOOKED_AT = 100
 
 _NOT_TEXT = "half a character or a NUL in it, expected text."
 
@@ -87,9 +87,9 @@ def refuse_table(
     Raises:
       InputError: with the flag that says which columns are the texts.
     """
-    head = list(itertools.islice(lines, LOOKED_AT))
+    head, lines = looked_at(lines)
     cells = head[0][1].split("\t") if head else []
-    if looks_like_table([line for _, line in head]):
+    if looks_like_table(head):
         raise InputError(
             f"{_place(bad_rows, 1)}: it looks like a table of {len(cells)} columns. "
             f"{_column_advice(cells)}; or pass --input_format=text where the tabs "
@@ -103,19 +103,27 @@ def refuse_table(
             head[0][1],
             _column_advice(cells),
         )
-    return itertools.chain(head, lines)
+    return lines
 
 
-def looks_like_table(head: Sequence[str]) -> bool:
+def looked_at(
+    lines: Iterator[Tuple[int, str]],
+) -> Tuple[List[Tuple[int, str]], Iterator[Tuple[int, str]]]:
+    """The first lines, which show whether it is a table, and all of them again."""
+    head = list(itertools.islice(lines, _LOOKED_AT))
+    return head, itertools.chain(head, lines)
+
+
+def looks_like_table(head: Sequence[Tuple[int, str]]) -> bool:
     """Whether the first lines of a file are those of a table, not texts.
 
     A table is what has the header of a known task, or as many tabs in each of its
     lines ("id<TAB>document<TAB>label").
     """
-    tabs = {line.count("\t") for line in head if line}
+    tabs = {line.count("\t") for _, line in head if line}
     if len(head) > 1 and len(tabs) == 1 and 0 not in tabs:
         return True
-    cells = head[0].split("\t") if head else []
+    cells = head[0][1].split("\t") if head else []
     return len(cells) > 1 and bool(_known_columns(cells))
 
 

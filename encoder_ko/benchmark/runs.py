@@ -17,8 +17,8 @@ from encoder_ko.training import model_files
 from encoder_ko.training.run_folder import (
     HISTORY,
     INTERVALS,
-    SETTINGS,
     WEIGHTS,
+    RunFolder,
     weights_setting,
 )
 
@@ -80,8 +80,7 @@ def has_other_weights(folder: str, arguments: Sequence[str]) -> bool:
 
     False where either is not known: run_classifier.py says what is missing.
     """
-    path = os.path.join(folder, SETTINGS)
-    started_from = _read_json(path).get(WEIGHTS) if files.exists(path) else None
+    started_from = (RunFolder(folder).settings() or {}).get(WEIGHTS)
     if started_from is None:
         return False
     flags = flags_of(arguments)

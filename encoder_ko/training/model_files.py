@@ -209,10 +209,9 @@ def settings_of_run(output_dir: str) -> Dict[str, Any]:
     name = f"{found['model_type']}_config"
     if not files.exists(folder(f"{name}.json")):
         return found
-    sizes = ("model_size", "vocab_size", "embedding_size")  # the file says them, too
-    own: Dict[str, Any] = dict(
-        dict.fromkeys(sizes), **{f"{name}_file": folder(f"{name}.json")}
-    )
+    own: Dict[str, Any] = {f"{name}_file": folder(f"{name}.json")}
+    for size in ("model_size", "vocab_size", "embedding_size"):
+        own[size] = None  # the file says it
     if found.get("tokenizer"):
         own["vocab_file"] = find_vocabulary(output_dir)
     return dict(found, **own)

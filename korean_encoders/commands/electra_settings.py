@@ -185,7 +185,7 @@ def names_a_size(values: flags.FlagValues) -> bool:
 
 def _require_no_sizes(values: flags.FlagValues) -> None:
     for name in ("vocab_size", "embedding_size"):
-        if name in values and values[name].value is not None:
+        if values[name].value is not None:
             raise InputError(
                 f"--{name} goes with --model_size; --electra_config_file says it "
                 "itself. To change what that says: --model_hparam_overrides="

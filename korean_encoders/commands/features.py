@@ -7,15 +7,14 @@ three models. Input: one text per line, or a pair with " ||| " between its texts
       --model_dir=models --layers=-1,-2,-3,-4
 """
 
-import itertools
 import time
 from typing import Iterator, Tuple
 
 from absl import flags, logging
 
 from data.features.prediction_input import (
-    LOOKED_AT,
     format_of,
+    looked_at,
     looks_like_table,
     number_of_lines,
 )
@@ -106,9 +105,9 @@ def main():
 
 def _lines(rows: Iterator[Tuple[int, str]]) -> Iterator[Tuple[int, str]]:
     """The rows again, with a word where they seem to be no texts alone."""
-    head = list(itertools.islice(rows, LOOKED_AT))
+    head, rows = looked_at(rows)
     form = format_of(FLAGS.input_file)
-    is_table = looks_like_table([text for _, text in head])
+    is_table = looks_like_table(head)
     if is_table or form != "text":
         logging.warning(
             "%s looks like a %s. Each of its lines is read as a text, with all that is "
@@ -117,7 +116,7 @@ def _lines(rows: Iterator[Tuple[int, str]]) -> Iterator[Tuple[int, str]]:
             FLAGS.input_file,
             "table" if is_table else f"{form} file",
         )
-    return itertools.chain(head, rows)
+    return rows
 
 
 def _extractor():

@@ -272,7 +272,7 @@ def test_a_report_of_results_says_what_these_started_from(root, tmp_path, called
             "",
             tasks=task,
             output_dir=tmp_path,
-            init_checkpoint=None if start is None else root / start,
+            init_checkpoint=root / start,
         )
 
     for task, start in (("NSMC", "model.ckpt-4"), ("KorSTS", "model.ckpt-8")):
